@@ -1,0 +1,98 @@
+import { redact } from './redact.ts'
+import type { SourceRange } from './source-range.ts'
+
+/** Every code an OssbError can carry: what went wrong, by who can mend it. */
+export type ErrorCode =
+  | 'ERR_OSSB_USAGE'
+  | 'ERR_OSSB_DIGEST_INVALID'
+  | 'ERR_OSSB_REFERENCE_INVALID'
+  | 'ERR_OSSB_PLATFORM_INVALID'
+  | 'ERR_OSSB_DOCKERFILE'
+  | 'ERR_OSSB_CONTEXT'
+  | 'ERR_OSSB_NOT_FOUND'
+  | 'ERR_OSSB_UNAUTHORIZED'
+  | 'ERR_OSSB_REGISTRY'
+  | 'ERR_OSSB_NETWORK'
+  | 'ERR_OSSB_INTEGRITY'
+  | 'ERR_OSSB_IMAGE_INVALID'
+  | 'ERR_OSSB_LAYER_INVALID'
+  | 'ERR_OSSB_NO_SPACE'
+  | 'ERR_OSSB_FILESYSTEM'
+  | 'ERR_OSSB_EXECUTOR'
+  | 'ERR_OSSB_STEP_FAILED'
+  | 'ERR_OSSB_CODEC'
+  | 'ERR_OSSB_OUTPUT'
+  | 'ERR_OSSB_CACHE'
+  | 'ERR_OSSB_INTERRUPTED'
+  | 'ERR_OSSB_INTERNAL'
+
+export interface OssbErrorOptions {
+  /** What the user can do about it, as one or more sentences. */
+  readonly hint?: string
+  readonly cause?: unknown
+  /** The place in a Dockerfile that the error is about. */
+  readonly source?: SourceRange
+}
+
+/**
+ * The one error that OSSB throws on purpose. The message states the action that failed and why
+ * ("Cannot push blob sha256:… to "r.io/x": 401 UNAUTHORIZED"); secrets are removed here, once.
+ */
+export class OssbError extends Error {
+  readonly code: ErrorCode
+  readonly hint: string | undefined
+  readonly source: SourceRange | undefined
+
+  constructor(code: ErrorCode, message: string, options: OssbErrorOptions = {}) {
+    super(redact(message), options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'OssbError'
+    this.code = code
+    this.hint = options.hint === undefined ? undefined : redact(options.hint)
+    this.source = options.source
+  }
+}
+
+/** A RUN whose process ended with a status other than 0; `exitCode` becomes the builder's own exit status. */
+export class StepFailedError extends OssbError {
+  readonly exitCode: number
+
+  constructor(message: string, exitCode: number, options: OssbErrorOptions = {}) {
+    super('ERR_OSSB_STEP_FAILED', message, options)
+    this.exitCode = exitCode
+  }
+}
+
+/** The same error with the Dockerfile lines it is about, unless it names some already. */
+export function withSource(error: unknown, source: SourceRange | undefined): unknown {
+  if (!(error instanceof OssbError) || error.source !== undefined || source === undefined) return error
+  const options = { source, cause: error.cause, ...(error.hint === undefined ? {} : { hint: error.hint }) }
+  return error instanceof StepFailedError
+    ? new StepFailedError(error.message, error.exitCode, options)
+    : new OssbError(error.code, error.message, options)
+}
+
+/** The `code` of a Node system error ("ENOENT"), or undefined. */
+export function errnoOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
+/**
+ * A file-system failure as an OssbError: a full disk and a quota get their own code and advice,
+ * whatever was being done when they came.
+ */
+export function fileSystemError(action: string, error: unknown): OssbError {
+  if (error instanceof OssbError) return error
+  const reason = error instanceof Error ? error.message : String(error)
+  const code = errnoOf(error)
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new OssbError(
+      'ERR_OSSB_NO_SPACE',
+      `Cannot ${action}: ${code === 'ENOSPC' ? 'no space left on the device' : 'disk quota exceeded'}`,
+      {
+        cause: error,
+        hint: 'Free some space ("ossb cache prune" removes cached layers), or choose another disk with --cache-dir or --output dest=.',
+      },
+    )
+  }
+  return new OssbError('ERR_OSSB_FILESYSTEM', `Cannot ${action}: ${reason}`, { cause: error })
+}

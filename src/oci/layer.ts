@@ -1,0 +1,21 @@
+import type { Readable } from 'node:stream'
+import type { Descriptor, Digest, Job, Platform } from '../core/index.ts'
+import type { ImageConfig } from './types.ts'
+
+/** A layer whose digests are known. `open` gives the bytes that `descriptor` names, verified; it may be called again. */
+export interface Layer {
+  readonly diffId: Digest
+  readonly descriptor: Descriptor
+  /** When the step that made it ran (RFC 3339); absent for layers of a base image. */
+  readonly created?: string
+  /** The repository that is known to hold the blob already ("registry/repository"), for a mount or a skipped push. */
+  readonly origin?: string
+  open(job: Job): Promise<Readable>
+}
+
+/** A finished image: all that an exporter needs. `config.rootfs.diff_ids` and `layers` match one to one. */
+export interface Image {
+  readonly platform: Platform
+  readonly config: ImageConfig
+  readonly layers: readonly Layer[]
+}

@@ -1,0 +1,39 @@
+import type { Readable } from 'node:stream'
+import type { Descriptor, Job } from '../core/index.ts'
+
+/** Where the bytes behind descriptors can be had. */
+export interface BlobSource {
+  has(content: Descriptor, job: Job): Promise<boolean>
+  /**
+   * Opens the content from its start. A reader checks size and digest as it reads (see `verified` in io/):
+   * the stream of a remote source is not to be trusted before its end.
+   * @throws OssbError ERR_OSSB_NOT_FOUND when the source does not hold it
+   */
+  open(content: Descriptor, job: Job): Promise<Readable>
+}
+
+/**
+ * Content by descriptor, and names for it: a registry's repository, an OCI layout on disk and a map in memory
+ * keep this one contract. Manifests and indexes are content like any other; an implementation tells them
+ * by their media type.
+ */
+export interface Repository extends BlobSource {
+  /**
+   * Makes the content available here. Nothing is transferred when it is here already. `open` may be called again
+   * for a retry. Bytes that do not match `expected` are refused and leave nothing behind.
+   */
+  put(expected: Descriptor, open: () => Promise<Readable>, job: Job): Promise<void>
+  /**
+   * The descriptor that a tag or digest stands for.
+   * @throws OssbError ERR_OSSB_NOT_FOUND
+   */
+  resolve(tagOrDigest: string, job: Job): Promise<Descriptor>
+  /** Gives a manifest or index that is here a name, and takes the name from whatever had it. */
+  tag(manifest: Descriptor, tag: string, job: Job): Promise<void>
+}
+
+/** A repository on this machine, that can also take content whose digest is not known before its end. */
+export interface ContentStore extends Repository {
+  /** Stores a stream and names it by what it was: one pass, and all or nothing. */
+  ingest(mediaType: string, chunks: AsyncIterable<Uint8Array>, job: Job): Promise<Descriptor>
+}
