@@ -24,17 +24,24 @@ export function isManifestType(mediaType: string): boolean {
   return MANIFESTS.includes(mediaType)
 }
 
+const DOCKER_TO_OCI_LAYER: Readonly<Record<string, string>> = {
+  [MEDIA_TYPE.dockerLayerGzip]: MEDIA_TYPE.ociLayerGzip,
+  [MEDIA_TYPE.dockerLayer]: MEDIA_TYPE.ociLayer,
+  'application/vnd.docker.image.rootfs.diff.tar.zstd': MEDIA_TYPE.ociLayerZstd,
+  'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip':
+    'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip',
+  'application/vnd.docker.image.rootfs.foreign.diff.tar':
+    'application/vnd.oci.image.layer.nondistributable.v1.tar',
+}
+
 /** The OCI name of a layer media type: Docker's layer types become OCI's, which name the same bytes. */
 export function toOciLayerType(mediaType: string): string {
-  if (mediaType === MEDIA_TYPE.dockerLayerGzip) return MEDIA_TYPE.ociLayerGzip
-  if (mediaType === MEDIA_TYPE.dockerLayer) return MEDIA_TYPE.ociLayer
-  if (mediaType === 'application/vnd.docker.image.rootfs.diff.tar.zstd') return MEDIA_TYPE.ociLayerZstd
-  return mediaType
+  return DOCKER_TO_OCI_LAYER[mediaType] ?? mediaType
 }
 
 /** Docker's name of a layer media type; `undefined` where Docker's manifests have none (zstd). */
 export function toDockerLayerType(mediaType: string): string | undefined {
-  if (mediaType === MEDIA_TYPE.ociLayerGzip) return MEDIA_TYPE.dockerLayerGzip
-  if (mediaType === MEDIA_TYPE.ociLayer) return MEDIA_TYPE.dockerLayer
-  return mediaType.startsWith('application/vnd.docker.') ? mediaType : undefined
+  const oci = toOciLayerType(mediaType)
+  if (oci === MEDIA_TYPE.ociLayerZstd) return undefined
+  return Object.keys(DOCKER_TO_OCI_LAYER).find((docker) => DOCKER_TO_OCI_LAYER[docker] === oci)
 }

@@ -82,3 +82,13 @@ export function formatReference(reference: Reference): string {
 export function familiarReference(reference: Reference): string {
   return formatReference(reference).replace(/^docker\.io\/(library\/(?=[^/]+$))?/, '')
 }
+
+/**
+ * A name with the registry that it is meant for: `registry` (a host, and perhaps a path) goes in front of names that
+ * state no registry of their own.
+ */
+export function nameInRegistry(name: string, registry: string | undefined): string {
+  const statesRegistry =
+    parseReference(name).registry !== 'docker.io' || /^(?:index\.)?docker\.io\//.test(name)
+  return registry === undefined || statesRegistry ? name : `${registry.replace(/\/+$/, '')}/${name}`
+}

@@ -1,5 +1,8 @@
 /**
- * How a process runs in a root file system: one interface, one implementation for each rung of isolation.
- * Knows no Dockerfile, no image and no cache.
+ * How a process runs in a root file system: one interface, one implementation for each rung of isolation, and how the
+ * builder itself enters the namespaces that they need. Knows no Dockerfile, no image and no cache.
  */
+export * from './assess.ts'
+export * from './enter-namespace.ts'
 export * from './executor.ts'
+export * from './namespace-executor.ts'

@@ -13,6 +13,8 @@ export interface Plan {
   readonly config: Omit<ImageConfig, 'rootfs'>
   /** How many of `config.history` come from the base image, and are to be kept as they are. */
   readonly baseHistory: number
+  /** SOURCE_DATE_EPOCH in seconds, where a build argument or a global ARG sets it. */
+  readonly sourceDateEpoch?: number
 }
 
 /** A base image as a frontend sees it: enough to plan, nothing downloaded but manifest and config. */

@@ -3,5 +3,7 @@
  * No I/O. store/, registry/ and layer/ implement the contracts and never import each other.
  */
 export * from './layer.ts'
+export * from './manifest.ts'
+export * from './parse.ts'
 export * from './repository.ts'
 export * from './types.ts'

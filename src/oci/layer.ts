@@ -11,6 +11,8 @@ export interface Layer {
   /** The repository that is known to hold the blob already ("registry/repository"), for a mount or a skipped push. */
   readonly origin?: string
   open(job: Job): Promise<Readable>
+  /** Brings a layer that lies elsewhere to this machine, ahead of its use; absent where it is here. */
+  fetch?(job: Job): Promise<void>
 }
 
 /** A finished image: all that an exporter needs. `config.rootfs.diff_ids` and `layers` match one to one. */

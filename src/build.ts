@@ -1,0 +1,343 @@
+import { mkdirSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { stdout } from 'node:process'
+import { createStepCache } from './cache/index.ts'
+import { type Codec, createCodec } from './codec/index.ts'
+import {
+  fileSystemError,
+  formatPlatform,
+  formatReference,
+  hostPlatform,
+  type Job,
+  nameInRegistry,
+  OssbError,
+  type Platform,
+  parsePlatform,
+  parseReference,
+} from './core/index.ts'
+import { createNamespaceExecutor, type Executor, NAMESPACE_VARIABLE } from './executors/index.ts'
+import {
+  createDockerArchiveExporter,
+  createLocalDirExporter,
+  createOciArchiveExporter,
+  createOciLayoutExporter,
+  createRegistryExporter,
+  createRootfsTarExporter,
+  createStoreExporter,
+  type Exporter,
+  many,
+} from './exporters/index.ts'
+import { createDockerfileFrontend } from './frontends/index.ts'
+import type { DockerfileInput, Frontend, Plan } from './graph/index.ts'
+import { type FileSession, loadHelper, type NativeHelper, openFileSession, walkTree } from './native/index.ts'
+import type { ContentStore, Image } from './oci/index.ts'
+import type { BuildOptions, BuildResult, OutputSpec } from './options.ts'
+import { createRegistryClient, type RegistryClient } from './registry/index.ts'
+import {
+  createCopySnapshotter,
+  createOverlaySnapshotter,
+  type SnapshotContext,
+  type Snapshotter,
+} from './snapshot/index.ts'
+import {
+  createExecRunner,
+  createFileRunner,
+  createImageProvider,
+  createSolver,
+  finishImage,
+  type ImageProvider,
+} from './solver/index.ts'
+import { openDirectory, readDockerfile } from './sources/index.ts'
+import { createOciLayout, openWorkspace, type StorePaths, storePaths, type Workspace } from './store/index.ts'
+
+const FRONTENDS: Readonly<Record<string, () => Frontend<DockerfileInput>>> = {
+  dockerfile: createDockerfileFrontend,
+}
+
+/** Everything that a build works with, wired together; released at its end. */
+interface Engine {
+  readonly paths: StorePaths
+  readonly store: ContentStore
+  readonly helper: NativeHelper
+  readonly session: FileSession
+  readonly codec: Codec
+  readonly workspace: Workspace
+  readonly registry: RegistryClient
+  readonly images: ImageProvider
+  readonly snapshotter: Snapshotter
+  readonly executor: Executor
+}
+
+/**
+ * Builds an image and brings it to its outputs.
+ * @throws OssbError; StepFailedError with the status of a RUN that failed. Outputs and cache are as they were before.
+ */
+export async function build(options: BuildOptions, job: Job): Promise<BuildResult> {
+  const frontend = frontendOf(options)
+  const platform = platformOf(options)
+  const names = options.tags.map((tag) => nameInRegistry(tag, options.registry))
+  const dockerfile = readDockerfile(options.context, options.dockerfile)
+  const context = openDirectory(options.context, dockerfile.path)
+  await using engine = await openEngine(options, job)
+  await checkPushes(options.outputs, names, engine, job)
+  const input: DockerfileInput = {
+    file: { name: dockerfile.name, text: dockerfile.text },
+    platforms: [platform],
+    buildPlatform: hostPlatform(),
+    buildArgs: { ...epochArgument(options), ...options.buildArgs },
+    labels: options.labels,
+    ...(options.target === undefined ? {} : { target: options.target }),
+    namedContexts: [],
+  }
+  const [plan] = await frontend.plan(input, engine.images.resolve, job)
+  if (plan === undefined)
+    throw new OssbError('ERR_OSSB_INTERNAL', `Cannot build "${dockerfile.name}": the frontend made no plan`)
+  const image = await solvePlan(plan, new Map([['context', context]]), options, engine, job)
+  const exported = await many(exportersOf(options, names, engine)).export([image], job)
+  return {
+    ...exported,
+    names: names.map((name) => formatReference(parseReference(name))),
+    platform: formatPlatform(platform),
+  }
+}
+
+function frontendOf({ frontend }: BuildOptions): Frontend<DockerfileInput> {
+  const create = FRONTENDS[frontend]
+  if (create !== undefined) return create()
+  throw new OssbError('ERR_OSSB_USAGE', `Cannot use the frontend "${frontend}": there is none of this name`, {
+    hint: `Frontends: ${Object.keys(FRONTENDS).join(', ')}.`,
+  })
+}
+
+function platformOf({ platforms }: BuildOptions): Platform {
+  const [first, ...others] = platforms
+  if (others.length > 0)
+    throw new OssbError('ERR_OSSB_USAGE', `Cannot build for ${platforms.join(' and ')} at once`, {
+      hint: 'Build one platform at a time.',
+    })
+  return first === undefined ? hostPlatform() : parsePlatform(first)
+}
+
+async function openEngine(options: BuildOptions, job: Job): Promise<Engine & AsyncDisposable> {
+  const paths = storePaths(options.cacheDir)
+  const held: AsyncDisposable[] = []
+  const release = async () => {
+    for (const resource of held.splice(0).reverse()) await resource[Symbol.asyncDispose]()
+  }
+  const hold = <T extends AsyncDisposable>(resource: T): T => {
+    held.push(resource)
+    return resource
+  }
+  try {
+    createCacheDirectory(paths)
+    const helper = loadHelper()
+    const session = hold(openFileSession(helper))
+    const lock = await session.lock(paths.lock, 'shared', { wait: true }, job)
+    if (lock !== undefined) hold(lock)
+    const workspace = hold(await openWorkspace(paths, session, job))
+    const codec = hold(createCodec())
+    const registry = hold(createRegistryClient(options))
+    const store = createOciLayout(paths.root)
+    const images = createImageProvider({ store, repository: (reference) => registry.repository(reference) })
+    const snapshotter = await chooseSnapshotter({ paths, workspace, helper, session, codec }, job)
+    const executor = executorOf(options, helper, workspace)
+    return {
+      paths,
+      store,
+      helper,
+      session,
+      codec,
+      workspace,
+      registry,
+      images,
+      snapshotter,
+      executor,
+      [Symbol.asyncDispose]: release,
+    }
+  } catch (error) {
+    await release()
+    throw error
+  }
+}
+
+function createCacheDirectory(paths: StorePaths): void {
+  try {
+    mkdirSync(paths.root, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw fileSystemError(`make the cache directory "${paths.root}"`, error)
+  }
+}
+
+/** Overlay mounts where the cache directory's file system and the kernel allow them, which only trying tells. */
+async function chooseSnapshotter(context: SnapshotContext, job: Job): Promise<Snapshotter> {
+  const trial = context.workspace.directory()
+  const [lower, upper, work, target] = ['lower', 'upper', 'work', 'root'].map((name) =>
+    join(trial, name),
+  ) as [string, string, string, string]
+  for (const directory of [lower, upper, work, target]) mkdirSync(directory)
+  try {
+    await using _mount = await context.session.mount(
+      { type: 'overlay', target, lower: [lower], upper, work },
+      job,
+    )
+    return createOverlaySnapshotter(context)
+  } catch {
+    job.signal.throwIfAborted()
+    return createCopySnapshotter(context)
+  }
+}
+
+function executorOf({ environment }: BuildOptions, helper: NativeHelper, workspace: Workspace): Executor {
+  const name = environment[NAMESPACE_VARIABLE]
+  if (name !== 'local' && name !== 'rootless') {
+    throw new OssbError(
+      'ERR_OSSB_EXECUTOR',
+      'Cannot build here: the process is not in a namespace of its own',
+      { hint: 'Call enterNamespace() first, and build in the process that it starts.' },
+    )
+  }
+  return createNamespaceExecutor({
+    name,
+    helper,
+    scratch: () => workspace.directory(),
+    probe: () => Promise.resolve({ usable: true }),
+  })
+}
+
+async function solvePlan(
+  plan: Plan,
+  contexts: ReadonlyMap<string, ReturnType<typeof openDirectory>>,
+  options: BuildOptions,
+  engine: Engine,
+  job: Job,
+): Promise<Image> {
+  const epoch = epochOf(options)
+  const clampTo = options.rewriteTimestamp ? epoch : undefined
+  const { session, workspace, paths, codec, store, images, snapshotter, executor } = engine
+  const solver = createSolver({
+    runners: {
+      exec: createExecRunner({ executor, session, workspace, paths }),
+      file: createFileRunner(session, codec),
+    },
+    images,
+    snapshotter,
+    cache: createStepCache({ paths, store, openRemote: images.openRemote }),
+    workspace,
+    layers: {
+      store,
+      codec,
+      compression: options.compression,
+      ...(clampTo === undefined ? {} : { clampTo: BigInt(clampTo) * 1_000_000_000n }),
+    },
+    contexts,
+    noCache: options.noCache,
+    parallelism: availableParallelism(),
+    now: () => new Date().toISOString(),
+  })
+  const layers = await solver.solve(plan.root, job)
+  return finishImage(plan, layers, epoch === undefined ? undefined : new Date(epoch * 1000).toISOString())
+}
+
+/** Seconds since the epoch that everything new is dated with (https://reproducible-builds.org/specs/source-date-epoch/). */
+function epochOf(options: BuildOptions): number | undefined {
+  const { SOURCE_DATE_EPOCH: text } = { ...epochArgument(options), ...options.buildArgs }
+  if (text === undefined || text === '') {
+    if (!options.rewriteTimestamp) return undefined
+    throw new OssbError('ERR_OSSB_USAGE', 'Cannot rewrite timestamps: SOURCE_DATE_EPOCH is not set', {
+      hint: 'Set it in the environment, or with --build-arg SOURCE_DATE_EPOCH=0.',
+    })
+  }
+  if (/^\d{1,11}$/.test(text)) return Number(text)
+  throw new OssbError('ERR_OSSB_USAGE', `invalid SOURCE_DATE_EPOCH: ${text}`, {
+    hint: 'It is a number of seconds since 1970-01-01.',
+  })
+}
+
+function epochArgument({ environment }: BuildOptions): { readonly SOURCE_DATE_EPOCH?: string } {
+  const text = environment['SOURCE_DATE_EPOCH']
+  return text === undefined ? {} : { SOURCE_DATE_EPOCH: text }
+}
+
+/** A push that will be refused is refused before the build, not after it. */
+async function checkPushes(
+  outputs: readonly OutputSpec[],
+  names: readonly string[],
+  { registry }: Engine,
+  job: Job,
+): Promise<void> {
+  const pushed = outputs.flatMap((output) =>
+    output.type === 'image' && output.push ? (output.names ?? names) : [],
+  )
+  const repositories = new Map(pushed.map((name) => [name.replace(/:[^/]*$/, ''), parseReference(name)]))
+  for (const reference of repositories.values()) await registry.checkPush(reference, job)
+}
+
+function exportersOf(options: BuildOptions, names: readonly string[], engine: Engine): readonly Exporter[] {
+  const outputs: readonly OutputSpec[] =
+    options.outputs.length === 0 ? [{ type: 'image', push: false }] : options.outputs
+  return outputs.flatMap((output) => exportersFor(output, names, options, engine))
+}
+
+function exportersFor(
+  output: OutputSpec,
+  tags: readonly string[],
+  { imageFormat: format }: BuildOptions,
+  engine: Engine,
+): readonly Exporter[] {
+  const dest = 'dest' in output ? (output.dest === '-' ? stdout : output.dest) : ''
+  const roots = { use: useRoot, walk: (rootfs: string, job: Job) => entriesOf(engine.helper, rootfs, job) }
+  const names = 'names' in output && output.names !== undefined ? output.names : tags
+  async function useRoot<T>(image: Image, action: (rootfs: string) => Promise<T>, job: Job): Promise<T> {
+    await using view = await engine.snapshotter.view(image.layers, job)
+    return await action(view.rootfs)
+  }
+  switch (output.type) {
+    case 'image':
+      return [
+        exclusive(createStoreExporter({ store: engine.store, names, format }), engine),
+        ...(output.push ? [registryExporter(names, format, engine)] : []),
+      ]
+    case 'oci':
+      return [
+        output.tar
+          ? createOciArchiveExporter({ dest, names, format })
+          : createOciLayoutExporter({ dest: output.dest, names, format }),
+      ]
+    case 'docker':
+      return [createDockerArchiveExporter({ dest, names })]
+    case 'tar':
+      return [createRootfsTarExporter({ dest, roots })]
+    case 'local':
+      return [createLocalDirExporter({ dest: output.dest, roots })]
+    default:
+      return output satisfies never
+  }
+}
+
+function registryExporter(
+  names: readonly string[],
+  format: BuildOptions['imageFormat'],
+  { registry }: Engine,
+): Exporter {
+  return createRegistryExporter({
+    names,
+    format,
+    repository: (reference, mounts) => registry.repository(reference, mounts),
+  })
+}
+
+/** One build at a time changes the names in the store. */
+function exclusive(exporter: Exporter, { session, paths }: Engine): Exporter {
+  return {
+    name: exporter.name,
+    export: async (images, job) => {
+      await using _lock = await session.lock(`${paths.index}.lock`, 'exclusive', { wait: true }, job)
+      return await exporter.export(images, job)
+    },
+  }
+}
+
+async function* entriesOf(helper: NativeHelper, rootfs: string, job: Job) {
+  for await (const entries of walkTree(helper, rootfs, job)) yield* entries
+}

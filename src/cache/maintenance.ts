@@ -1,0 +1,129 @@
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  type Descriptor,
+  type Digest,
+  digestHex,
+  isIndexType,
+  isManifestType,
+  type Job,
+  OssbError,
+} from '../core/index.ts'
+import { removeTree } from '../fs/index.ts'
+import { type FileSession, type NativeHelper, walkTree } from '../native/index.ts'
+import { parseIndex, parseManifest } from '../oci/index.ts'
+import { readLayoutIndex, type StorePaths } from '../store/index.ts'
+
+/** What a cache directory holds; sizes in bytes. */
+export interface CacheContents {
+  readonly blobs: { readonly count: number; readonly bytes: number }
+  readonly snapshots: { readonly count: number; readonly bytes: number }
+  readonly steps: { readonly count: number }
+  readonly images: readonly { readonly name: string; readonly digest: Digest; readonly bytes: number }[]
+}
+
+export async function cacheContents(
+  paths: StorePaths,
+  helper: NativeHelper,
+  job: Job,
+): Promise<CacheContents> {
+  const blobs = namesIn(paths.blobs)
+  return {
+    blobs: { count: blobs.length, bytes: sum(blobs.map((name) => statSync(join(paths.blobs, name)).size)) },
+    snapshots: {
+      count: namesIn(paths.snapshots).length,
+      bytes: await treeBytes(paths.snapshots, helper, job),
+    },
+    steps: { count: namesIn(paths.steps).length },
+    images: readLayoutIndex(paths.index).manifests.map((image) => ({
+      name: image.annotations?.['org.opencontainers.image.ref.name'] ?? '',
+      digest: image.digest,
+      bytes: sum([...reachable(paths, image).values()]),
+    })),
+  }
+}
+
+export interface PruneOutcome {
+  readonly bytes: number
+  readonly blobs: number
+  readonly snapshots: number
+  readonly steps: number
+}
+
+/**
+ * Removes step results, unpacked root file systems, cache mounts, and the content that no named image needs; with
+ * `all` the images too.
+ * @throws OssbError ERR_OSSB_CACHE while a build uses the directory
+ */
+export async function pruneCache(
+  paths: StorePaths,
+  options: { readonly all: boolean },
+  session: FileSession,
+  helper: NativeHelper,
+  job: Job,
+): Promise<PruneOutcome> {
+  if (!existsSync(paths.root)) return { bytes: 0, blobs: 0, snapshots: 0, steps: 0 }
+  await using lock = await session.lock(paths.lock, 'exclusive', { wait: false }, job)
+  if (lock === undefined) {
+    throw new OssbError('ERR_OSSB_CACHE', `Cannot prune "${paths.root}": a build is using it`, {
+      hint: 'Try again when the build has ended.',
+    })
+  }
+  const before = await cacheContents(paths, helper, job)
+  // What could be found again goes first, so that a prune that is interrupted leaves no result without its content.
+  for (const directory of [paths.steps, paths.snapshots, paths.mounts, paths.work]) removeTree(directory)
+  if (options.all) for (const path of [paths.index, paths.layoutMark]) removeTree(path)
+  const kept = new Set(
+    readLayoutIndex(paths.index).manifests.flatMap((image) => [...reachable(paths, image).keys()]),
+  )
+  const orphans = namesIn(paths.blobs).filter((name) => !kept.has(name))
+  const orphanBytes = sum(orphans.map((name) => statSync(join(paths.blobs, name)).size))
+  for (const name of orphans) removeTree(join(paths.blobs, name))
+  return {
+    bytes: before.snapshots.bytes + orphanBytes,
+    blobs: orphans.length,
+    snapshots: before.snapshots.count,
+    steps: before.steps.count,
+  }
+}
+
+/** File names and sizes of all content that an image or index leads to, as far as it is there. */
+function reachable(paths: StorePaths, root: Descriptor): ReadonlyMap<string, number> {
+  const found = new Map<string, number>()
+  const visit = (content: Descriptor): void => {
+    const name = digestHex(content.digest)
+    const path = join(paths.blobs, name)
+    if (found.has(name) || !existsSync(path)) return
+    found.set(name, content.size)
+    if (isIndexType(content.mediaType))
+      for (const child of parseIndex(readFileSync(path), `"${path}"`).manifests) visit(child)
+    else if (isManifestType(content.mediaType)) {
+      const { config, layers } = parseManifest(readFileSync(path), `"${path}"`)
+      for (const child of [config, ...layers]) visit(child)
+    }
+  }
+  visit(root)
+  return found
+}
+
+async function treeBytes(directory: string, helper: NativeHelper, job: Job): Promise<number> {
+  if (!existsSync(directory)) return 0
+  const seen = new Set<bigint>()
+  let bytes = 0
+  for await (const entries of walkTree(helper, directory, job)) {
+    for (const { ino, nlink, size } of entries) {
+      if (nlink > 1 && seen.has(ino)) continue
+      if (nlink > 1) seen.add(ino)
+      bytes += size
+    }
+  }
+  return bytes
+}
+
+function namesIn(directory: string): readonly string[] {
+  return existsSync(directory) ? readdirSync(directory) : []
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
+}

@@ -1,0 +1,40 @@
+import type {
+  BuildOptions,
+  BuildResult,
+  CacheInfo,
+  CachePruneOptions,
+  CachePruneResult,
+  DoctorReport,
+  ExecutorChoice,
+  Job,
+} from '../index.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** The part of the public API that the command line is built on. */
+export interface Api {
+  build(options: BuildOptions, job: Job): Promise<BuildResult>
+  cacheInfo(cacheDir: string, job: Job): Promise<CacheInfo>
+  cachePrune(options: CachePruneOptions, job: Job): Promise<CachePruneResult>
+  doctor(
+    options: {
+      readonly cacheDir: string
+      readonly executor: ExecutorChoice
+      readonly environment: Environment
+    },
+    job: Job,
+  ): Promise<DoctorReport>
+  /**
+   * Runs `command` inside the builder's own namespaces and answers its exit status,
+   * or undefined where this process can go on itself.
+   */
+  enterNamespace(
+    options: {
+      readonly executor: ExecutorChoice
+      readonly cacheDir: string
+      readonly command: readonly string[]
+      readonly environment: Environment
+    },
+    job: Job,
+  ): Promise<number | undefined>
+}

@@ -1,0 +1,152 @@
+import type { BuildOptions, ExecutorChoice, LayerCompression } from '../index.ts'
+import { cacheDirectory, type Environment } from './cache-directory.ts'
+import { parseBuildArgs, parseLabels } from './key-values.ts'
+import type { BuildFlags } from './option-table.ts'
+import { type OutputSettings, parseOutputs, writesToStandardOutput } from './output-spec.ts'
+import type { ProgressMode } from './progress/progress.ts'
+import { usageError } from './usage-error.ts'
+
+/** What `ossb build` was asked for: the build, and what the command line itself does around it. */
+export interface BuildRequest {
+  readonly options: BuildOptions
+  readonly progress: ProgressMode | 'auto'
+  readonly imageIdFile?: string
+  readonly metadataFile?: string
+}
+
+export interface BuildCommandLine {
+  readonly context: string
+  readonly flags: BuildFlags
+  readonly environment: Environment
+  readonly stdoutIsTerminal: boolean
+}
+
+/** @throws OssbError ERR_OSSB_USAGE that names the flag that is wrong */
+export function toBuildRequest(line: BuildCommandLine): BuildRequest {
+  const { flags, environment } = line
+  const registry = registryOf(flags.registry)
+  const { outputs, settings } = parseOutputs(flags.output, {
+    push: flags.push,
+    tagged: flags.tag.length > 0,
+    stdoutIsTerminal: line.stdoutIsTerminal,
+  })
+  const options: BuildOptions = {
+    context: contextOf(line.context),
+    ...(flags.file === undefined ? {} : { dockerfile: flags.file }),
+    tags: flags.tag,
+    ...(registry === undefined ? {} : { registry }),
+    buildArgs: parseBuildArgs(flags['build-arg'], environment),
+    ...(flags.target === undefined ? {} : { target: flags.target }),
+    platforms: platformsOf(flags.platform),
+    labels: parseLabels(flags.label),
+    noCache: flags['no-cache'],
+    outputs,
+    compression: compressionOf(flags, settings),
+    imageFormat: imageFormatOf(flags, settings),
+    rewriteTimestamp: settings.rewriteTimestamp ?? false,
+    executor: executorOf(flags),
+    frontend: flags.frontend ?? 'dockerfile',
+    cacheDir: cacheDirectory(flags['cache-dir'], environment),
+    insecureRegistries: flags['insecure-registry'].map((host) => hostOf(host, 'insecure-registry')),
+    environment,
+  }
+  checkImageIdFile(flags, options)
+  return {
+    options,
+    progress: flags.quiet ? 'quiet' : (flags.progress ?? 'auto'),
+    ...(flags.iidfile === undefined ? {} : { imageIdFile: flags.iidfile }),
+    ...(flags['metadata-file'] === undefined ? {} : { metadataFile: flags['metadata-file'] }),
+  }
+}
+
+function contextOf(text: string): string {
+  if (text === '-')
+    throw usageError(
+      'Cannot use "-" as the context: a context on standard input is not supported',
+      'Give a directory; the Dockerfile alone can come from standard input with "-f -".',
+    )
+  if (/^(https?|git|ssh):\/\/|^git@/.test(text))
+    throw usageError(
+      `Cannot use "${text}" as the context: remote contexts are not supported`,
+      'Fetch it first, and give the directory.',
+    )
+  return text
+}
+
+function platformsOf(texts: readonly string[]): readonly string[] {
+  const platforms = texts
+    .flatMap((text) => text.split(','))
+    .map((platform) => platform.trim())
+    .filter((platform) => platform !== '')
+  if (new Set(platforms).size > 1)
+    throw usageError(
+      `Cannot build for several platforms at once: ${platforms.join(', ')}`,
+      'Give one --platform per build.',
+    )
+  return platforms.slice(0, 1)
+}
+
+function compressionOf(flags: BuildFlags, settings: OutputSettings): LayerCompression {
+  const type = oneOf('compression', flags.compression, settings.compression) ?? 'gzip'
+  const level = oneOf('compression-level', flags['compression-level'], settings.compressionLevel)
+  if (level === undefined) return { type }
+  if (type === 'uncompressed')
+    throw usageError(
+      `Cannot use compression level ${level} with compression "uncompressed"`,
+      'Leave out --compression-level.',
+    )
+  if (!/^[1-9]$/.test(level))
+    throw usageError(
+      `Cannot use "${level}" for --compression-level: it is not a number from 1 to 9`,
+      '1 is fast, 9 is small.',
+    )
+  return { type, level: Number(level) }
+}
+
+function imageFormatOf(flags: BuildFlags, settings: OutputSettings): 'oci' | 'docker' {
+  return oneOf('image-format', flags['image-format'], settings.imageFormat) ?? 'oci'
+}
+
+/** What a flag and an attribute of --output say, when they do not contradict each other. */
+function oneOf<T>(flag: string, value: T | undefined, attribute: T | undefined): T | undefined {
+  if (value !== undefined && attribute !== undefined && value !== attribute)
+    throw usageError(
+      `Cannot use --${flag} ${String(value)} with an --output that says ${String(attribute)}`,
+      'Say it once.',
+    )
+  return value ?? attribute
+}
+
+function executorOf(flags: BuildFlags): ExecutorChoice {
+  if (!flags.rootless) return flags.executor ?? 'auto'
+  if (flags.executor !== undefined && flags.executor !== 'auto' && flags.executor !== 'rootless')
+    throw usageError(`Cannot use --rootless with --executor ${flags.executor}`, 'Give one of them.')
+  return 'rootless'
+}
+
+function registryOf(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : hostOf(text.replace(/\/+$/, ''), 'registry')
+}
+
+function hostOf(text: string, flag: string): string {
+  if (/^[a-z]+:\/\//i.test(text))
+    throw usageError(
+      `Cannot use "${text}" for --${flag}: it is a URL`,
+      `Leave out "${text.slice(0, text.indexOf('//') + 2)}"; plain HTTP is asked for with --insecure-registry.`,
+    )
+  return text
+}
+
+function checkImageIdFile(flags: BuildFlags, options: BuildOptions): void {
+  const files = options.outputs.filter(({ type }) => type === 'local' || type === 'tar')
+  if (flags.iidfile !== undefined && files.length > 0)
+    throw usageError(
+      'Cannot use --iidfile: local and tar exporters are incompatible with image ID file',
+      'Use an output that holds an image: image, registry, oci or docker.',
+    )
+}
+
+/** True when standard output carries the result of the build, so that nothing else may be printed there. */
+export function standardOutputIsTaken(options: BuildOptions): boolean {
+  return options.outputs.some(writesToStandardOutput)
+}

@@ -1,0 +1,207 @@
+import type { Argv } from 'yargs'
+import { OssbError } from '../index.ts'
+import type { CliCommand } from './commands.ts'
+import type { CliOption } from './option-table.ts'
+import { nearest, usageError } from './usage-error.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
+type FlagValue = boolean | string | undefined | readonly string[]
+
+/** A command line taken apart: flags by name, absent ones filled from their variables. */
+export interface ParsedCommand {
+  /** Undefined when the line names none: help is wanted. */
+  readonly command?: CliCommand
+  readonly positional?: string
+  readonly values: Readonly<Record<string, FlagValue>>
+}
+
+export interface CommandLine {
+  readonly args: readonly string[]
+  readonly commands: readonly CliCommand[]
+  readonly environment: Environment
+}
+
+/**
+ * What yargs would change behind our back: `--no-push` is a flag of its own and not the opposite of `--push`,
+ * `a.b=c` is a label and no path, `0x10` stays the text it is.
+ */
+const PARSER = {
+  'boolean-negation': false,
+  'dot-notation': false,
+  'parse-numbers': false,
+  'parse-positional-numbers': false,
+  'greedy-arrays': false,
+  'camel-case-expansion': false,
+  'strip-aliased': true,
+}
+
+type Arguments = Readonly<Record<string, unknown>>
+type Chosen = (command: CliCommand, argv: Arguments) => void
+
+/** @throws OssbError ERR_OSSB_USAGE that names the word that is wrong and the one that was probably meant */
+export async function parseCommandLine(line: CommandLine): Promise<ParsedCommand> {
+  const { default: yargs } = await import('yargs')
+  let parsed: ParsedCommand | undefined
+  let running: CliCommand | undefined
+  const parser = yargs()
+    .locale('en')
+    .parserConfiguration(PARSER)
+    .help(false)
+    .version(false)
+    .exitProcess(false)
+    .fail(false)
+    .strictOptions()
+    .option('help', { alias: 'h', type: 'boolean' })
+  const entered = (command: CliCommand) => {
+    running = command
+  }
+  addCommands(parser, line.commands, entered, (command, argv) => {
+    parsed = {
+      command,
+      ...positionalOf(command, argv),
+      values: valuesOf(command.options, argv, line.environment),
+    }
+  })
+  try {
+    const argv: Arguments = await parser.parseAsync([...line.args])
+    if (parsed === undefined && argv['help'] !== true) checkNoCommand(wordsOf(argv), line.commands)
+  } catch (error) {
+    throw explain(error, running)
+  }
+  return parsed ?? { values: {} }
+}
+
+/** `cache info` is the command `info` below the command `cache`. */
+function addCommands(
+  parser: Argv,
+  commands: readonly CliCommand[],
+  entered: (command: CliCommand) => void,
+  chosen: Chosen,
+): void {
+  const firstWords = new Set(commands.map(({ name }) => name.split(' ')[0] ?? ''))
+  const add = (to: Argv, word: string, command: CliCommand) =>
+    to.command(
+      word,
+      command.summary,
+      (inner) => {
+        entered(command)
+        return addOptions(inner, command.options)
+      },
+      (argv) => chosen(command, argv),
+    )
+  for (const word of firstWords) {
+    const whole = commands.find(({ name }) => name === word)
+    const below = commands.filter(({ name }) => name.startsWith(`${word} `))
+    if (whole === undefined)
+      parser.command(word, '', (inner) => {
+        for (const command of below) add(inner, command.name.slice(word.length + 1), command)
+        return inner
+      })
+    else add(parser, word, whole)
+  }
+}
+
+function addOptions(parser: Argv, options: readonly CliOption[]): Argv {
+  for (const { name, type, alias } of options) {
+    parser.option(name, {
+      type: type === 'flag' ? 'boolean' : 'string',
+      ...(alias === undefined ? {} : { alias }),
+    })
+  }
+  return parser
+}
+
+function wordsOf(argv: Arguments): readonly string[] {
+  const words = argv['_']
+  return Array.isArray(words) ? words.map(String) : []
+}
+
+function positionalOf(command: CliCommand, argv: Arguments): { readonly positional?: string } {
+  const [first, second] = wordsOf(argv).slice(command.name.split(' ').length)
+  const surplus = command.positional === undefined ? first : second
+  if (surplus !== undefined)
+    throw usageError(
+      `Cannot use "${surplus}": "${command.name}" takes ${command.positional === undefined ? 'no argument' : `one ${command.positional.name}`}`,
+      `See "ossb ${command.name} --help".`,
+    )
+  return first === undefined ? {} : { positional: first }
+}
+
+function valuesOf(
+  options: readonly CliOption[],
+  argv: Arguments,
+  environment: Environment,
+): Record<string, FlagValue> {
+  return Object.fromEntries(
+    options.map((option) => [option.name, valueOf(option, argv[option.name], environment)]),
+  )
+}
+
+function valueOf(option: CliOption, given: unknown, environment: Environment): FlagValue {
+  const words = (Array.isArray(given) ? given : [given]).filter((word) => word !== undefined)
+  if (option.type === 'flag') return words.at(-1) === true
+  const texts = words.map(String)
+  if (texts.includes(''))
+    throw usageError(
+      `Cannot use --${option.name} without a value`,
+      `Write --${option.name} ${option.value ?? 'VALUE'}.`,
+    )
+  const standIn = option.environment === undefined ? undefined : environment[option.environment]
+  const fromEnvironment = texts.length === 0 && standIn !== undefined && standIn !== ''
+  const effective = fromEnvironment ? [standIn] : texts
+  if (option.type === 'list') return effective
+  const last = effective.at(-1)
+  if (option.type === 'text' || last === undefined) return last
+  return choiceOf(option, last, fromEnvironment ? `${option.environment}` : `--${option.name}`)
+}
+
+function choiceOf(option: CliOption & { readonly type: 'choice' }, word: string, origin: string): string {
+  const synonym = Object.entries(option.synonyms ?? {}).find(([other]) => other === word)
+  const choice = synonym?.[1] ?? word
+  if (option.choices.includes(choice)) return choice
+  throw usageError(
+    `Cannot use "${word}" for ${origin}: there is no such choice`,
+    `Choose one of ${option.choices.join(', ')}.`,
+  )
+}
+
+/** What yargs found wrong, in our own words. */
+function explain(error: unknown, command: CliCommand | undefined): unknown {
+  if (error instanceof OssbError || !(error instanceof Error)) return error
+  const word = /^Unknown arguments?: ([^,]*)/.exec(error.message)?.[1]
+  return word === undefined
+    ? usageError(`Cannot read the command line: ${error.message}`, 'See "ossb --help".')
+    : unknownFlag(word, command)
+}
+
+/** A line that names no command is one for help, unless it tried to. */
+function checkNoCommand(words: readonly string[], commands: readonly CliCommand[]): void {
+  const [word] = words
+  if (word === undefined) return
+  const whole = commands.filter(({ name }) => name.startsWith(`${word} `)).map(({ name }) => `"ossb ${name}"`)
+  if (whole.length === 0 || words.length > 1) throw unknownCommand(words, commands)
+  throw usageError(`Cannot run "${word}": it needs one more word`, `Write ${whole.join(' or ')}.`)
+}
+
+function unknownCommand(words: readonly string[], commands: readonly CliCommand[]): Error {
+  const typed = words.slice(0, 2).join(' ')
+  const names = commands.map(({ name }) => name)
+  const meant = nearest(typed, names) ?? nearest(words[0] ?? '', names)
+  const isFamily = names.some((name) => name.startsWith(`${words[0]} `))
+  const word = isFamily ? typed : (words[0] ?? '')
+  return usageError(
+    `Cannot run "${word}": there is no such command`,
+    meant === undefined ? `The commands are ${names.join(', ')}.` : `Did you mean "ossb ${meant}"?`,
+  )
+}
+
+function unknownFlag(word: string, command: CliCommand | undefined): Error {
+  const flag = word.length === 1 ? `-${word}` : `--${word}`
+  const program = command === undefined ? 'ossb' : `ossb ${command.name}`
+  const names = command?.options.map(({ name }) => name) ?? []
+  const meant = nearest(word, names)
+  return usageError(
+    `Cannot use ${flag}: "${program}" has no such flag`,
+    meant === undefined ? `See "${program} --help".` : `Did you mean --${meant}?`,
+  )
+}

@@ -1,0 +1,110 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type BuildResult, type Job, OssbError } from '../../index.ts'
+import type { Api } from '../api.ts'
+import { type BuildRequest, standardOutputIsTaken } from '../build-options.ts'
+import { errorReport } from '../error-report.ts'
+import { exitCodeOf } from '../exit-code.ts'
+import type { Host } from '../host.ts'
+import { enterNamespace } from '../namespace.ts'
+import { openProgress, type Progress } from '../progress/progress.ts'
+import type { ProgressState } from '../progress/reducer.ts'
+import { duration, warningLines } from '../progress/wording.ts'
+import { prepareResultFiles, writeResultFiles } from '../result-files.ts'
+
+/** `ossb build`. Answers the exit status; a failure is shown here, where its progress is known. */
+export async function runBuild(request: BuildRequest, host: Host, api: Api): Promise<number> {
+  const { executor, cacheDir } = request.options
+  await prepareResultFiles(request)
+  const inner = await enterNamespace({ executor, cacheDir, args: host.args }, host, api)
+  if (inner !== undefined) return inner
+  const progress = await openProgress({
+    mode: request.progress,
+    stream: host.stderr,
+    now: host.now,
+    environment: host.environment,
+  })
+  const job: Job = { signal: host.interruption.signal, emit: progress.emit }
+  try {
+    const result = await api.build(request.options, job)
+    await writeResultFiles(request, result)
+    reportResult({ request, result, state: progress.end('done') }, progress, host)
+    return 0
+  } catch (error) {
+    return await reportFailure({ request, error, state: progress.end('failed') }, progress, host)
+  }
+}
+
+interface Outcome {
+  readonly request: BuildRequest
+  readonly state: ProgressState
+}
+
+function reportResult(
+  { request, result, state }: Outcome & { readonly result: BuildResult },
+  progress: Progress,
+  host: Host,
+): void {
+  const write = (line: string) => void host.stderr.write(`${line}\n`)
+  if (progress.mode === 'quiet') {
+    if (!standardOutputIsTaken(request.options)) host.stdout.write(`${result.configDigest}\n`)
+  } else if (progress.mode === 'json') {
+    write(JSON.stringify({ time: new Date(host.now()).toISOString(), type: 'result', ...result }))
+  } else {
+    for (const line of [...warningLines(state), ...resultLines(result, state)]) write(line)
+  }
+}
+
+function resultLines(result: BuildResult, state: ProgressState): readonly string[] {
+  const time = duration((state.finishedAt ?? state.startedAt) - state.startedAt)
+  return [
+    '',
+    `Built ${result.platform} in ${time}`,
+    `  digest  ${result.descriptor.digest}`,
+    ...result.names.map((name) => `  name    ${name}`),
+    ...result.outputs.map((output) => `  output  ${output}`),
+  ]
+}
+
+async function reportFailure(
+  { request, error, state }: Outcome & { readonly error: unknown },
+  progress: Progress,
+  host: Host,
+): Promise<number> {
+  const exitCode = host.interruption.exitCode() ?? exitCodeOf(error)
+  const sourceText = await readSource(error, request.options.context)
+  if (progress.mode === 'json') {
+    host.stderr.write(`${JSON.stringify(failureRecord(error, exitCode, host.now()))}\n`)
+    return exitCode
+  }
+  const warnings = progress.mode === 'quiet' ? [] : warningLines(state)
+  const isInterrupted = host.interruption.exitCode() !== undefined
+  const report = errorReport({
+    error: isInterrupted ? host.interruption.signal.reason : error,
+    state,
+    ...(sourceText === undefined ? {} : { sourceText }),
+  })
+  for (const line of [...warnings, ...report]) host.stderr.write(`${line}\n`)
+  return exitCode
+}
+
+function failureRecord(error: unknown, exitCode: number, now: number): object {
+  const about =
+    error instanceof OssbError
+      ? { code: error.code, message: error.message, hint: error.hint, source: error.source }
+      : { code: 'ERR_OSSB_INTERNAL', message: error instanceof Error ? error.message : String(error) }
+  return { time: new Date(now).toISOString(), type: 'error', exitCode, ...about }
+}
+
+/** The file that an error names, read from the working directory or the context. */
+async function readSource(error: unknown, context: string): Promise<string | undefined> {
+  if (!(error instanceof OssbError) || error.source === undefined) return undefined
+  for (const path of [error.source.file, join(context, error.source.file)]) {
+    try {
+      return await readFile(path, 'utf8')
+    } catch {
+      // The error is told without its lines when they cannot be read.
+    }
+  }
+  return undefined
+}

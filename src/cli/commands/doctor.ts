@@ -1,0 +1,57 @@
+import type { DoctorReport } from '../../index.ts'
+import type { Api } from '../api.ts'
+import { cacheDirectory } from '../cache-directory.ts'
+import type { Host } from '../host.ts'
+import type { DoctorFlags } from '../option-table.ts'
+
+/** `ossb doctor`: 0 where an executor can be used, else 1. */
+export async function runDoctor(flags: DoctorFlags, host: Host, api: Api): Promise<number> {
+  const report = await api.doctor(
+    {
+      cacheDir: cacheDirectory(flags['cache-dir'], host.environment),
+      executor: flags.executor ?? 'auto',
+      environment: host.environment,
+    },
+    { signal: host.interruption.signal, emit: () => undefined },
+  )
+  const text = flags.format === 'json' ? JSON.stringify(report, undefined, 2) : doctorText(report)
+  host.stdout.write(`${text}\n`)
+  return report.chosen === undefined ? 1 : 0
+}
+
+/** The report for a person: facts, executors, the choice, and what would make it better. */
+function doctorText(report: DoctorReport): string {
+  return [
+    'This environment',
+    ...table(report.facts.map(({ name, ok, detail, remedy }) => ({ name, ok, text: detail, remedy }))),
+    '',
+    'Executors',
+    ...table(
+      report.executors.map(({ name, usable, reason, remedy }) => ({
+        name,
+        ok: usable,
+        text: usable ? 'can be used' : `cannot be used: ${reason ?? 'no reason given'}`,
+        remedy,
+      })),
+    ),
+    '',
+    `${report.chosen === undefined ? 'No executor can be used' : `Builds use "${report.chosen}"`}: ${report.because}`,
+    ...(report.better.length === 0 ? [] : ['', 'What would be better']),
+    ...report.better.map((advice) => `  - ${advice}`),
+  ].join('\n')
+}
+
+interface Row {
+  readonly name: string
+  readonly ok: boolean
+  readonly text: string
+  readonly remedy: string | undefined
+}
+
+function table(rows: readonly Row[]): readonly string[] {
+  const width = Math.max(0, ...rows.map(({ name }) => name.length))
+  return rows.flatMap(({ name, ok, text, remedy }) => [
+    `  ${ok ? 'yes' : 'no '}  ${name.padEnd(width)}  ${text}`.trimEnd(),
+    ...(ok || remedy === undefined ? [] : [`${' '.repeat(width + 9)}-> ${remedy}`]),
+  ])
+}

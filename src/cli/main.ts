@@ -1,0 +1,70 @@
+import type { Api } from './api.ts'
+import { toBuildRequest } from './build-options.ts'
+import { type ParsedCommand, parseCommandLine } from './command-line.ts'
+import { runBuild } from './commands/build.ts'
+import { runCacheInfo, runCachePrune } from './commands/cache.ts'
+import { runDoctor } from './commands/doctor.ts'
+import { COMMANDS } from './commands.ts'
+import { errorLines } from './error-report.ts'
+import { exitCodeOf } from './exit-code.ts'
+import { commandHelp, programHelp } from './help.ts'
+import type { Host } from './host.ts'
+import type { BuildFlags, CacheInfoFlags, CachePruneFlags, DoctorFlags } from './option-table.ts'
+import { packageVersion } from './version.ts'
+
+/**
+ * The program `ossb`: reads the command line, runs the command, answers the exit status. This folder alone touches
+ * `process`, and hands what it takes from it down as a `Host`; of the builder it knows the public API, handed in as
+ * an `Api`. Flags are records of option-table.ts; progress is events → state (progress/reducer.ts) → lines.
+ */
+export async function runOssb(host: Host, api: Api): Promise<number> {
+  try {
+    return await dispatch(await parseCommandLine(lineOf(host)), host, api)
+  } catch (error) {
+    const interrupted = host.interruption.exitCode()
+    const shown: unknown = interrupted === undefined ? error : host.interruption.signal.reason
+    for (const line of errorLines(shown)) host.stderr.write(`${line}\n`)
+    return interrupted ?? exitCodeOf(error)
+  }
+}
+
+function lineOf({ args, environment }: Host): Parameters<typeof parseCommandLine>[0] {
+  const [first, ...rest] = args
+  const words = first === 'help' ? [...rest, '--help'] : first === '--version' ? ['version', ...rest] : args
+  return { args: words, commands: COMMANDS, environment }
+}
+
+type Handler = (parsed: ParsedCommand, host: Host, api: Api) => number | Promise<number>
+
+/** By command. The parser has checked the values against the option table of the command, as the type of its flags says. */
+const HANDLERS: Readonly<Record<string, Handler>> = {
+  build: (parsed, host, api) =>
+    runBuild(
+      toBuildRequest({
+        context: parsed.positional ?? '.',
+        flags: parsed.values as unknown as BuildFlags,
+        environment: host.environment,
+        stdoutIsTerminal: host.stdout.isTTY === true,
+      }),
+      host,
+      api,
+    ),
+  'cache info': (parsed, host, api) => runCacheInfo(parsed.values as unknown as CacheInfoFlags, host, api),
+  'cache prune': (parsed, host, api) => runCachePrune(parsed.values as unknown as CachePruneFlags, host, api),
+  doctor: (parsed, host, api) => runDoctor(parsed.values as unknown as DoctorFlags, host, api),
+  version(_parsed, host) {
+    host.stdout.write(`ossb ${packageVersion()}\n`)
+    return 0
+  },
+}
+
+async function dispatch(parsed: ParsedCommand, host: Host, api: Api): Promise<number> {
+  const width = Math.min(host.stdout.columns ?? 100, 100)
+  const { command } = parsed
+  const handler = command === undefined ? undefined : HANDLERS[command.name]
+  if (command === undefined || handler === undefined || parsed.values['help'] === true) {
+    host.stdout.write(command === undefined ? programHelp(COMMANDS, width) : commandHelp(command, width))
+    return 0
+  }
+  return await handler(parsed, host, api)
+}

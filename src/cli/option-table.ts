@@ -1,0 +1,294 @@
+/** One flag. The parser, `--help` and the README are made from these records. */
+export type CliOption = OptionText & OptionKind & { readonly name: string }
+
+interface OptionText {
+  readonly alias?: string
+  /** Stands for the value in help: `FILE`. */
+  readonly value?: string
+  readonly group: string
+  readonly description: string
+  /** What holds when the flag is absent, in words. */
+  readonly default?: string
+  /** A variable that stands in for the flag when that is absent. */
+  readonly environment?: string
+}
+
+interface ChoiceKind<Choice extends string = string> {
+  readonly type: 'choice'
+  readonly choices: readonly Choice[]
+  /** Other words that are taken for a choice. */
+  readonly synonyms?: Readonly<Record<string, Choice>>
+}
+
+type OptionKind =
+  | { readonly type: 'text' }
+  | { readonly type: 'list' }
+  | { readonly type: 'flag' }
+  | ChoiceKind
+
+/** The kind of flag that yields values of a type. */
+type KindFor<Value> = [Value] extends [boolean]
+  ? { readonly type: 'flag' }
+  : [Value] extends [readonly string[]]
+    ? { readonly type: 'list' }
+    : string extends Value
+      ? { readonly type: 'text' }
+      : ChoiceKind<Extract<Value, string>>
+
+/** A flag for each member of `Flags`, of the kind that yields its values. */
+export type OptionTable<Flags> = {
+  readonly [Name in keyof Flags]-?: OptionText & KindFor<Flags[Name]>
+}
+
+interface HelpFlags {
+  readonly help: boolean
+}
+
+interface CacheFlags {
+  readonly 'cache-dir': string | undefined
+}
+
+interface ReportFlags {
+  readonly format: 'text' | 'json' | undefined
+}
+
+interface ExecutorFlags {
+  readonly executor: 'auto' | 'rootless' | 'local' | 'container' | undefined
+}
+
+export interface BuildFlags extends HelpFlags, CacheFlags, ExecutorFlags {
+  readonly file: string | undefined
+  readonly 'build-arg': readonly string[]
+  readonly target: string | undefined
+  readonly platform: readonly string[]
+  readonly frontend: string | undefined
+  readonly tag: readonly string[]
+  readonly registry: string | undefined
+  readonly label: readonly string[]
+  readonly 'image-format': 'oci' | 'docker' | undefined
+  readonly compression: 'gzip' | 'zstd' | 'uncompressed' | undefined
+  readonly 'compression-level': string | undefined
+  readonly output: readonly string[]
+  readonly push: boolean
+  readonly 'insecure-registry': readonly string[]
+  readonly iidfile: string | undefined
+  readonly 'metadata-file': string | undefined
+  readonly rootless: boolean
+  readonly 'no-cache': boolean
+  readonly progress: 'auto' | 'tty' | 'plain' | 'json' | 'quiet' | undefined
+  readonly quiet: boolean
+}
+
+export interface CacheInfoFlags extends HelpFlags, CacheFlags, ReportFlags {}
+
+export interface CachePruneFlags extends HelpFlags, CacheFlags {
+  readonly all: boolean
+  readonly force: boolean
+}
+
+export interface DoctorFlags extends HelpFlags, CacheFlags, ReportFlags, ExecutorFlags {}
+
+export type VersionFlags = HelpFlags
+
+const HELP: OptionTable<HelpFlags> = {
+  help: {
+    alias: 'h',
+    type: 'flag',
+    group: 'General',
+    description: 'Show help for this command.',
+  },
+}
+
+const CACHE_DIR: OptionTable<CacheFlags> = {
+  'cache-dir': {
+    type: 'text',
+    value: 'DIR',
+    group: 'Cache',
+    description: 'Directory of the content store and the step cache.',
+    default: '$XDG_CACHE_HOME/ossb or ~/.cache/ossb',
+    environment: 'OSSB_CACHE_DIR',
+  },
+}
+
+const EXECUTOR: OptionTable<ExecutorFlags> = {
+  executor: {
+    type: 'choice',
+    choices: ['auto', 'rootless', 'local', 'container'],
+    group: 'Execution',
+    description:
+      'How RUN steps are run: rootless (user namespace), local (as root), container (crun or runc); auto takes the strongest that works here.',
+    default: 'auto',
+    environment: 'OSSB_EXECUTOR',
+  },
+}
+
+const FORMAT: OptionTable<ReportFlags> = {
+  format: {
+    type: 'choice',
+    choices: ['text', 'json'],
+    group: 'General',
+    description: 'Form of the report.',
+    default: 'text',
+  },
+}
+
+export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
+  file: {
+    alias: 'f',
+    type: 'text',
+    value: 'FILE',
+    group: 'Input',
+    description: 'The Dockerfile, relative to the working directory; "-" reads it from standard input.',
+    default: 'CONTEXT/Dockerfile',
+  },
+  'build-arg': {
+    type: 'list',
+    value: 'NAME[=VALUE]',
+    group: 'Input',
+    description:
+      'Value for an ARG. Without =VALUE it comes from the environment, or is left out when not set there. Repeatable.',
+  },
+  target: {
+    type: 'text',
+    value: 'STAGE',
+    group: 'Input',
+    description: 'Build this stage and what it needs.',
+    default: 'the last stage',
+  },
+  platform: {
+    type: 'list',
+    value: 'OS/ARCH',
+    group: 'Input',
+    description: 'Platform of the image, for example linux/arm64. A build is for one.',
+    default: "the machine's own",
+    environment: 'DOCKER_DEFAULT_PLATFORM',
+  },
+  frontend: {
+    type: 'text',
+    value: 'NAME',
+    group: 'Input',
+    description: 'Language of the build file.',
+    default: 'dockerfile',
+  },
+  tag: {
+    alias: 't',
+    type: 'list',
+    value: 'NAME[:TAG]',
+    group: 'Image',
+    description: 'Name of the image. Repeatable.',
+  },
+  registry: {
+    type: 'text',
+    value: 'HOST[/PREFIX]',
+    group: 'Image',
+    description: 'Put in front of each --tag that names no registry itself.',
+    environment: 'OSSB_REGISTRY',
+  },
+  label: {
+    type: 'list',
+    value: 'NAME=VALUE',
+    group: 'Image',
+    description: 'Label of the image. Repeatable.',
+  },
+  'image-format': {
+    type: 'choice',
+    choices: ['oci', 'docker'],
+    group: 'Image',
+    description: 'Media types of the manifest and config.',
+    default: 'oci',
+  },
+  compression: {
+    type: 'choice',
+    choices: ['gzip', 'zstd', 'uncompressed'],
+    group: 'Image',
+    description: 'Compression of new layers.',
+    default: 'gzip',
+  },
+  'compression-level': {
+    type: 'text',
+    value: '1-9',
+    group: 'Image',
+    description: '1 is fast, 9 is small.',
+    default: "the codec's own",
+  },
+  output: {
+    alias: 'o',
+    type: 'list',
+    value: 'OUTPUT',
+    group: 'Output',
+    description:
+      'Where the result goes: image (the store), tar (./rootfs.tar), local (./rootfs), a directory, - (a tar on standard output), or type=image|registry|oci|docker|tar|local[,dest=PATH][,KEY=VALUE…]. Repeatable.',
+    default: 'image',
+  },
+  push: {
+    type: 'flag',
+    group: 'Output',
+    description: 'Push the image to the registries that its tags name.',
+  },
+  'insecure-registry': {
+    type: 'list',
+    value: 'HOST[:PORT]',
+    group: 'Output',
+    description: 'Registry to be spoken to over plain HTTP, or over TLS without verification. Repeatable.',
+  },
+  iidfile: {
+    type: 'text',
+    value: 'FILE',
+    group: 'Output',
+    description: 'Write the image ID (digest of the config) to this file.',
+  },
+  'metadata-file': {
+    type: 'text',
+    value: 'FILE',
+    group: 'Output',
+    description: 'Write digests and names of the image to this file, as JSON.',
+  },
+  ...EXECUTOR,
+  rootless: { type: 'flag', group: 'Execution', description: 'The same as --executor rootless.' },
+  ...CACHE_DIR,
+  'no-cache': {
+    type: 'flag',
+    group: 'Cache',
+    description: 'Run every step, even one whose result is known.',
+  },
+  progress: {
+    type: 'choice',
+    choices: ['auto', 'tty', 'plain', 'json', 'quiet'],
+    synonyms: { rawjson: 'json', none: 'quiet' },
+    group: 'General',
+    description:
+      'How progress is shown, on standard error: live (tty), line by line (plain), as JSON lines, or not at all; auto is tty on a terminal, else plain.',
+    default: 'auto',
+    environment: 'BUILDKIT_PROGRESS',
+  },
+  quiet: {
+    alias: 'q',
+    type: 'flag',
+    group: 'General',
+    description: 'Show no progress; print the image ID on standard output.',
+  },
+  ...HELP,
+}
+
+export const CACHE_INFO_OPTIONS: OptionTable<CacheInfoFlags> = { ...CACHE_DIR, ...FORMAT, ...HELP }
+
+export const CACHE_PRUNE_OPTIONS: OptionTable<CachePruneFlags> = {
+  ...CACHE_DIR,
+  all: {
+    alias: 'a',
+    type: 'flag',
+    group: 'Cache',
+    description: 'Remove images kept by name, too: everything.',
+  },
+  force: { type: 'flag', group: 'Cache', description: 'Do not ask.' },
+  ...HELP,
+}
+
+export const DOCTOR_OPTIONS: OptionTable<DoctorFlags> = { ...EXECUTOR, ...CACHE_DIR, ...FORMAT, ...HELP }
+
+export const VERSION_OPTIONS: OptionTable<VersionFlags> = { ...HELP }
+
+/** The flags of a table with their names, in its order. */
+export function optionsOf(table: Readonly<Record<string, OptionText & OptionKind>>): readonly CliOption[] {
+  return Object.entries(table).map(([name, option]) => ({ name, ...option }))
+}

@@ -1,0 +1,63 @@
+import { access, constants, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import type { BuildResult } from '../index.ts'
+import { OssbError } from '../index.ts'
+import type { BuildRequest } from './build-options.ts'
+
+type ResultFiles = Pick<BuildRequest, 'imageIdFile' | 'metadataFile'>
+
+/**
+ * Before the build: the directories can be written to, and no image ID of an earlier build is left to be mistaken
+ * for that of this one.
+ */
+export async function prepareResultFiles(files: ResultFiles): Promise<void> {
+  for (const path of [files.imageIdFile, files.metadataFile]) {
+    if (path === undefined) continue
+    await access(dirname(resolve(path)), constants.W_OK).catch((error: unknown) => {
+      throw writeError(path, error)
+    })
+  }
+  if (files.imageIdFile !== undefined) await rm(files.imageIdFile, { force: true })
+}
+
+/** After a good build. Each file is there whole or not at all. */
+export async function writeResultFiles(files: ResultFiles, result: BuildResult): Promise<void> {
+  if (files.imageIdFile !== undefined) await writeWhole(files.imageIdFile, result.configDigest)
+  if (files.metadataFile !== undefined) await writeWhole(files.metadataFile, metadataOf(result))
+}
+
+/** The facts that `docker buildx build --metadata-file` writes about an image, in the same form. */
+function metadataOf({ configDigest, descriptor, names }: BuildResult): string {
+  const metadata = {
+    'containerimage.config.digest': configDigest,
+    'containerimage.descriptor': sortKeys(descriptor),
+    'containerimage.digest': descriptor.digest,
+    ...(names.length === 0 ? {} : { 'image.name': names.join(',') }),
+  }
+  return `${JSON.stringify(metadata, undefined, 2)}\n`
+}
+
+function sortKeys(value: unknown): unknown {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, member]) => [key, sortKeys(member)]),
+  )
+}
+
+async function writeWhole(path: string, text: string): Promise<void> {
+  const temporary = `${path}.ossb-${crypto.randomUUID()}`
+  try {
+    await writeFile(temporary, text, { flag: 'wx' })
+    await rename(temporary, path)
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw writeError(path, error)
+  }
+}
+
+function writeError(path: string, error: unknown): OssbError {
+  const reason = error instanceof Error ? error.message : String(error)
+  return new OssbError('ERR_OSSB_OUTPUT', `Cannot write "${path}": ${reason}`, { cause: error })
+}

@@ -1,0 +1,105 @@
+import { type Job, OssbError } from './core/index.ts'
+import {
+  assessEnvironment,
+  currentUser,
+  type ExecutorFinding,
+  enterNamespace as enter,
+  NAMESPACE_VARIABLE,
+} from './executors/index.ts'
+import { loadHelper } from './native/index.ts'
+import type { DoctorReport, ExecutorChoice } from './options.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+export interface EnvironmentOptions {
+  readonly executor: ExecutorChoice
+  readonly cacheDir: string
+  readonly environment: Environment
+}
+
+/**
+ * Runs `command` (the caller's own command line) inside the namespaces that a build needs, and answers its exit status;
+ * undefined when this process is inside already, and may go on. What was mounted inside ends with it.
+ * @throws OssbError ERR_OSSB_EXECUTOR that says which call or file refused, and what would help
+ */
+export async function enterNamespace(
+  options: EnvironmentOptions & { readonly command: readonly string[] },
+  job: Job,
+): Promise<number | undefined> {
+  const { executor, environment } = options
+  if (environment[NAMESPACE_VARIABLE] !== undefined) return undefined
+  const [file, ...args] = options.command
+  if (file === undefined)
+    throw new OssbError('ERR_OSSB_USAGE', 'Cannot enter a namespace: there is no command to run in it')
+  const kind = currentUser().uid === 0 ? 'local' : 'rootless'
+  if (executor !== 'auto' && executor !== 'container' && executor !== kind) throw await refusal(options, job)
+  const helper = loadHelper()
+  try {
+    return await enter({ kind, helper, command: [file, ...args], environment }, job)
+  } catch (error) {
+    job.signal.throwIfAborted()
+    if (!(error instanceof OssbError) || error.code !== 'ERR_OSSB_EXECUTOR' || error.hint !== undefined)
+      throw error
+    throw await refusal(options, job, error)
+  }
+}
+
+/** Why the executor that was asked for can't be had. */
+async function refusal(options: EnvironmentOptions, job: Job, cause?: unknown): Promise<OssbError> {
+  const { executors } = await doctor(options, job)
+  const wanted =
+    executors.find(({ name }) => name === options.executor) ?? executors.find(({ usable }) => !usable)
+  const what =
+    options.executor === 'auto' ? 'run the steps of a build here' : `use the executor "${options.executor}"`
+  return new OssbError(
+    'ERR_OSSB_EXECUTOR',
+    `Cannot ${what}: ${wanted?.reason ?? (cause instanceof Error ? cause.message : 'the environment does not allow it')}`,
+    {
+      hint: wanted?.remedy ?? '"ossb doctor" says what this environment allows.',
+      cause,
+    },
+  )
+}
+
+/** Says what this environment allows, which executor a build takes, why, and what would give a better one. */
+export async function doctor(
+  { executor, cacheDir, environment }: EnvironmentOptions,
+  job: Job,
+): Promise<DoctorReport> {
+  const { findings, executors } = await assessEnvironment(
+    { helper: loadHelper(), directory: cacheDir, environment },
+    job,
+  )
+  const candidates = executors.filter(
+    ({ name, usable }) => usable && (executor === 'auto' ? name !== 'container' : name === executor),
+  )
+  const chosen = candidates[0]?.name
+  return {
+    facts: findings,
+    executors,
+    ...(chosen === undefined ? {} : { chosen }),
+    because: reasonFor(chosen, executor, executors),
+    better: findings.flatMap(({ ok, name, remedy }) =>
+      ok || remedy === undefined || name === 'OCI runtime' ? [] : [`${name}: ${remedy}`],
+    ),
+  }
+}
+
+const REASONS: Readonly<Record<ExecutorFinding['name'], string>> = {
+  local: 'this is root, and may make namespaces and mounts: each RUN gets its own',
+  rootless:
+    'this is an ordinary user with a subordinate id range: each RUN gets namespaces of its own inside a user namespace, and files keep their real owners',
+  container: 'it was asked for, and an OCI runtime is installed',
+}
+
+function reasonFor(
+  chosen: ExecutorFinding['name'] | undefined,
+  asked: ExecutorChoice,
+  executors: readonly ExecutorFinding[],
+): string {
+  if (chosen !== undefined) return REASONS[chosen]
+  const refused =
+    executors.find(({ name }) => name === asked) ??
+    executors.find(({ usable, remedy }) => !usable && remedy !== undefined)
+  return refused?.reason ?? 'nothing that can run a step is allowed here'
+}

@@ -1,0 +1,86 @@
+import { readFileSync, statSync } from 'node:fs'
+import { type Job, OssbError } from '../core/index.ts'
+import {
+  type IdRange,
+  type IdRangeOwner,
+  type MapKind,
+  type NativeHelper,
+  readIdRanges,
+  spawnMapped,
+} from '../native/index.ts'
+
+/** How a process stands to the namespaces that a build needs. */
+export type NamespaceKind = 'local' | 'rootless'
+
+/** The variable by which the process inside knows that it is inside, and in what. */
+export const NAMESPACE_VARIABLE = 'OSSB_NAMESPACE'
+
+export interface EnterOptions {
+  readonly kind: NamespaceKind
+  readonly helper: NativeHelper
+  readonly command: readonly [string, ...string[]]
+  readonly environment: Readonly<Record<string, string | undefined>>
+}
+
+/**
+ * Runs the builder once more inside its own mount namespace and, for an ordinary user, a user namespace in which the
+ * user's subordinate ids are real owners. All mounts end with it, however it ends.
+ * @returns its exit status
+ */
+export async function enterNamespace(
+  { kind, helper, command, environment }: EnterOptions,
+  job: Job,
+): Promise<number> {
+  job.signal.throwIfAborted()
+  const env = { ...environment, [NAMESPACE_VARIABLE]: kind }
+  const inside = spawnMapped(helper, { ...mapOf(kind), env }, command)
+  const stop = () => inside.kill('SIGTERM')
+  job.signal.addEventListener('abort', stop, { once: true })
+  try {
+    return await inside.exited
+  } finally {
+    job.signal.removeEventListener('abort', stop)
+  }
+}
+
+function mapOf(kind: NamespaceKind): MapKind {
+  if (kind === 'local') return { kind: 'root' }
+  const ids = subordinateIds(currentUser())
+  if (ids !== undefined) return { kind: 'user', ...ids }
+  const user = currentUser()
+  throw new OssbError(
+    'ERR_OSSB_EXECUTOR',
+    `Cannot build as the user ${user.name}: /etc/subuid and /etc/subgid give it no subordinate ids`,
+    { hint: rangeRemedy(user) },
+  )
+}
+
+/** The user's own id and its subordinate ranges, or undefined where it has none. */
+export function subordinateIds(
+  user: IdRangeOwner,
+): { readonly uidRanges: readonly IdRange[]; readonly gidRanges: readonly IdRange[] } | undefined {
+  const uidRanges = readIdRanges('/etc/subuid', user)
+  const gidRanges = readIdRanges('/etc/subgid', user)
+  return uidRanges.length === 0 || gidRanges.length === 0 ? undefined : { uidRanges, gidRanges }
+}
+
+export function rangeRemedy({ name }: IdRangeOwner): string {
+  return `As root: apt-get install uidmap && usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${name}`
+}
+
+/** Who this process is. A user without an entry in /etc/passwd has its number for a name. */
+export function currentUser(): IdRangeOwner {
+  const { uid } = statSync('/proc/self')
+  return { uid, name: nameOf(uid) ?? String(uid) }
+}
+
+function nameOf(uid: number): string | undefined {
+  try {
+    const lines = readFileSync('/etc/passwd', 'utf8')
+      .split('\n')
+      .map((line) => line.split(':'))
+    return lines.find((fields) => fields[2] === String(uid))?.[0]
+  } catch {
+    return undefined
+  }
+}

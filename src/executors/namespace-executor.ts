@@ -1,0 +1,68 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Job } from '../core/index.ts'
+import { lookupUser } from '../fs/index.ts'
+import { type NativeHelper, runInRoot } from '../native/index.ts'
+import type { Executor, Probe, ProcessResult, ProcessSpec } from './executor.ts'
+import { hostsFile, resolverFile } from './network-files.ts'
+
+export interface NamespaceExecutorOptions {
+  /** `local` for root, `rootless` inside a user namespace: the same from here on. */
+  readonly name: 'local' | 'rootless'
+  readonly helper: NativeHelper
+  /** Where the files that a process sees in /etc are written while it runs. */
+  readonly scratch: () => string
+  readonly probe: () => Promise<Probe>
+}
+
+/**
+ * Runs a process by pivot_root in new mount, pid, ipc, uts and cgroup namespaces of the namespace that the builder
+ * itself entered at its start.
+ */
+export function createNamespaceExecutor({
+  name,
+  helper,
+  scratch,
+  probe,
+}: NamespaceExecutorOptions): Executor {
+  const run = async (process: ProcessSpec, rootfs: string, job: Job): Promise<ProcessResult> => {
+    const user = lookupUser(rootfs, process.user)
+    const files = mkdtempSync(join(scratch(), 'etc-'))
+    try {
+      return await runInRoot(
+        helper,
+        {
+          root: rootfs,
+          args: process.args,
+          env: process.env.some((variable) => variable.startsWith('HOME='))
+            ? process.env
+            : [...process.env, `HOME=${user.home}`],
+          cwd: process.cwd,
+          uid: user.uid,
+          gid: user.gid,
+          groups: user.groups,
+          hostname: process.hostname,
+          network: process.network === 'none' ? 'none' : 'host',
+          security: process.security,
+          shmSize: process.shmSize,
+          mounts: [
+            fileMount(files, 'hosts', hostsFile(process)),
+            fileMount(files, 'resolv.conf', resolverFile()),
+            ...process.mounts,
+          ],
+        },
+        (stream, chunk) => job.emit({ type: 'log', stream, chunk }),
+        job,
+      )
+    } finally {
+      rmSync(files, { recursive: true, force: true })
+    }
+  }
+  return { name, probe, run }
+}
+
+function fileMount(directory: string, name: string, content: string) {
+  const source = join(directory, name)
+  writeFileSync(source, content)
+  return { type: 'bind', source, target: `/etc/${name}`, readonly: true } as const
+}

@@ -1,0 +1,86 @@
+import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Descriptor, errnoOf, fileSystemError, OssbError } from '../core/index.ts'
+import { writeFileAtomic } from '../io/index.ts'
+import type { ImageFormat } from '../oci/index.ts'
+import { createOciLayout, readLayoutIndex } from '../store/index.ts'
+import type { Exporter } from './exporter.ts'
+import { imageContent } from './image-content.ts'
+import { createdOf, layoutEntries, mergeLayoutIndex, serializeLayoutIndex } from './layout-index.ts'
+import { putContent } from './put-content.ts'
+
+export interface OciLayoutOptions {
+  /** A directory; created where it is missing. */
+  readonly dest: string
+  readonly names: readonly string[]
+  readonly format: ImageFormat
+}
+
+/**
+ * Writes an OCI layout as a directory, or adds to the one that is there: an image with the same reference name is
+ * replaced. Every file appears whole, and index.json is the last one, so that the layout is valid at any moment.
+ */
+export function createOciLayoutExporter(options: OciLayoutOptions): Exporter {
+  const { dest, format, names } = options
+  return {
+    name: 'oci',
+    async export(images, job) {
+      const content = imageContent(images, format)
+      assertLayout(dest)
+      const created = createDirectory(join(dest, 'blobs', 'sha256'))
+      try {
+        await putContent(createOciLayout(dest), content, job)
+        writeIndex(dest, layoutEntries({ ...content, ...createdOf(images), names }, 'latest'))
+      } catch (error) {
+        if (created !== undefined && isEmpty(dest)) rmSync(created, { recursive: true, force: true })
+        throw error
+      }
+      return {
+        descriptor: content.root,
+        configDigest: content.configDigest,
+        outputs: [`oci layout ${dest}`],
+      }
+    },
+  }
+}
+
+/** The first directory that had to be created, or undefined when all were there. */
+function createDirectory(path: string): string | undefined {
+  try {
+    return mkdirSync(path, { recursive: true })
+  } catch (error) {
+    throw fileSystemError(`create the directory "${path}"`, error)
+  }
+}
+
+/** True while nothing in the layout has a name: another build may have added to the new directory meanwhile. */
+function isEmpty(dest: string): boolean {
+  return readLayoutIndex(join(dest, 'index.json')).manifests.length === 0
+}
+
+function assertLayout(dest: string): void {
+  const existing = readIfPresent(join(dest, 'oci-layout'))
+  if (existing === undefined || /"imageLayoutVersion"\s*:\s*"1\.0\.0"/.test(existing.toString())) return
+  throw new OssbError(
+    'ERR_OSSB_OUTPUT',
+    `Cannot add to the OCI layout "${dest}": its file oci-layout does not name version 1.0.0`,
+    { hint: 'Choose another destination.' },
+  )
+}
+
+function writeIndex(dest: string, entries: readonly Descriptor[]): void {
+  const path = join(dest, 'index.json')
+  const existing = readIfPresent(path)
+  const merged =
+    existing === undefined ? serializeLayoutIndex(entries) : mergeLayoutIndex(existing, entries, `"${path}"`)
+  writeFileAtomic(path, merged)
+}
+
+function readIfPresent(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw fileSystemError(`read "${path}"`, error)
+  }
+}

@@ -1,0 +1,104 @@
+import {
+  type Descriptor,
+  formatReference,
+  type Job,
+  OssbError,
+  parseReference,
+  type Reference,
+} from '../core/index.ts'
+import type { ImageFormat, Layer, Repository } from '../oci/index.ts'
+import { settleAll } from './every-failure.ts'
+import type { Exporter } from './exporter.ts'
+import { type ImageContent, imageContent } from './image-content.ts'
+import { putContent } from './put-content.ts'
+
+export interface RegistryExporterOptions {
+  /** Full names with a tag: `registry/repository[:tag]`. */
+  readonly names: readonly string[]
+  readonly format: ImageFormat
+  /** The repository of a name. `mountFrom` says where a blob is known to be already ("registry/repository"). */
+  readonly repository: (reference: Reference, options: MountOptions) => Repository
+}
+
+interface MountOptions {
+  readonly mountFrom: (blob: Descriptor) => string | undefined
+}
+
+/**
+ * Pushes to every name. A tag is set only after all that it leads to is in the repository; a name that fails does
+ * not keep the others from being pushed.
+ */
+export function createRegistryExporter(options: RegistryExporterOptions): Exporter {
+  const targets = groupByRepository(options.names)
+  return {
+    name: 'registry',
+    async export(images, job) {
+      const content = imageContent(images, options.format)
+      await settleAll(
+        'push',
+        targets.map((references) => () => push(content, references, options, job)),
+        job,
+      )
+      return {
+        descriptor: content.root,
+        configDigest: content.configDigest,
+        outputs: targets.flat().map((reference) => `registry ${formatReference(reference)}`),
+      }
+    },
+  }
+}
+
+async function push(
+  content: ImageContent,
+  references: readonly [Reference, ...Reference[]],
+  options: RegistryExporterOptions,
+  job: Job,
+): Promise<void> {
+  const repository = options.repository(references[0], originsOf(content.layers))
+  await putContent(repository, content, job)
+  await tagAll(repository, content.root, references, job)
+}
+
+async function tagAll(
+  repository: Repository,
+  root: Descriptor,
+  references: readonly Reference[],
+  job: Job,
+): Promise<void> {
+  const tags = references.flatMap(({ tag }) => (tag === undefined ? [] : [tag]))
+  await settleAll(
+    'tag',
+    tags.map((tag) => () => repository.tag(root, tag, job)),
+    job,
+  )
+}
+
+function originsOf(layers: readonly Layer[]): MountOptions {
+  const origins = new Map(layers.map(({ descriptor, origin }) => [descriptor.digest, origin]))
+  return { mountFrom: ({ digest }) => origins.get(digest) }
+}
+
+/** The names by the repository that they are in, so that its content is pushed once. */
+function groupByRepository(names: readonly string[]): readonly (readonly [Reference, ...Reference[]])[] {
+  if (names.length === 0)
+    throw new OssbError('ERR_OSSB_USAGE', 'Cannot push an image without a name', {
+      hint: 'Give it one with --tag registry.example.com/team/app:1.0.',
+    })
+  const groups = new Map<string, [Reference, ...Reference[]]>()
+  for (const name of new Set(names)) {
+    const reference = parseReference(name)
+    if (reference.digest !== undefined)
+      throw new OssbError(
+        'ERR_OSSB_USAGE',
+        `Cannot push to "${name}": a digest is not a name that can be given`,
+        {
+          hint: 'Use a tag, or no suffix at all.',
+        },
+      )
+    const repository = `${reference.registry}/${reference.repository}`
+    const group = groups.get(repository)
+    if (group === undefined) groups.set(repository, [reference])
+    else group.push(reference)
+  }
+  return [...groups.values()]
+}

@@ -1,0 +1,73 @@
+import { formatPlatform, type Platform } from '../../core/index.ts'
+import type { DockerfileInput } from '../../graph/index.ts'
+import { locate } from './dockerfile-error.ts'
+import { type Dockerfile, type Stage, stageLabel } from './stages.ts'
+import { expandWord } from './words.ts'
+
+/** Names and values of build arguments that the environment of a process gets without a declaration. */
+const PROXY_NAMES = ['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'NO_PROXY', 'ALL_PROXY']
+
+/** Arguments for attestations: readable, but never part of a process's environment. */
+const NOT_IN_ENVIRONMENT = ['BUILDKIT_SBOM_SCAN_CONTEXT', 'BUILDKIT_SBOM_SCAN_STAGE']
+
+export function entersEnvironment(name: string): boolean {
+  return !NOT_IN_ENVIRONMENT.includes(name)
+}
+
+/** The value of a --build-arg. */
+export function buildArg(input: DockerfileInput, name: string): string | undefined {
+  return Object.hasOwn(input.buildArgs, name) ? input.buildArgs[name] : undefined
+}
+
+/** `NAME=value` in upper and lower case for each proxy among the build arguments, whatever case it was given in. */
+export function proxyEnvironment(input: DockerfileInput): readonly string[] {
+  const given = new Map(Object.entries(input.buildArgs).map(([name, value]) => [name.toUpperCase(), value]))
+  return PROXY_NAMES.flatMap((name) => {
+    const value = given.get(name)
+    return value === undefined ? [] : [`${name}=${value}`, `${name.toLowerCase()}=${value}`]
+  })
+}
+
+function platformArgs(prefix: 'BUILD' | 'TARGET', platform: Platform): readonly [string, string][] {
+  return [
+    [`${prefix}PLATFORM`, formatPlatform(platform)],
+    [`${prefix}OS`, platform.os],
+    [`${prefix}OSVERSION`, platform['os.version'] ?? ''],
+    [`${prefix}ARCH`, platform.architecture],
+    [`${prefix}VARIANT`, platform.variant ?? ''],
+  ]
+}
+
+interface GlobalOptions {
+  readonly dockerfile: Dockerfile
+  readonly input: DockerfileInput
+  readonly platform: Platform
+  readonly target: Stage
+}
+
+/**
+ * What FROM lines see, and what an `ARG NAME` without a value takes in a stage: the platform's arguments, then
+ * the ARGs before the first FROM. A build argument comes before a default.
+ */
+export function globalScope(options: GlobalOptions): ReadonlyMap<string, string> {
+  const { dockerfile, input, platform, target } = options
+  const predefined: [string, string][] = [
+    ...platformArgs('BUILD', input.buildPlatform),
+    ...platformArgs('TARGET', platform),
+    ['TARGETSTAGE', input.target === undefined || input.target === '' ? 'default' : stageLabel(target)],
+  ]
+  const scope = new Map(predefined.map(([name, value]) => [name, buildArg(input, name) ?? value]))
+  for (const { declarations, range } of dockerfile.globalArgs) {
+    for (const { name, defaultValue } of declarations) {
+      const value =
+        buildArg(input, name) ??
+        (defaultValue === undefined
+          ? undefined
+          : locate(range, () =>
+              expandWord(defaultValue, (key) => scope.get(key), { escape: dockerfile.directives.escape }),
+            ))
+      if (value !== undefined) scope.set(name, value)
+    }
+  }
+  return scope
+}

@@ -1,0 +1,34 @@
+import {
+  familiarReference,
+  formatPlatform,
+  OssbError,
+  type Platform,
+  parseReference,
+} from '../../core/index.ts'
+import { createVertex, type DockerfileInput, type Vertex } from '../../graph/index.ts'
+
+/** The vertex of a build context; `context` is the main one. */
+export function contextVertex(name: string): Vertex {
+  const label = name === 'context' ? '[internal] load build context' : `[context ${name}] load from client`
+  return createVertex({ kind: 'context', name }, [], { name: label })
+}
+
+/** The named context that stands for `reference`, if there is one; one for the platform alone comes first. */
+export function findNamedContext(
+  input: DockerfileInput,
+  reference: string,
+  platform: Platform,
+): string | undefined {
+  const names = [reference.toLowerCase(), familiarName(reference)]
+  const candidates = [...names.map((name) => `${name}::${formatPlatform(platform)}`), ...names]
+  return candidates.find((name) => input.namedContexts.includes(name))
+}
+
+function familiarName(reference: string): string {
+  try {
+    return familiarReference(parseReference(reference)).replace(/:latest$/, '')
+  } catch (error) {
+    if (error instanceof OssbError) return reference
+    throw error
+  }
+}

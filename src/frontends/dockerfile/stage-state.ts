@@ -1,0 +1,129 @@
+import type { Platform, SourceRange } from '../../core/index.ts'
+import type { DockerfileInput, Vertex } from '../../graph/index.ts'
+import { dockerfileError, locate } from './dockerfile-error.ts'
+import type { ImageState } from './image-state.ts'
+import type { Lint } from './lint.ts'
+import { type Dockerfile, type Stage, stageLabel } from './stages.ts'
+import { didYouMean } from './suggestion.ts'
+import { type ExpandOptions, expandWord, expandWords } from './words.ts'
+
+/** What all stages of one plan have in common. */
+export interface PlanScope {
+  readonly dockerfile: Dockerfile
+  readonly input: DockerfileInput
+  /** The platform of the plan. */
+  readonly platform: Platform
+  readonly globals: ReadonlyMap<string, string>
+  readonly lint: Lint
+  /** How much text expansion has made so far: bounded, so that a short file cannot fill the memory. */
+  readonly expanded: { characters: number }
+}
+
+/** Where COPY --from and RUN --mount=from= take files, and whether those keep their owners. */
+export interface FileSource {
+  readonly vertex: Vertex
+  readonly ownership: 'root' | 'kept'
+}
+
+/** A stage while its instructions are carried out one after the other. */
+export interface StageState {
+  readonly scope: PlanScope
+  readonly stage: Stage
+  readonly platform: Platform
+  readonly image: ImageState
+  /** The root file system so far. */
+  vertex: Vertex
+  /** ENV and ARG together: what `$name` means, and what RUN sees. */
+  readonly env: Map<string, string>
+  /** The ARGs in effect, in the order of their first declaration. */
+  readonly declared: Map<string, string | undefined>
+  /** Whether this very stage has a CMD: then ENTRYPOINT leaves it alone. */
+  ownCmd: boolean
+  /** Whether some stage of this file has set WORKDIR. */
+  ownWorkdir: boolean
+  readonly steps: { done: number; readonly total: number }
+  /** By what `from` says, in lower case. */
+  readonly sources: ReadonlyMap<string, FileSource>
+}
+
+const MAX_EXPANDED = 256 * 1024 * 1024
+
+/** Expands a word by what the stage's variables are now. */
+export function expand(
+  state: StageState,
+  word: string,
+  range: SourceRange,
+  options: Partial<ExpandOptions> = {},
+): string {
+  const result = locate(range, () =>
+    expandWord(word, (name) => state.env.get(name), expandOptions(state, range, options)),
+  )
+  return counted(state, result, range)
+}
+
+/** As expand(), for an instruction whose words may become several. */
+export function expandToWords(state: StageState, word: string, range: SourceRange): readonly string[] {
+  const words = locate(range, () =>
+    expandWords(word, (name) => state.env.get(name), expandOptions(state, range, {})),
+  )
+  for (const result of words) counted(state, result, range)
+  return words
+}
+
+function counted(state: StageState, result: string, range: SourceRange): string {
+  const { expanded } = state.scope
+  expanded.characters += result.length
+  if (expanded.characters > MAX_EXPANDED)
+    throw dockerfileError('the variables of this Dockerfile expand to too much text', { source: range })
+  return result
+}
+
+function expandOptions(
+  state: StageState,
+  range: SourceRange,
+  options: Partial<ExpandOptions>,
+): ExpandOptions {
+  return {
+    escape: state.scope.dockerfile.directives.escape,
+    onUnset: (name) => reportUnset(state, name, range),
+    ...options,
+  }
+}
+
+function reportUnset(state: StageState, name: string, range: SourceRange): void {
+  if (state.declared.has(name)) return
+  const suggestion = didYouMean(name, state.env.keys(), '$')
+  state.scope.lint.report('UndefinedVar', range, `Usage of undefined variable '$${name}'${suggestion}`)
+}
+
+/** The name of the stage's next step, for people: `[build 2/5] RUN make`. */
+export function nextStepName(state: StageState, text: string): string {
+  const { stage, scope, steps } = state
+  const platform = scope.input.platforms.length > 1 ? `${formatTransition(state)} ` : ''
+  const label = scope.dockerfile.stages.length === 1 ? '' : `${stageLabel(stage)} `
+  steps.done += 1
+  const total = String(steps.total)
+  return `[${platform}${label}${String(steps.done).padStart(total.length)}/${total}] ${text}`
+}
+
+function formatTransition({ platform, scope }: StageState): string {
+  const from = platformText(platform)
+  const to = platformText(scope.platform)
+  if (from === to) return from
+  return platform.os === scope.platform.os ? `${from}->${to.slice(platform.os.length + 1)}` : `${from}->${to}`
+}
+
+function platformText({ os, architecture, variant }: Platform): string {
+  return [os, architecture, ...(variant === undefined ? [] : [variant])].join('/')
+}
+
+/** The text of an instruction as the name of its step, keyword in upper case. */
+export function stepText(instruction: {
+  readonly name: string
+  readonly keyword: string
+  readonly text: string
+  readonly triggered: boolean
+}): string {
+  const rest = instruction.text.slice(instruction.keyword.length)
+  return `${instruction.triggered ? 'ONBUILD ' : ''}${instruction.name}${rest}`
+}

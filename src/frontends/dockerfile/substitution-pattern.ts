@@ -1,0 +1,149 @@
+import { dockerfileError } from './dockerfile-error.ts'
+
+/** Any one character, `?`. */
+const ANY = Symbol('any')
+
+type Token = string | typeof ANY
+
+/** The stretches between the stars of a pattern: `a*b?` is [a], [b, any]. There is always one stretch at least. */
+type Pattern = readonly (readonly Token[])[]
+
+/** Pattern times value may not be longer than this: matching is bounded by their product. */
+const MAX_WORK = 2 ** 28
+
+/**
+ * Reads the pattern of `${name#pattern}` and `${name/pattern/…}`: `*`, `?`, and a backslash before one of
+ * `*`, `?`, `\`, `/` and `}`; all else stands for itself.
+ */
+function parsePattern(text: string): Pattern {
+  const segments: Token[][] = [[]]
+  const characters = Array.from(text)
+  for (let i = 0; i < characters.length; i += 1) {
+    const character = characters[i] ?? ''
+    if (character === '*') segments.push([])
+    else if (character === '?') segments.at(-1)?.push(ANY)
+    else if (character === '\\') {
+      i += 1
+      segments.at(-1)?.push(escaped(text, characters[i]))
+    } else segments.at(-1)?.push(character)
+  }
+  return segments
+}
+
+function escaped(pattern: string, character: string | undefined): string {
+  if (character !== undefined && '*?\\/}'.includes(character)) return character
+  throw dockerfileError(`invalid pattern (${pattern}) in substitution: invalid escape '\\${character ?? ''}'`)
+}
+
+function matchesAt(segment: readonly Token[], value: readonly string[], at: number): boolean {
+  return (
+    at + segment.length <= value.length &&
+    segment.every((token, offset) => token === ANY || token === value[at + offset])
+  )
+}
+
+function firstMatch(segment: readonly Token[], value: readonly string[], from: number): number | undefined {
+  for (let at = from; at + segment.length <= value.length; at += 1)
+    if (matchesAt(segment, value, at)) return at
+  return undefined
+}
+
+function lastMatch(segment: readonly Token[], value: readonly string[], from: number): number | undefined {
+  for (let at = value.length - segment.length; at >= from; at -= 1)
+    if (matchesAt(segment, value, at)) return at
+  return undefined
+}
+
+/**
+ * Where a match that begins at `start` ends. Taking each inner stretch as early as possible leaves the most room
+ * for the last one, which alone decides between the shortest and the longest match.
+ */
+function matchEnd(
+  pattern: Pattern,
+  value: readonly string[],
+  { start, longest }: { start: number; longest: boolean },
+): number | undefined {
+  const [first = [], ...rest] = pattern
+  if (!matchesAt(first, value, start)) return undefined
+  let position = start + first.length
+  for (const [index, segment] of rest.entries()) {
+    const search = index === rest.length - 1 && longest ? lastMatch : firstMatch
+    const at = search(segment, value, position)
+    if (at === undefined) return undefined
+    position = at + segment.length
+  }
+  return position
+}
+
+interface Match {
+  readonly start: number
+  readonly end: number
+}
+
+/** The leftmost, longest match. A stretch that is missing after one start is missing after every later one, too. */
+function find(pattern: Pattern, value: readonly string[], from: number): Match | undefined {
+  const start = firstMatch(pattern[0] ?? [], value, from)
+  if (start === undefined) return undefined
+  const end = matchEnd(pattern, value, { start, longest: true })
+  return end === undefined ? undefined : { start, end }
+}
+
+function prepare(patternText: string, valueText: string): { pattern: Pattern; value: readonly string[] } {
+  if (patternText.length * valueText.length > MAX_WORK)
+    throw dockerfileError('the pattern and the value of the substitution are too long')
+  return { pattern: parsePattern(patternText), value: Array.from(valueText) }
+}
+
+/** `${name#pattern}` and, with `longest`, `${name##pattern}`. */
+export function stripPrefix(valueText: string, patternText: string, longest: boolean): string {
+  const { pattern, value } = prepare(patternText, valueText)
+  const end = matchEnd(pattern, value, { start: 0, longest })
+  return end === undefined ? valueText : value.slice(end).join('')
+}
+
+/** `${name%pattern}` and, with `longest`, `${name%%pattern}`. */
+export function stripSuffix(valueText: string, patternText: string, longest: boolean): string {
+  const { pattern, value } = prepare(patternText, valueText)
+  const backwards = pattern.map((segment) => [...segment].reverse()).reverse()
+  const end = matchEnd(backwards, [...value].reverse(), { start: 0, longest })
+  return end === undefined ? valueText : value.slice(0, value.length - end).join('')
+}
+
+/** `${name/pattern/replacement}`. */
+export function replaceFirst(valueText: string, patternText: string, replacement: string): string {
+  const { pattern, value } = prepare(patternText, valueText)
+  const match = find(pattern, value, 0)
+  if (match === undefined) return valueText
+  return value.slice(0, match.start).join('') + replacement + value.slice(match.end).join('')
+}
+
+/** `${name//pattern/replacement}`: `$0`, `$1`, `${name}` and `$$` in the replacement are what they are to Go's regexp. */
+export function replaceAll(valueText: string, patternText: string, replacement: string): string {
+  const { pattern, value } = prepare(patternText, valueText)
+  const output: string[] = []
+  let copied = 0
+  let position = 0
+  let previousEnd = -1
+  while (position <= value.length) {
+    const match = find(pattern, value, position)
+    if (match === undefined) break
+    // An empty match right behind another match does not count.
+    if (match.end > match.start || match.start !== previousEnd) {
+      output.push(...value.slice(copied, match.start))
+      output.push(expandTemplate(replacement, value.slice(match.start, match.end).join('')))
+      copied = match.end
+      previousEnd = match.end
+    }
+    position = match.end > match.start ? match.end : match.end + 1
+  }
+  return output.join('') + value.slice(copied).join('')
+}
+
+const TEMPLATE = /\$(?:\$|([\p{L}\p{N}_]+)|\{([\p{L}\p{N}_]+)\})/gu
+
+function expandTemplate(template: string, matched: string): string {
+  return template.replace(TEMPLATE, (whole, plain: string | undefined, braced: string | undefined) => {
+    if (whole === '$$') return '$'
+    return /^0+$/.test(plain ?? braced ?? '') ? matched : ''
+  })
+}

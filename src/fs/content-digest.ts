@@ -1,0 +1,58 @@
+import { createHash, type Hash } from 'node:crypto'
+import { closeSync, constants, openSync, readlinkSync, readSync } from 'node:fs'
+import { type Digest, fileSystemError } from '../core/index.ts'
+import type { PatternMatcher } from './pattern.ts'
+import { type SelectedSource, type SourceFile, type SourceTree, walkSource } from './select-sources.ts'
+
+export interface ContentDigestOptions {
+  readonly exclude?: PatternMatcher
+  /** Whether the owners of the files are part of the result of a copy. */
+  readonly owners: 'counted' | 'ignored'
+}
+
+const BUFFER_BYTES = 1024 * 1024
+
+/**
+ * A digest of everything about the selected files that a copy of them carries over: names, types, modes, link targets,
+ * content and, where asked for, owners. Times do not count: a checkout made anew is the same content.
+ */
+export function contentDigest(
+  tree: SourceTree,
+  selected: readonly SelectedSource[],
+  options: ContentDigestOptions,
+): Digest {
+  const hash = createHash('sha256')
+  const buffer = Buffer.allocUnsafe(BUFFER_BYTES)
+  for (const source of selected) {
+    hash.update(`source\0${source.path}\0`)
+    for (const file of walkSource(tree, source, options.exclude)) addFile(hash, file, options.owners, buffer)
+  }
+  return `sha256:${hash.digest('hex')}`
+}
+
+function addFile(
+  hash: Hash,
+  { path, hostPath, stats }: SourceFile,
+  owners: ContentDigestOptions['owners'],
+  buffer: Buffer,
+): void {
+  const owner = owners === 'counted' ? `${stats.uid}:${stats.gid}` : ''
+  hash.update(`${path}\0${stats.mode}\0${owner}\0${stats.isFile() ? stats.size : ''}\0`)
+  if (stats.isSymbolicLink()) hash.update(`${readlinkSync(hostPath)}\0`)
+  else if (stats.isFile()) addContent(hash, hostPath, buffer)
+  else if (!stats.isDirectory()) hash.update(`${stats.rdev}\0`)
+}
+
+function addContent(hash: Hash, path: string, buffer: Buffer): void {
+  try {
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+    try {
+      for (let count = readSync(fd, buffer); count > 0; count = readSync(fd, buffer))
+        hash.update(buffer.subarray(0, count))
+    } finally {
+      closeSync(fd)
+    }
+  } catch (error) {
+    throw fileSystemError(`read "${path}"`, error)
+  }
+}

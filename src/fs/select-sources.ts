@@ -1,0 +1,148 @@
+import { type BigIntStats, lstatSync, readdirSync } from 'node:fs'
+import { join, posix, relative } from 'node:path'
+import { OssbError } from '../core/index.ts'
+import { goMatch } from './go-match.ts'
+import type { PatternMatcher } from './pattern.ts'
+import { resolveInRoot } from './resolve-in-root.ts'
+
+/** A tree to copy from: a build context with what its ignore file hides, or a root file system. */
+export interface SourceTree {
+  readonly root: string
+  readonly ignore?: PatternMatcher
+}
+
+/** What a source of COPY stands for. */
+export interface SelectedSource {
+  /** The path that was selected, relative to the tree, links not yet followed; '' is the tree's root. */
+  readonly path: string
+  /** Where it lies on the host, after every link was followed inside the tree. */
+  readonly hostPath: string
+  readonly isDirectory: boolean
+}
+
+/** A file below a selected source; `path` is relative to the source, '' is the source itself. */
+export interface SourceFile {
+  readonly path: string
+  readonly hostPath: string
+  readonly stats: BigIntStats
+}
+
+/** Whether Go's filepath.Match would treat the path as a pattern. */
+export function hasWildcard(path: string): boolean {
+  return /(?:^|[^\\])(?:\\\\)*[*?[]/.test(path)
+}
+
+/**
+ * What a source of COPY or ADD stands for: a file or directory, links followed, or every match of a pattern in byte
+ * order. A pattern may match nothing.
+ * @throws OssbError ERR_OSSB_NOT_FOUND for a path that is not there, or hidden by the ignore file
+ */
+export function selectSources(tree: SourceTree, source: string): readonly SelectedSource[] {
+  const path = posix.normalize(`/${source}`).replace(/\/$/, '').slice(1)
+  if (hasWildcard(path)) return matchesOf(tree, path).flatMap((match) => selectPath(tree, match) ?? [])
+  const selected = selectPath(tree, path)
+  if (selected === undefined)
+    throw new OssbError('ERR_OSSB_NOT_FOUND', `"/${path}": not found`, { hint: hintFor(tree, path) })
+  return [selected]
+}
+
+function hintFor(tree: SourceTree, path: string): string {
+  const hidden =
+    lstatSync(resolveInRoot(tree.root, path, { last: 'follow' }), { throwIfNoEntry: false }) !== undefined
+  return hidden
+    ? 'The file exists, but .dockerignore leaves it out of the build context.'
+    : 'Sources are relative to the root of the build context (or of the stage or image of --from).'
+}
+
+function selectPath(tree: SourceTree, path: string): SelectedSource | undefined {
+  const hostPath = resolveInRoot(tree.root, path, { last: 'follow' })
+  const stats = lstatSync(hostPath, { throwIfNoEntry: false })
+  if (stats === undefined) return undefined
+  const isDirectory = stats.isDirectory()
+  const real = relative(tree.root, hostPath)
+  const isHidden = [path, real].some(
+    (candidate) => candidate !== '' && tree.ignore?.matches(candidate) === true,
+  )
+  if (isHidden && !(isDirectory && hasVisible(tree, hostPath, real))) return undefined
+  return { path, hostPath, isDirectory }
+}
+
+/** Whether a "!" pattern lets anything below a hidden directory be seen. */
+function hasVisible(tree: SourceTree, hostPath: string, path: string): boolean {
+  if (tree.ignore?.mayMatchBelow(path) !== true) return false
+  return namesIn(hostPath).some((name) => {
+    const child = posix.join(path, name)
+    const childHost = join(hostPath, name)
+    if (tree.ignore?.matches(child) !== true) return true
+    return lstatSync(childHost).isDirectory() && hasVisible(tree, childHost, child)
+  })
+}
+
+function matchesOf(tree: SourceTree, pattern: string): readonly string[] {
+  let found: readonly string[] = ['']
+  let inPrefix = true
+  for (const part of pattern.split('/')) {
+    if (inPrefix && !hasWildcard(part)) found = found.map((path) => posix.join(path, part))
+    else {
+      found = found.flatMap((directory) => childrenMatching(tree, directory, part, inPrefix))
+      inPrefix = false
+    }
+  }
+  return found
+}
+
+/** A match is not looked for behind a symbolic link, except in the part of the path in front of the first wildcard. */
+function childrenMatching(
+  tree: SourceTree,
+  directory: string,
+  pattern: string,
+  follow: boolean,
+): readonly string[] {
+  const hostPath = follow
+    ? resolveInRoot(tree.root, directory, { last: 'follow' })
+    : join(tree.root, directory)
+  if (lstatSync(hostPath, { throwIfNoEntry: false })?.isDirectory() !== true) return []
+  return namesIn(hostPath)
+    .filter((name) => goMatch(pattern, name))
+    .map((name) => posix.join(directory, name))
+}
+
+/**
+ * A selected source and all below it, parents first, names in byte order, without what the tree's ignore file or
+ * `exclude` (patterns relative to the source) hides. A hidden directory appears when something below it does.
+ */
+export function* walkSource(
+  tree: SourceTree,
+  source: SelectedSource,
+  exclude: PatternMatcher | undefined,
+): Generator<SourceFile> {
+  const base = relative(tree.root, source.hostPath)
+  const isHidden = (path: string) =>
+    tree.ignore?.matches(posix.join(base, path)) === true || exclude?.matches(path) === true
+  const mayShowBelow = (path: string) =>
+    tree.ignore?.mayMatchBelow(posix.join(base, path)) === true || exclude?.mayMatchBelow(path) === true
+  // Directories that are hidden themselves, and wait for something below them to be seen.
+  const waiting: SourceFile[] = []
+  function* visit(file: SourceFile): Generator<SourceFile> {
+    const hidden = file.path !== '' && isHidden(file.path)
+    const isDirectory = file.stats.isDirectory()
+    if (hidden && !(isDirectory && mayShowBelow(file.path))) return
+    if (hidden) waiting.push(file)
+    else yield* [...waiting.splice(0), file]
+    if (!isDirectory) return
+    for (const name of namesIn(file.hostPath)) {
+      const hostPath = join(file.hostPath, name)
+      yield* visit({
+        path: posix.join(file.path, name),
+        hostPath,
+        stats: lstatSync(hostPath, { bigint: true }),
+      })
+    }
+    if (waiting.at(-1) === file) waiting.pop()
+  }
+  yield* visit({ path: '', hostPath: source.hostPath, stats: lstatSync(source.hostPath, { bigint: true }) })
+}
+
+function namesIn(directory: string): readonly string[] {
+  return readdirSync(directory).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+}

@@ -1,0 +1,69 @@
+import { randomBytes } from 'node:crypto'
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { fileSystemError, type Job } from '../core/index.ts'
+
+/** A name beside `path` that nothing else uses, marked so that a clean-up can tell it from real content. */
+export function temporaryBeside(path: string): string {
+  return join(dirname(path), `.tmp-${basename(path).slice(0, 80)}-${randomBytes(6).toString('hex')}`)
+}
+
+/** Replaces a file with `content` in one step: a reader sees the old file or the new one, also after a crash. */
+export function writeFileAtomic(path: string, content: string | Uint8Array, mode = 0o644): void {
+  const temporary = temporaryBeside(path)
+  try {
+    mkdirSync(dirname(path), { recursive: true })
+    const fd = openSync(temporary, 'wx', mode)
+    try {
+      writeFully(fd, typeof content === 'string' ? Buffer.from(content) : content)
+      fsyncSync(fd)
+    } finally {
+      closeSync(fd)
+    }
+    renameSync(temporary, path)
+  } catch (error) {
+    rmSync(temporary, { force: true })
+    throw fileSystemError(`write "${path}"`, error)
+  }
+}
+
+/** Writes all of `bytes`; writeSync may write less, on a pipe or an almost full disk. */
+export function writeFully(fd: number, bytes: Uint8Array): void {
+  for (let offset = 0; offset < bytes.length; ) offset += writeSync(fd, bytes, offset)
+}
+
+/**
+ * Streams into a temporary file beside `path` and hands its name to `commit`, which puts it in place (usually a
+ * rename). Nothing is left behind when the stream, the disk or `commit` fails.
+ */
+export async function writeStreamAtomic<T>(
+  path: string,
+  chunks: AsyncIterable<Uint8Array>,
+  commit: (temporary: string) => T,
+  job: Job,
+  mode = 0o644,
+): Promise<T> {
+  const temporary = temporaryBeside(path)
+  try {
+    mkdirSync(dirname(path), { recursive: true })
+    const fd = openSync(temporary, 'wx', mode)
+    try {
+      for await (const chunk of chunks) {
+        job.signal.throwIfAborted()
+        writeFully(fd, chunk)
+      }
+      fsyncSync(fd)
+    } finally {
+      closeSync(fd)
+    }
+    return commit(temporary)
+  } catch (error) {
+    throw isSystemError(error) ? fileSystemError(`write "${path}"`, error) : error
+  } finally {
+    rmSync(temporary, { force: true })
+  }
+}
+
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error
+}

@@ -1,0 +1,10 @@
+/**
+ * Mechanism without a domain: verified and counted streams, atomic files, retries, bounded concurrency, processes.
+ * Knows nothing of images, layers or registries.
+ */
+export * from './atomic-write.ts'
+export * from './digest-tap.ts'
+export * from './retry.ts'
+export * from './run-process.ts'
+export * from './semaphore.ts'
+export * from './verified.ts'

@@ -1,0 +1,9 @@
+/**
+ * Layers as tar: changes of a tree written as a layer, and layers applied to a tree. Knows the format of
+ * image-spec layer.md and nothing of where layers come from or go to.
+ */
+export * from './apply-layer.ts'
+export * from './create-layer.ts'
+export { BLOCK_BYTES, encodeTarHeader, paddingOf, type TarEntryType, type TarHeader } from './tar-header.ts'
+export * from './tar-reader.ts'
+export { layerTar, type TarOptions } from './write-layer.ts'

@@ -1,0 +1,230 @@
+/*
+ * fsop: a co-process for what Node has no calls for. Requests on standard input, answers on standard output, in order;
+ * it ends with its input, and takes with it every lock and mount that it still holds.
+ *
+ * request: u32 length of the rest, u8 operation, u8 number of fields, then each field as u32 length, bytes, NUL.
+ * answer:  u32 length of the rest, i32 errno or 0, then the value; after an error the step that failed.
+ * All little-endian; numbers within fields are decimal text.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "fsop.h"
+#include "ossb.h"
+
+enum { REQUEST_LIMIT = 4 * 1024 * 1024, FIELD_LIMIT = 255, ATTRIBUTE_LIMIT = 65536 };
+
+static int number_field(const struct request *request, size_t index, unsigned long long maximum,
+                        unsigned long long *number)
+{
+    return parse_number(request->fields[index].bytes, maximum, number);
+}
+
+static const char *do_mknod(struct request *request)
+{
+    unsigned long long mode, major_number, minor_number;
+    if (number_field(request, 2, 07777, &mode) < 0 || number_field(request, 3, UINT32_MAX, &major_number) < 0 ||
+        number_field(request, 4, UINT32_MAX, &minor_number) < 0)
+        return "read numbers";
+    const char *path = request->fields[0].bytes;
+    char kind = request->fields[1].bytes[0];
+    mode_t type = kind == 'c' ? S_IFCHR : kind == 'b' ? S_IFBLK : S_IFIFO;
+    return mknod(path, type | (mode_t)mode, makedev(major_number, minor_number)) < 0 ? "mknod" : NULL;
+}
+
+static const char *do_set_attribute(struct request *request)
+{
+    const struct field *f = request->fields;
+    return lsetxattr(f[0].bytes, f[1].bytes, f[2].bytes, f[2].length, 0) < 0 ? "setxattr" : NULL;
+}
+
+static const char *do_remove_attribute(struct request *request)
+{
+    return lremovexattr(request->fields[0].bytes, request->fields[1].bytes) < 0 ? "removexattr" : NULL;
+}
+
+static const char *do_get_attribute(struct request *request)
+{
+    buffer_reserve(request->answer, ATTRIBUTE_LIMIT);
+    ssize_t count = lgetxattr(request->fields[0].bytes, request->fields[1].bytes,
+                              request->answer->data + request->answer->length, ATTRIBUTE_LIMIT);
+    if (count < 0)
+        return "getxattr";
+    request->answer->length += (size_t)count;
+    return NULL;
+}
+
+static const char *do_list_attributes(struct request *request)
+{
+    buffer_reserve(request->answer, ATTRIBUTE_LIMIT);
+    ssize_t count = llistxattr(request->fields[0].bytes, request->answer->data + request->answer->length,
+                               ATTRIBUTE_LIMIT);
+    if (count < 0)
+        return "listxattr";
+    request->answer->length += (size_t)count;
+    return NULL;
+}
+
+static int time_field(const struct request *request, size_t index, struct timespec *time)
+{
+    const char *text = request->fields[index].bytes;
+    unsigned long long magnitude;
+    if (text[0] == '\0') {
+        *time = (struct timespec){.tv_nsec = UTIME_OMIT};
+        return 0;
+    }
+    int negative = text[0] == '-';
+    if (parse_number(text + negative, INT64_MAX, &magnitude) < 0)
+        return -1;
+    long long value = negative ? -(long long)magnitude : (long long)magnitude;
+    long long seconds = value / 1000000000, rest = value % 1000000000;
+    if (rest < 0) {
+        rest += 1000000000;
+        seconds--;
+    }
+    *time = (struct timespec){.tv_sec = seconds, .tv_nsec = rest};
+    return 0;
+}
+
+static const char *do_set_times(struct request *request)
+{
+    struct timespec times[2];
+    if (time_field(request, 1, &times[1]) < 0 || time_field(request, 2, &times[0]) < 0)
+        return "read times";
+    return utimensat(AT_FDCWD, request->fields[0].bytes, times, AT_SYMLINK_NOFOLLOW) < 0 ? "utimensat" : NULL;
+}
+
+static const char *do_statfs(struct request *request)
+{
+    struct statvfs status;
+    if (statvfs(request->fields[0].bytes, &status) < 0)
+        return "statvfs";
+    uint64_t numbers[4] = {
+        (uint64_t)status.f_blocks * status.f_frsize,
+        (uint64_t)status.f_bavail * status.f_frsize,
+        status.f_files,
+        status.f_favail,
+    };
+    buffer_add(request->answer, numbers, sizeof numbers);
+    return NULL;
+}
+
+static const struct {
+    char operation;
+    uint8_t minimum_fields;
+    const char *(*perform)(struct request *request);
+} OPERATIONS[] = {
+    {'n', 5, do_mknod},           {'s', 3, do_set_attribute},   {'d', 2, do_remove_attribute},
+    {'g', 2, do_get_attribute},   {'l', 1, do_list_attributes}, {'t', 3, do_set_times},
+    {'x', 3, fsop_rename},        {'f', 1, do_statfs},          {'L', 2, fsop_lock},
+    {'U', 1, fsop_unlock},        {'b', 3, fsop_bind},          {'o', 5, fsop_overlay},
+    {'u', 1, fsop_unmount},
+};
+
+static const char *perform(struct request *request)
+{
+    for (size_t i = 0; i < sizeof OPERATIONS / sizeof OPERATIONS[0]; i++) {
+        if (OPERATIONS[i].operation != request->operation)
+            continue;
+        if (request->count < OPERATIONS[i].minimum_fields)
+            break;
+        return OPERATIONS[i].perform(request);
+    }
+    errno = ENOSYS;
+    return "read request";
+}
+
+/* Splits the bytes after the length into fields. 0, or -1 when they do not add up. */
+static int parse_request(char *bytes, size_t length, struct request *request, struct field *fields)
+{
+    if (length < 2)
+        return -1;
+    request->operation = bytes[0];
+    request->count = (unsigned char)bytes[1];
+    request->fields = fields;
+    size_t at = 2;
+    for (size_t i = 0; i < request->count; i++) {
+        uint32_t size;
+        if (length - at < sizeof size)
+            return -1;
+        memcpy(&size, bytes + at, sizeof size);
+        at += sizeof size;
+        if (length - at <= size || bytes[at + size] != '\0')
+            return -1;
+        fields[i] = (struct field){.bytes = bytes + at, .length = size};
+        at += (size_t)size + 1;
+    }
+    return at == length ? 0 : -1;
+}
+
+static void answer_request(char *bytes, size_t length, struct buffer *answers)
+{
+    struct field fields[FIELD_LIMIT];
+    struct request request = {.answer = answers};
+    size_t start = answers->length;
+    uint32_t head[2] = {0, 0};
+    buffer_add(answers, head, sizeof head);
+    errno = EBADMSG;
+    const char *failed = parse_request(bytes, length, &request, fields) < 0 ? "read request" : perform(&request);
+    if (failed) {
+        head[1] = (uint32_t)(errno ? errno : EIO);
+        answers->length = start + sizeof head;
+        buffer_text(answers, failed);
+    }
+    head[0] = (uint32_t)(answers->length - start - sizeof head[0]);
+    memcpy(answers->data + start, head, sizeof head);
+}
+
+/* Answers every whole request in the buffer and keeps the rest. 0, or -1 when a request is too long. */
+static int answer_all(struct buffer *input, struct buffer *answers)
+{
+    size_t at = 0;
+    uint32_t length;
+    while (input->length - at >= sizeof length) {
+        memcpy(&length, input->data + at, sizeof length);
+        if (length > REQUEST_LIMIT)
+            return -1;
+        if (input->length - at - sizeof length < length)
+            break;
+        answer_request(input->data + at + sizeof length, length, answers);
+        at += sizeof length + length;
+    }
+    memmove(input->data, input->data + at, input->length - at);
+    input->length -= at;
+    return 0;
+}
+
+int command_fsop(int argc, char **argv)
+{
+    struct buffer input = {0}, answers = {0};
+    (void)argc;
+    (void)argv;
+    /* An interrupt from the terminal reaches the whole group; this process ends when its client is done with it. */
+    setsid();
+    signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+    umask(0);
+    for (;;) {
+        buffer_reserve(&input, 65536);
+        ssize_t count = read(0, input.data + input.length, 65536);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count <= 0)
+            break;
+        input.length += (size_t)count;
+        if (answer_all(&input, &answers) < 0 || write_all(1, answers.data, answers.length) < 0)
+            break;
+        answers.length = 0;
+    }
+    fsop_unmount_all();
+    return 0;
+}

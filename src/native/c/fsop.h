@@ -1,0 +1,30 @@
+/* Operations of the co-process: each returns NULL, or the step that failed with the reason in errno. */
+#ifndef OSSB_FSOP_H
+#define OSSB_FSOP_H
+
+#include <stddef.h>
+
+#include "ossb.h"
+
+/* Bytes with a NUL after them. */
+struct field {
+    const char *bytes;
+    size_t length;
+};
+
+struct request {
+    char operation;
+    size_t count;
+    const struct field *fields;
+    struct buffer *answer;
+};
+
+const char *fsop_rename(struct request *request);
+const char *fsop_lock(struct request *request);
+const char *fsop_unlock(struct request *request);
+const char *fsop_bind(struct request *request);
+const char *fsop_overlay(struct request *request);
+const char *fsop_unmount(struct request *request);
+void fsop_unmount_all(void);
+
+#endif

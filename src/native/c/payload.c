@@ -1,0 +1,156 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/keyctl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "kernel.h"
+#include "run.h"
+
+/*
+ * Docker's default set: CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE NET_RAW
+ * SYS_CHROOT MKNOD AUDIT_WRITE SETFCAP.
+ */
+static const uint64_t KEPT_CAPABILITIES = 0xa80425fb;
+
+static const char DEFAULT_PATH[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+static void reset_signals(void)
+{
+    sigset_t none;
+    for (int number = 1; number < 65; number++)
+        signal(number, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* An id that the user namespace has no place for gives EINVAL. */
+static _Noreturn void fail_id(const char *step, unsigned id)
+{
+    struct buffer text = {0};
+    int reason = errno;
+    buffer_number(&text, id);
+    buffer_add(&text, "", 1);
+    errno = reason;
+    fail(step, text.data);
+}
+
+/* Without the chown, opening /dev/stdout or /dev/stderr is refused to any USER but root. */
+static void set_standard_streams(const struct run_spec *spec, int stdout_fd, int stderr_fd)
+{
+    int input = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (input < 0 || dup2(input, 0) < 0)
+        fail("open", "/dev/null");
+    if (fchown(stdout_fd, spec->uid, (gid_t)-1) < 0 || fchown(stderr_fd, spec->uid, (gid_t)-1) < 0)
+        fail_id("give the output to user", spec->uid);
+    if (dup2(stdout_fd, 1) < 0 || dup2(stderr_fd, 2) < 0)
+        fail("dup2", "");
+}
+
+static void drop_bounding_set(void)
+{
+    for (unsigned long capability = 0; capability < 64; capability++) {
+        if (KEPT_CAPABILITIES >> capability & 1)
+            continue;
+        if (prctl(PR_CAPBSET_READ, capability, 0, 0, 0) < 0)
+            break;
+        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0)
+            fail("prctl PR_CAPBSET_DROP", "");
+    }
+}
+
+static void set_capabilities(uint64_t kept)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {
+        {.effective = (uint32_t)kept, .permitted = (uint32_t)kept},
+        {.effective = (uint32_t)(kept >> 32), .permitted = (uint32_t)(kept >> 32)},
+    };
+    if (syscall(SYS_capset, &header, data) < 0)
+        fail("capset", "");
+}
+
+/*
+ * The filter goes in while CAP_SYS_ADMIN is held, so that no_new_privs need not be set and sudo keeps working; what it
+ * forbids comes before it, and the ids, whose change drops the capability, after it.
+ */
+static void drop_privileges(const struct run_spec *spec)
+{
+    /* Not all kernels have keyrings, and a quota may be used up: then the old ones are out of reach by the filter. */
+    syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
+    if (!spec->insecure) {
+        drop_bounding_set();
+        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    }
+    if (setgroups(spec->group_count, spec->groups) < 0)
+        fail_id("set supplementary groups of user", spec->uid);
+    if (setresgid(spec->gid, spec->gid, spec->gid) < 0)
+        fail_id("become group", spec->gid);
+    if (!spec->insecure)
+        install_filter();
+    if (setresuid(spec->uid, spec->uid, spec->uid) < 0)
+        fail_id("become user", spec->uid);
+    if (!spec->insecure)
+        set_capabilities(spec->uid == 0 ? KEPT_CAPABILITIES : 0);
+}
+
+static void close_inherited(void)
+{
+    if (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_WITH_CLOEXEC) == 0)
+        return;
+    for (int fd = 3; fd < 4096; fd++)
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+static const char *search_path(char **env)
+{
+    for (; *env; env++)
+        if (!strncmp(*env, "PATH=", 5))
+            return *env + 5;
+    return DEFAULT_PATH;
+}
+
+/* Tries each directory of the search path. The reason that counts is the first one that is not "not there". */
+static int exec_on_path(const char *path, const struct run_spec *spec)
+{
+    int reason = ENOENT;
+    for (;;) {
+        size_t length = strcspn(path, ":");
+        struct buffer file = {0};
+        buffer_add(&file, length ? path : ".", length ? length : 1);
+        buffer_text(&file, "/");
+        buffer_text(&file, spec->args.items[0]);
+        buffer_add(&file, "", 1);
+        execve(file.data, spec->args.items, spec->env.items);
+        if (errno != ENOENT && errno != ENOTDIR && reason == ENOENT)
+            reason = errno;
+        if (path[length] == '\0')
+            return reason;
+        path += length + 1;
+    }
+}
+
+_Noreturn void run_payload(const struct run_spec *spec, int stdout_fd, int stderr_fd)
+{
+    const char *file = spec->args.items[0];
+    reset_signals();
+    setsid();
+    set_standard_streams(spec, stdout_fd, stderr_fd);
+    umask(022);
+    drop_privileges(spec);
+    close_inherited();
+    int reason = ENOENT;
+    if (strchr(file, '/')) {
+        execve(file, spec->args.items, spec->env.items);
+        reason = errno;
+    } else if (file[0] != '\0') {
+        reason = exec_on_path(search_path(spec->env.items), spec);
+    }
+    report_failure("execfail", "exec", file, reason);
+    _exit(reason == ENOENT || reason == ENOTDIR ? 127 : 126);
+}

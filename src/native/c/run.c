@@ -1,0 +1,300 @@
+/*
+ * run SPEC-FD EVENT-FD: one command in a root of its own, and the end of everything that it started.
+ *
+ *   supervisor   the process that was started: outside the new namespaces but for ipc, uts, cgroup and network; carries
+ *                output and signals, cleans up, reports
+ *   init         process 1 of the new pid namespace: sets up the root; when it ends, the kernel kills the rest
+ *   payload      the command
+ *
+ * Each dies when the one before it does. SIGTERM to the supervisor goes on to the payload's process group; SIGUSR1 ends
+ * all that runs. Only init enters the mount namespace: what enters it loses its old root.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "run.h"
+
+/* Written by init and payload, read by the supervisor when they are gone. */
+struct outcome {
+    int failed;
+    int ended;
+    int status;
+};
+
+/* One stream of the payload: where it writes, where that is read, and where it goes. */
+struct stream {
+    int reading;
+    int writing;
+    int destination;
+};
+
+static struct outcome *outcome;
+static volatile pid_t child;
+static const int FORWARDED[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+static const int KILL_ALL = SIGUSR1;
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+static void note_failure(void)
+{
+    outcome->failed = 1;
+}
+
+static void block_signals(int how)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < COUNT(FORWARDED); i++)
+        sigaddset(&set, FORWARDED[i]);
+    sigaddset(&set, KILL_ALL);
+    sigprocmask(how, &set, NULL);
+}
+
+static void handle_signal(int number, void (*handler)(int, siginfo_t *, void *))
+{
+    struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_RESTART};
+    sigaction(number, &action, NULL);
+}
+
+static void handle_forwarded(void (*handler)(int, siginfo_t *, void *))
+{
+    for (size_t i = 0; i < COUNT(FORWARDED); i++)
+        handle_signal(FORWARDED[i], handler);
+}
+
+static void pass_to_init(int number, siginfo_t *info, void *context)
+{
+    (void)info;
+    (void)context;
+    int saved = errno;
+    kill(child, number);
+    errno = saved;
+}
+
+/* Ends all of it. The kernel is done with that before the supervisor sees the end of init, unlike when it is killed. */
+static void kill_init(int number, siginfo_t *info, void *context)
+{
+    (void)number;
+    pass_to_init(SIGKILL, info, context);
+}
+
+/* Only what comes from outside the pid namespace, whose sender has no number here: not what the payload sends. */
+static void pass_to_payload(int number, siginfo_t *info, void *context)
+{
+    (void)context;
+    int saved = errno;
+    if (info->si_pid == 0 && kill(-child, number) < 0)
+        kill(child, number);
+    errno = saved;
+}
+
+static void raise_loopback(void)
+{
+    struct ifreq request = {.ifr_name = "lo"};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        fail("open a socket", "lo");
+    request.ifr_flags = IFF_UP | IFF_RUNNING;
+    if (ioctl(fd, SIOCSIFFLAGS, &request) < 0)
+        fail("bring up", "lo");
+    close(fd);
+}
+
+static void enter_namespaces(const struct run_spec *spec)
+{
+    if (unshare(CLONE_NEWIPC) < 0)
+        fail("unshare", "ipc namespace");
+    if (unshare(CLONE_NEWUTS) < 0)
+        fail("unshare", "uts namespace");
+    /* Kernels before 4.6 have none. */
+    if (unshare(CLONE_NEWCGROUP) < 0 && errno != EINVAL)
+        fail("unshare", "cgroup namespace");
+    if (spec->new_network) {
+        if (unshare(CLONE_NEWNET) < 0)
+            fail("unshare", "network namespace");
+        raise_loopback();
+    }
+    if (sethostname(spec->hostname, strlen(spec->hostname)) < 0)
+        fail("sethostname", spec->hostname);
+    if (unshare(CLONE_NEWPID) < 0)
+        fail("unshare", "pid namespace");
+}
+
+static void wait_for_payload(void)
+{
+    int status;
+    for (;;) {
+        pid_t pid = waitpid(-1, &status, 0);
+        if (pid == child) {
+            outcome->status = status;
+            outcome->ended = 1;
+            return;
+        }
+        if (pid < 0 && errno != EINTR)
+            return;
+    }
+}
+
+/* The channel stays open to the end: that it closes tells the supervisor that this process is gone. */
+static _Noreturn void run_init(struct run_spec *spec, const struct stream *streams, int channel)
+{
+    die_with_parent(channel);
+    umask(0);
+    enter_root(spec, channel);
+    pid_t pid = fork();
+    if (pid < 0)
+        fail("fork", "");
+    if (pid == 0)
+        run_payload(spec, streams[0].writing, streams[1].writing);
+    child = pid;
+    close(event_fd);
+    close(streams[0].writing);
+    close(streams[1].writing);
+    /* The payload may read what /proc shows of this process only with CAP_SYS_PTRACE. */
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    handle_forwarded(pass_to_payload);
+    block_signals(SIG_UNBLOCK);
+    wait_for_payload();
+    _exit(0);
+}
+
+static void open_stream(struct stream *stream, int destination)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        fail("pipe", "");
+    *stream = (struct stream){.reading = ends[0], .writing = ends[1], .destination = destination};
+}
+
+/* Hands on what is there. 0 at the end of the stream. */
+static int relay(const struct stream *stream)
+{
+    static char bytes[65536];
+    ssize_t count = read(stream->reading, bytes, sizeof bytes);
+    if (count < 0)
+        return errno == EINTR;
+    /* A reader that is gone does not stop the command. */
+    if (count > 0)
+        write_all(stream->destination, bytes, (size_t)count);
+    return count > 0;
+}
+
+/* What is in the pipe now: something outside may hold its other end for ever. */
+static void drain(const struct stream *stream)
+{
+    if (stream->reading < 0)
+        return;
+    fcntl(stream->reading, F_SETFL, O_NONBLOCK);
+    while (relay(stream))
+        ;
+}
+
+/* Until init is gone. */
+static void supervise(struct stream *streams, int channel)
+{
+    struct pollfd polled[3] = {{.fd = channel, .events = POLLIN}};
+    for (;;) {
+        for (size_t i = 0; i < 2; i++)
+            polled[i + 1] = (struct pollfd){.fd = streams[i].reading, .events = POLLIN};
+        if (poll(polled, 3, -1) < 0)
+            continue;
+        for (size_t i = 0; i < 2; i++) {
+            if (polled[i + 1].revents && !relay(&streams[i])) {
+                close(streams[i].reading);
+                streams[i].reading = -1;
+            }
+        }
+        if (polled[0].revents && !receive_stub(channel))
+            break;
+    }
+    drain(&streams[0]);
+    drain(&streams[1]);
+}
+
+static int report_end(int init_status)
+{
+    struct buffer line = {0};
+    if (outcome->failed)
+        return EXIT_HELPER_FAILURE;
+    if (!outcome->ended) {
+        errno = WIFSIGNALED(init_status) ? EINTR : EIO;
+        report_failure("error", "wait for the command", "its process 1 was killed", errno);
+        return EXIT_HELPER_FAILURE;
+    }
+    int number = WIFSIGNALED(outcome->status) ? WTERMSIG(outcome->status) : 0;
+    int code = number ? 128 + number : WEXITSTATUS(outcome->status);
+    buffer_text(&line, "{\"ev\":\"exit\",\"code\":");
+    buffer_number(&line, code);
+    buffer_text(&line, ",\"signal\":");
+    buffer_number(&line, number);
+    buffer_text(&line, "}\n");
+    write_all(event_fd, line.data, line.length);
+    return code;
+}
+
+static void read_descriptors(char **argv, int *spec_fd)
+{
+    unsigned long long spec, events;
+    if (parse_number(argv[0], 1023, &spec) < 0 || parse_number(argv[1], 1023, &events) < 0)
+        _exit(EXIT_HELPER_FAILURE);
+    *spec_fd = (int)spec;
+    event_fd = (int)events;
+    fcntl(event_fd, F_SETFD, FD_CLOEXEC);
+}
+
+int command_run(int argc, char **argv)
+{
+    struct run_spec spec;
+    struct stream streams[2];
+    int spec_fd, channel[2], status = 0;
+    if (argc != 2)
+        return EXIT_HELPER_FAILURE;
+    read_descriptors(argv, &spec_fd);
+    die_with_parent(event_fd);
+    setsid();
+    signal(SIGPIPE, SIG_IGN);
+    block_signals(SIG_BLOCK);
+    read_spec(spec_fd, &spec);
+    close(spec_fd);
+    outcome = mmap(NULL, sizeof *outcome, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (outcome == MAP_FAILED)
+        fail("mmap", "");
+    on_failure = note_failure;
+    open_stream(&streams[0], 1);
+    open_stream(&streams[1], 2);
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0)
+        fail("socketpair", "");
+    enter_namespaces(&spec);
+    pid_t pid = fork();
+    if (pid < 0)
+        fail("fork", "");
+    if (pid == 0) {
+        close(channel[0]);
+        close(streams[0].reading);
+        close(streams[1].reading);
+        run_init(&spec, streams, channel[1]);
+    }
+    child = pid;
+    close(channel[1]);
+    close(streams[0].writing);
+    close(streams[1].writing);
+    handle_forwarded(pass_to_init);
+    handle_signal(KILL_ALL, kill_init);
+    block_signals(SIG_UNBLOCK);
+    supervise(streams, channel[0]);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    remove_stubs();
+    return report_end(status);
+}

@@ -1,0 +1,102 @@
+/* run: what its parts share. See run.c for how the processes fit together. */
+#ifndef OSSB_RUN_H
+#define OSSB_RUN_H
+
+#include <limits.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "ossb.h"
+
+struct text_list {
+    char **items;
+    size_t count;
+};
+
+enum mount_kind { MOUNT_BIND, MOUNT_BIND_READONLY, MOUNT_TMPFS };
+
+struct run_mount {
+    enum mount_kind kind;
+    const char *source;
+    const char *target;
+    /* For MOUNT_TMPFS: bytes, or "" for the kernel's own limit. */
+    const char *size;
+    int source_fd;
+};
+
+struct run_spec {
+    const char *root;
+    const char *cwd;
+    const char *hostname;
+    const char *shm_size;
+    struct text_list args;
+    struct text_list env;
+    struct run_mount *mounts;
+    size_t mount_count;
+    gid_t *groups;
+    size_t group_count;
+    uid_t uid;
+    gid_t gid;
+    int new_network;
+    int insecure;
+};
+
+/* Reads `fd` to its end; fails on anything that it does not know. */
+void read_spec(int fd, struct run_spec *spec);
+
+/* A mount point, or a directory above one, that was not in the root before. */
+struct stub {
+    uint64_t dev;
+    uint64_t ino;
+    uint32_t mode;
+    int64_t mtime_seconds;
+    int64_t mtime_nanoseconds;
+    char name[NAME_MAX + 1];
+    char path[PATH_MAX];
+};
+
+/* stubs.c: sent from the process that makes them to the one that removes them. */
+void send_stub(int channel, const struct stub *stub, int parent);
+/* Takes one message. 1, or 0 at the end of the channel. */
+int receive_stub(int channel);
+void remove_stubs(void);
+
+/* target.c: a path inside the root, found as the kernel would from within, and made where it is missing. */
+enum target_kind { TARGET_ANY, TARGET_DIRECTORY, TARGET_FILE };
+struct target {
+    int fd;
+    int parent;
+    char name[NAME_MAX + 1];
+};
+/* `stub_channel` is where to tell of what was made; -1: what was made is to stay. The process is chrooted. */
+void find_target(const char *path, enum target_kind kind, int stub_channel, struct target *target);
+/* What is mounted at the target now. */
+int reopen_target(const struct target *target);
+void close_target(struct target *target);
+
+/* rootfs.c: leaves this process in the new root, with nothing of the old one in reach. */
+void enter_root(struct run_spec *spec, int stub_channel);
+
+/* devices.c, called while chrooted */
+struct outside {
+    int root;
+    int proc;
+    /* -1 where there is none */
+    int sys;
+    int make_nodes;
+    int devices[6];
+};
+void open_outside(struct outside *outside);
+void mount_devices(const struct run_spec *spec, struct outside *outside, int stub_channel);
+void mount_on(const struct outside *outside, int target, const char *type, unsigned long flags, const char *data);
+/* Index of /dev/null in `devices`. */
+enum { DEVICE_NULL = 0 };
+
+/* payload.c */
+_Noreturn void run_payload(const struct run_spec *spec, int stdout_fd, int stderr_fd);
+
+/* seccomp.c */
+void install_filter(void);
+
+#endif

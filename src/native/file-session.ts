@@ -1,0 +1,176 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import type { Readable, Writable } from 'node:stream'
+import { setTimeout as wait } from 'node:timers/promises'
+import { fileSystemError, type Job, OssbError } from '../core/index.ts'
+import {
+  type FileOperation,
+  type FileOperationResult,
+  type MountOperation,
+  nameOperation,
+  requestOfMount,
+  requestOfOperation,
+} from './file-operation.ts'
+import { type Answer, createAnswerReader, encodeRequest, type Request } from './file-protocol.ts'
+import type { NativeHelper } from './helper.ts'
+import { errnoName, systemError } from './system-error.ts'
+
+export type { FileOperation, FileOperationResult, MountOperation } from './file-operation.ts'
+
+/**
+ * A co-process that does file operations, holds locks and makes mounts. What it holds ends with it, and it ends with
+ * this process. Paths are the caller's to resolve: only the last component is never followed.
+ */
+export interface FileSession extends AsyncDisposable {
+  /**
+   * Does the operations in order.
+   * @throws OssbError ERR_OSSB_FILESYSTEM or ERR_OSSB_NO_SPACE for the first that failed and is not `optional`;
+   *   those after it were done all the same
+   */
+  batch(operations: readonly FileOperation[], job: Job): Promise<readonly FileOperationResult[]>
+  /**
+   * Takes an advisory lock on a file, which is created where it is missing. Disposing releases it.
+   * @returns undefined where `wait` is false and another holds the lock
+   */
+  lock(
+    path: string,
+    mode: 'shared' | 'exclusive',
+    options: { readonly wait: boolean },
+    job: Job,
+  ): Promise<AsyncDisposable | undefined>
+  /** Mounts; disposing unmounts, at once for new users and for good when the last old one is gone. */
+  mount(mount: MountOperation, job: Job): Promise<AsyncDisposable>
+}
+
+/** Starts nothing yet: the co-process comes with the first operation. */
+export function openFileSession(helper: NativeHelper): FileSession {
+  return new CoProcess(helper)
+}
+
+const LOCK_RETRY_FIRST = 10
+const LOCK_RETRY_LAST = 250
+
+interface Pending {
+  resolve(answer: Answer): void
+  reject(error: unknown): void
+}
+
+class CoProcess implements FileSession {
+  readonly #helper: NativeHelper
+  readonly #pending: Pending[] = []
+  #child: ChildProcessByStdio<Writable, Readable, null> | undefined
+  #closed: Promise<void> = Promise.resolve()
+  #failure: OssbError | undefined
+
+  constructor(helper: NativeHelper) {
+    this.#helper = helper
+  }
+
+  async batch(operations: readonly FileOperation[], job: Job): Promise<readonly FileOperationResult[]> {
+    job.signal.throwIfAborted()
+    const answers = await Promise.all(this.#send(operations.map(requestOfOperation)))
+    return operations.map((operation, index) => {
+      const answer = answers[index]
+      if (answer === undefined || answer.errno === 0)
+        return { ok: true, value: answer?.value ?? Buffer.alloc(0) }
+      if (operation.optional === true) return { ok: false, code: errnoName(answer.errno) }
+      throw fileSystemError(nameOperation(operation), reason(answer))
+    })
+  }
+
+  async lock(
+    path: string,
+    mode: 'shared' | 'exclusive',
+    options: { readonly wait: boolean },
+    job: Job,
+  ): Promise<AsyncDisposable | undefined> {
+    let pause = LOCK_RETRY_FIRST
+    for (;;) {
+      job.signal.throwIfAborted()
+      const answer = await this.#ask({ operation: 'L', fields: [path, mode] })
+      if (answer.errno === 0) return disposable(() => this.#ask({ operation: 'U', fields: [answer.value] }))
+      if (errnoName(answer.errno) !== 'EAGAIN') throw fileSystemError(`lock "${path}"`, reason(answer))
+      if (!options.wait) return undefined
+      await pauseFor(pause, job)
+      pause = Math.min(pause * 2, LOCK_RETRY_LAST)
+    }
+  }
+
+  async mount(mount: MountOperation, job: Job): Promise<AsyncDisposable> {
+    job.signal.throwIfAborted()
+    const answer = await this.#ask(requestOfMount(mount))
+    if (answer.errno !== 0) throw fileSystemError(`mount ${mount.type} on "${mount.target}"`, reason(answer))
+    return disposable(async () => {
+      const unmounted = await this.#ask({ operation: 'u', fields: [mount.target] })
+      if (unmounted.errno !== 0) throw fileSystemError(`unmount "${mount.target}"`, reason(unmounted))
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child?.stdin.end()
+    await this.#closed
+  }
+
+  async #ask(request: Request): Promise<Answer> {
+    const [answer] = this.#send([request])
+    if (answer === undefined) throw new OssbError('ERR_OSSB_INTERNAL', 'Cannot send an empty request')
+    return await answer
+  }
+
+  #send(requests: readonly Request[]): readonly Promise<Answer>[] {
+    if (requests.length === 0) return []
+    this.#child ??= this.#start()
+    const answers = requests.map(
+      () => new Promise<Answer>((resolve, reject) => this.#pending.push({ resolve, reject })),
+    )
+    if (this.#failure === undefined) this.#child.stdin.write(Buffer.concat(requests.map(encodeRequest)))
+    else this.#fail(this.#failure)
+    return answers
+  }
+
+  #start(): ChildProcessByStdio<Writable, Readable, null> {
+    const child = spawn(this.#helper.path, ['fsop'], { env: {}, cwd: '/', stdio: ['pipe', 'pipe', 'ignore'] })
+    const reader = createAnswerReader()
+    child.stdout.on('data', (chunk: Buffer) => {
+      for (const answer of reader(chunk)) this.#pending.shift()?.resolve(answer)
+    })
+    child.stdin.on('error', () => {})
+    this.#closed = new Promise((resolve) => {
+      const end = (cause?: unknown) => {
+        this.#fail(
+          new OssbError('ERR_OSSB_EXECUTOR', 'Cannot do file operations: the native helper ended', { cause }),
+        )
+        resolve()
+      }
+      child.once('error', end).once('close', () => end())
+    })
+    return child
+  }
+
+  #fail(failure: OssbError): void {
+    this.#failure ??= failure
+    for (const pending of this.#pending.splice(0)) pending.reject(this.#failure)
+  }
+}
+
+function reason(answer: Answer): Error {
+  return systemError(answer.errno, answer.value.toString())
+}
+
+async function pauseFor(milliseconds: number, job: Job): Promise<void> {
+  try {
+    await wait(milliseconds, undefined, { signal: job.signal })
+  } catch {
+    throw job.signal.reason
+  }
+}
+
+/** Does `dispose` once, however often it is disposed of. */
+function disposable(dispose: () => Promise<unknown>): AsyncDisposable {
+  let disposed: Promise<unknown> | undefined
+  return {
+    async [Symbol.asyncDispose]() {
+      disposed ??= dispose()
+      await disposed
+    },
+  }
+}

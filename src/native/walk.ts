@@ -1,0 +1,47 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { type FileEntry, fileSystemError, type Job } from '../core/index.ts'
+import type { NativeHelper } from './helper.ts'
+import { createWalkDecoder } from './walk-record.ts'
+
+/**
+ * Every file below `root`, `root` itself first with the path '': a directory before what it holds, the names within a
+ * directory in byte order. Symbolic links are not followed, mounts are entered. Comes in batches as the walk goes on.
+ * @throws OssbError ERR_OSSB_FILESYSTEM when the tree can't be read or a name is not UTF-8, or job.signal.reason
+ */
+export async function* walkTree(
+  helper: NativeHelper,
+  root: string,
+  job: Job,
+): AsyncGenerator<readonly FileEntry[], void, undefined> {
+  job.signal.throwIfAborted()
+  const child = spawn(helper.path, ['walk', root], { env: {}, stdio: ['ignore', 'pipe', 'ignore'] })
+  const closed = closing(child)
+  const stop = () => child.kill('SIGKILL')
+  job.signal.addEventListener('abort', stop, { once: true })
+  try {
+    const decoder = createWalkDecoder(root)
+    for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
+      const entries = decoder.decode(chunk)
+      if (entries.length > 0) yield entries
+    }
+    const failure = await closed
+    job.signal.throwIfAborted()
+    if (!decoder.ended)
+      throw fileSystemError(`read the tree "${root}"`, failure ?? new Error('the walk ended early'))
+  } finally {
+    job.signal.removeEventListener('abort', stop)
+    stop()
+    await closed
+  }
+}
+
+/** Settles when the process is gone; with an error where it could not be started. */
+async function closing(child: ChildProcess): Promise<unknown> {
+  try {
+    await once(child, 'close')
+    return undefined
+  } catch (error) {
+    return error
+  }
+}

@@ -1,0 +1,60 @@
+import { apiHost, isLoopback } from './origin.ts'
+import { connectionCode } from './retry-policy.ts'
+import { isInsecure, type Transport, type TransportOptions } from './transport.ts'
+
+/** Finds out, once for each registry, whether it is spoken to by https or http. */
+export interface Endpoints {
+  /** `https://host[:port]` or `http://host[:port]`. */
+  baseUrl(registry: string, signal: AbortSignal): Promise<URL>
+}
+
+/** What a TLS client sees of a server that speaks plain HTTP, or of a port where nobody listens. */
+const NOT_TLS: readonly string[] = [
+  'EPROTO',
+  'ERR_SSL_WRONG_VERSION_NUMBER',
+  'ERR_SSL_PACKET_LENGTH_TOO_LONG',
+  'ERR_SSL_HTTP_REQUEST',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'UND_ERR_SOCKET',
+]
+
+/**
+ * Plain http is only spoken where the user allowed it, and to this machine; and there only when https is not served.
+ * An answer that was found is remembered; a failure is not, as the registry may come up later.
+ */
+export function createEndpoints(transport: Transport, options: TransportOptions): Endpoints {
+  const found = new Map<string, Promise<URL>>()
+
+  const discover = async (host: string, signal: AbortSignal): Promise<URL> => {
+    const secure = new URL(`https://${host}`)
+    if (!isLoopback(host) && !isInsecure(host, options.insecureRegistries)) return secure
+    try {
+      await knock(transport, secure, signal)
+      return secure
+    } catch (error) {
+      if (!NOT_TLS.includes(connectionCode(error) ?? '')) throw error
+      const plain = new URL(`http://${host}`)
+      await knock(transport, plain, signal)
+      return plain
+    }
+  }
+
+  return {
+    baseUrl(registry, signal) {
+      const host = apiHost(registry)
+      const known = found.get(host)
+      if (known !== undefined) return known
+      const discovery = discover(host, signal)
+      found.set(host, discovery)
+      discovery.catch(() => found.delete(host))
+      return discovery
+    },
+  }
+}
+
+/** Any answer will do: it shows that somebody there speaks the protocol. */
+async function knock(transport: Transport, base: URL, signal: AbortSignal): Promise<void> {
+  const response = await transport.send({ method: 'GET', url: new URL('/v2/', base), headers: {}, signal })
+  await response.discard()
+}

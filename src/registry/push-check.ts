@@ -1,0 +1,32 @@
+import { type Job, OssbError } from '../core/index.ts'
+import type { Session } from './session.ts'
+import { begin, cancel } from './upload.ts'
+
+/**
+ * Opens an upload session and ends it: the only request whose answer tells whether a push is allowed, as some
+ * registries hand out tokens that allow less than was asked for.
+ */
+export async function checkPush(session: Session, job: Job): Promise<void> {
+  const name = `"${session.registry}/${session.repository}"`
+  try {
+    const location = await session.explained(`push to ${name}`, () => begin(session, job), job)
+    await cancel(session, location, job)
+  } catch (error) {
+    if (!isPassing(error)) throw error
+    job.emit({
+      type: 'warning',
+      rule: 'PushNotChecked',
+      message: `Could not find out whether a push to ${name} is allowed: ${error.message}`,
+    })
+  }
+}
+
+const STATUS_5XX_OR_429 = /: (?:5\d\d|429)\b/
+
+function isPassing(error: unknown): error is OssbError {
+  if (!(error instanceof OssbError)) return false
+  return (
+    error.code === 'ERR_OSSB_NETWORK' ||
+    (error.code === 'ERR_OSSB_REGISTRY' && STATUS_5XX_OR_429.test(error.message))
+  )
+}

@@ -1,0 +1,52 @@
+import { existsSync, mkdirSync, renameSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Digest, errnoOf, type Job } from '../core/index.ts'
+import type { Layer } from '../oci/index.ts'
+import { chainIdOf } from './chain-id.ts'
+import { type SnapshotContext, unpackLayer } from './context.ts'
+
+/** The directory of a kept snapshot's files, or undefined. */
+export function keptSnapshot(context: SnapshotContext, chainId: Digest): string | undefined {
+  const directory = join(context.paths.snapshot(chainId), 'fs')
+  return existsSync(directory) ? directory : undefined
+}
+
+/**
+ * Moves a finished tree to its place among the snapshots. Another build may have been first: then both hold the same
+ * content, and the one that is there stays.
+ */
+export function keepSnapshot(context: SnapshotContext, chainId: Digest, tree: string): string {
+  const holder = context.workspace.directory()
+  renameSync(tree, join(holder, 'fs'))
+  mkdirSync(context.paths.snapshots, { recursive: true })
+  try {
+    renameSync(holder, context.paths.snapshot(chainId))
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOTEMPTY' && errnoOf(error) !== 'EEXIST') throw error
+  }
+  return join(context.paths.snapshot(chainId), 'fs')
+}
+
+/** The layers of a base image as one directory: unpacked once, then kept. */
+export async function unpackBase(
+  layers: readonly Layer[],
+  context: SnapshotContext,
+  job: Job,
+): Promise<string> {
+  const chainId = chainIdOf(layers)
+  const kept = keptSnapshot(context, chainId)
+  if (kept !== undefined) return kept
+  const tree = join(context.workspace.directory(), 'fs')
+  mkdirSync(tree, { mode: 0o755 })
+  // All layers come at once; they are unpacked in their order, each as soon as it is here.
+  const arrivals = layers.map((layer) => layer.fetch?.(job) ?? Promise.resolve())
+  try {
+    for (const [i, layer] of layers.entries()) {
+      await arrivals[i]
+      await unpackLayer(layer, tree, context, job)
+    }
+  } finally {
+    await Promise.allSettled(arrivals)
+  }
+  return keepSnapshot(context, chainId, tree)
+}

@@ -1,0 +1,127 @@
+import { chmodSync, lchownSync, lstatSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Digest, Job } from '../core/index.ts'
+import { removeTree } from '../fs/index.ts'
+import type { Layer } from '../oci/index.ts'
+import { keepSnapshot, keptSnapshot, unpackBase } from './base.ts'
+import { baseLayerCount, chainIdOf } from './chain-id.ts'
+import { type SnapshotContext, unpackLayer } from './context.ts'
+import { overlayChanges } from './overlay-changes.ts'
+import type { RootView, Snapshotter, WorkingRoot } from './snapshot.ts'
+
+/**
+ * Snapshots by overlayfs: a base is one directory, each step's layer the upper directory that the step left behind.
+ * Nothing is ever copied to start a step, and its changes are found in its upper directory alone.
+ */
+export function createOverlaySnapshotter(context: SnapshotContext): Snapshotter {
+  /** States that are being unpacked now, so that two steps do not do it twice. */
+  const underWay = new Map<Digest, Promise<readonly string[]>>()
+
+  /** The directories of a state, topmost first. */
+  const lowersOf = (layers: readonly Layer[], job: Job): Promise<readonly string[]> => {
+    const chainId = chainIdOf(layers)
+    const known = underWay.get(chainId)
+    if (known !== undefined) return known
+    const unpacking = unpackState(layers, chainId, job)
+    underWay.set(chainId, unpacking)
+    unpacking.catch(() => underWay.delete(chainId))
+    return unpacking
+  }
+
+  const unpackState = async (
+    layers: readonly Layer[],
+    chainId: Digest,
+    job: Job,
+  ): Promise<readonly string[]> => {
+    if (baseLayerCount(layers) === layers.length) return [await unpackBase(layers, context, job)]
+    const below = await lowersOf(layers.slice(0, -1), job)
+    const kept = keptSnapshot(context, chainId)
+    if (kept !== undefined) return [kept, ...below]
+    const layer = layers.at(-1)
+    if (layer === undefined) return below
+    await using overlay = await mountOverlay(context, below, job)
+    await unpackLayer(layer, overlay.rootfs, context, job)
+    await overlay.unmount()
+    return [keepSnapshot(context, chainId, overlay.upper), ...below]
+  }
+
+  const view = async (layers: readonly Layer[], job: Job): Promise<RootView> =>
+    viewOf(context, await lowersOf(layers, job), job)
+
+  const prepare = async (layers: readonly Layer[], job: Job): Promise<WorkingRoot> => {
+    const lowers = await lowersOf(layers, job)
+    const overlay = await mountOverlay(context, lowers, job)
+    return {
+      rootfs: overlay.rootfs,
+      changes: (reader) => changesOf(context, overlay.upper, lowers, reader),
+      commit: async (layer) => {
+        await overlay.unmount()
+        keepSnapshot(context, chainIdOf([...layers, layer]), overlay.upper)
+      },
+      [Symbol.asyncDispose]: () => overlay[Symbol.asyncDispose](),
+    }
+  }
+
+  return { name: 'overlay', view, prepare }
+}
+
+async function* changesOf(context: SnapshotContext, upper: string, lowers: readonly string[], job: Job) {
+  await using below = await viewOf(context, lowers, job)
+  yield* overlayChanges({ upper, lower: below.rootfs }, context.helper, context.session, job)
+}
+
+/** Several directories as one to read; a single one is shown as it is. */
+async function viewOf(context: SnapshotContext, lowers: readonly string[], job: Job): Promise<RootView> {
+  const [only, ...others] = lowers
+  if (only !== undefined && others.length === 0)
+    return { rootfs: only, [Symbol.asyncDispose]: async () => {} }
+  const target = context.workspace.directory()
+  const mount = await context.session.mount({ type: 'overlay', target, lower: lowers }, job)
+  return {
+    rootfs: target,
+    [Symbol.asyncDispose]: async () => {
+      await mount[Symbol.asyncDispose]()
+      removeTree(target)
+    },
+  }
+}
+
+interface Overlay extends RootView {
+  readonly upper: string
+  unmount(): Promise<void>
+}
+
+async function mountOverlay(context: SnapshotContext, lowers: readonly string[], job: Job): Promise<Overlay> {
+  const directory = context.workspace.directory()
+  const [upper, work, target] = [join(directory, 'upper'), join(directory, 'work'), join(directory, 'root')]
+  for (const path of [upper, work, target]) mkdirSync(path)
+  await copyRootMetadata(context, lowers[0] ?? '', upper, job)
+  const mount = await context.session.mount({ type: 'overlay', target, lower: lowers, upper, work }, job)
+  let mounted = true
+  const unmount = async () => {
+    if (mounted) await mount[Symbol.asyncDispose]()
+    mounted = false
+  }
+  return {
+    rootfs: target,
+    upper,
+    unmount,
+    [Symbol.asyncDispose]: async () => {
+      await unmount()
+      removeTree(directory)
+    },
+  }
+}
+
+/** The root of an overlay is its upper directory: it must look as the root below it does. */
+async function copyRootMetadata(
+  { session }: SnapshotContext,
+  from: string,
+  to: string,
+  job: Job,
+): Promise<void> {
+  const stats = lstatSync(from, { bigint: true })
+  lchownSync(to, Number(stats.uid), Number(stats.gid))
+  chmodSync(to, Number(stats.mode & 0o7777n))
+  await session.batch([{ type: 'settimes', path: to, mtimeNs: stats.mtimeNs }], job)
+}

@@ -1,0 +1,73 @@
+import { join } from 'node:path'
+import type { Change, FileEntry, Job } from '../core/index.ts'
+import { type FileSession, type NativeHelper, walkTree } from '../native/index.ts'
+import { comparePaths, sameContent, sameMetadata } from './compare.ts'
+
+export interface WalkTrees {
+  readonly now: string
+  /** The same tree before the changes: what an unchanged file is compared with when its inode was touched. */
+  readonly before: string
+  /** A walk of `now` from before the changes. */
+  readonly entries: readonly FileEntry[]
+}
+
+/**
+ * What changed in a tree since a walk of it. Inode and change time, which no process can set, tell the files that
+ * nobody touched; only what was touched and yet looks the same is read.
+ */
+export async function* walkChanges(
+  trees: WalkTrees,
+  helper: NativeHelper,
+  session: FileSession,
+  job: Job,
+): AsyncGenerator<Change, void, undefined> {
+  let at = 0
+  /** A directory that is gone or no longer a directory: what was below it goes without saying. */
+  let gone: string | undefined
+  const isBelowGone = (path: string) => gone !== undefined && path.startsWith(`${gone}/`)
+  function* deletionsBefore(path: string | undefined): Generator<Change> {
+    for (let old = trees.entries[at]; old !== undefined; old = trees.entries[at]) {
+      if (path !== undefined && (old.path === path || comparePaths(old.path, path) > 0)) return
+      at += 1
+      if (isBelowGone(old.path) || old.type === 'socket') continue
+      gone = old.path
+      yield { type: 'delete', path: old.path }
+    }
+  }
+  for await (const entries of walkTree(helper, trees.now, job)) {
+    for (const entry of entries) {
+      yield* deletionsBefore(entry.path)
+      const candidate = trees.entries[at]
+      const old = candidate?.path === entry.path ? candidate : undefined
+      if (old !== undefined) at += 1
+      if (old?.type === 'directory' && entry.type !== 'directory') gone = entry.path
+      if (entry.path === '' || (old !== undefined && (await isUnchanged(old, entry, trees, session, job))))
+        continue
+      yield { type: 'upsert', entry }
+    }
+  }
+  yield* deletionsBefore(undefined)
+}
+
+async function isUnchanged(
+  old: FileEntry,
+  entry: FileEntry,
+  trees: WalkTrees,
+  session: FileSession,
+  job: Job,
+): Promise<boolean> {
+  if (!sameMetadata(old, entry)) return false
+  if (old.ino === entry.ino && old.ctimeNs === entry.ctimeNs) return true
+  return await sameContent(entry, join(trees.now, entry.path), join(trees.before, entry.path), session, job)
+}
+
+/** All entries of a tree, in order. */
+export async function collectTree(
+  root: string,
+  helper: NativeHelper,
+  job: Job,
+): Promise<readonly FileEntry[]> {
+  const all: FileEntry[] = []
+  for await (const entries of walkTree(helper, root, job)) all.push(...entries)
+  return all
+}

@@ -1,0 +1,237 @@
+import { isAbsolute } from 'node:path'
+import type { Readable } from 'node:stream'
+import {
+  type Descriptor,
+  type Digest,
+  digestOf,
+  formatPlatform,
+  isIndexType,
+  type Job,
+  jobOf,
+  OssbError,
+  type Platform,
+  parseReference,
+  platformRank,
+} from '../core/index.ts'
+import type { ConfigResolver, ImageOp, ResolvedImage } from '../graph/index.ts'
+import { createSemaphore, readAll } from '../io/index.ts'
+import {
+  type BlobSource,
+  type ContentStore,
+  type ImageConfig,
+  type ImageIndex,
+  type Layer,
+  MAX_DOCUMENT_BYTES,
+  parseImageConfig,
+  parseIndex,
+  parseManifest,
+  type Repository,
+} from '../oci/index.ts'
+import { createOciLayout } from '../store/index.ts'
+import type { LayerProvider } from './op-runner.ts'
+
+export interface ImageProviderOptions {
+  readonly store: ContentStore
+  /** The repository of a registry that a reference names. */
+  readonly repository: (reference: { readonly registry: string; readonly repository: string }) => Repository
+}
+
+export interface ImageProvider extends LayerProvider {
+  readonly resolve: ConfigResolver
+  /** Opens a layer where it came from: "registry/repository". */
+  openRemote(descriptor: Descriptor, origin: string, job: Job): Promise<Readable>
+}
+
+/** How many layers are downloaded at once. */
+const DOWNLOADS = 4
+
+/** Where a base image is: a repository, the name in it, and for a registry what other registries may know it by. */
+interface Location {
+  readonly repository: Repository
+  readonly name: string
+  readonly origin?: string
+}
+
+/** Base images from registries and OCI layouts: everything that is read is verified, and kept in the store. */
+export function createImageProvider({ store, repository }: ImageProviderOptions): ImageProvider {
+  const resolved = new Map<string, Promise<ResolvedImage>>()
+  const downloads = createSemaphore(DOWNLOADS)
+
+  const locate = (reference: string): Location => {
+    const layout = parseLayoutReference(reference)
+    if (layout !== undefined) return { repository: createOciLayout(layout.directory), name: layout.name }
+    const parsed = parseReference(reference)
+    const name = parsed.digest ?? parsed.tag ?? 'latest'
+    return { repository: repository(parsed), name, origin: `${parsed.registry}/${parsed.repository}` }
+  }
+
+  const fetchDocument = async (
+    descriptor: Descriptor,
+    source: BlobSource,
+    what: string,
+    job: Job,
+  ): Promise<Buffer> => {
+    if (descriptor.size > MAX_DOCUMENT_BYTES)
+      throw new OssbError(
+        'ERR_OSSB_IMAGE_INVALID',
+        `Cannot read ${what}: it is larger than ${MAX_DOCUMENT_BYTES} bytes`,
+      )
+    await store.put(descriptor, () => source.open(descriptor, job), job)
+    return await readAll(await store.open(descriptor, job), MAX_DOCUMENT_BYTES, what)
+  }
+
+  const resolveFor = async (reference: string, platform: Platform, job: Job): Promise<ResolvedImage> => {
+    const { repository: source, name } = locate(reference)
+    let manifest = await source.resolve(name, job)
+    for (let depth = 0; isIndexType(manifest.mediaType); depth += 1) {
+      if (depth > 3)
+        throw new OssbError(
+          'ERR_OSSB_IMAGE_INVALID',
+          `Cannot use "${reference}": its indexes are nested too deeply`,
+        )
+      const index = parseIndex(
+        await fetchDocument(manifest, source, `the index of "${reference}"`, job),
+        `the index of "${reference}"`,
+      )
+      manifest = chooseManifest(index, platform, reference)
+    }
+    const { config: about } = parseManifest(
+      await fetchDocument(manifest, source, `the manifest of "${reference}"`, job),
+      `the manifest of "${reference}"`,
+    )
+    const config = parseImageConfig(
+      await fetchDocument(about, source, `the config of "${reference}"`, job),
+      `the config of "${reference}"`,
+    )
+    warnOnPlatform(config, platform, reference, job)
+    return {
+      manifest: { mediaType: manifest.mediaType, digest: manifest.digest, size: manifest.size },
+      config,
+    }
+  }
+
+  const resolve: ConfigResolver = (reference, platform, job) => {
+    const key = `${reference} ${formatPlatform(platform)}`
+    const known =
+      resolved.get(key) ??
+      reported(job, `[internal] load metadata for ${reference}`, (own) =>
+        resolveFor(reference, platform, own),
+      )
+    resolved.set(key, known)
+    return known
+  }
+
+  const layers = async (op: ImageOp, job: Job): Promise<readonly Layer[]> => {
+    const { repository: source, origin } = locate(op.reference)
+    const manifest = parseManifest(
+      await fetchDocument(op.manifest, source, `the manifest of "${op.reference}"`, job),
+      `the manifest of "${op.reference}"`,
+    )
+    const config = parseImageConfig(
+      await fetchDocument(manifest.config, source, `the config of "${op.reference}"`, job),
+      `the config of "${op.reference}"`,
+    )
+    if (config.rootfs.diff_ids.length !== manifest.layers.length) {
+      throw new OssbError(
+        'ERR_OSSB_IMAGE_INVALID',
+        `Cannot use "${op.reference}": its manifest has ${manifest.layers.length} layers, its config ${config.rootfs.diff_ids.length}`,
+      )
+    }
+    return manifest.layers.map((descriptor, i) =>
+      layerOf(descriptor, config.rootfs.diff_ids[i] as Digest, source, origin),
+    )
+  }
+
+  const layerOf = (
+    descriptor: Descriptor,
+    diffId: Digest,
+    source: BlobSource,
+    origin: string | undefined,
+  ): Layer => {
+    const fetch = (job: Job) =>
+      downloads.run(() => store.put(descriptor, () => source.open(descriptor, job), job), job.signal)
+    return {
+      diffId,
+      descriptor,
+      ...(origin === undefined ? {} : { origin }),
+      fetch,
+      open: async (job) => {
+        await fetch(job)
+        return await store.open(descriptor, job)
+      },
+    }
+  }
+
+  const openRemote = (descriptor: Descriptor, origin: string, job: Job) => {
+    const slash = origin.indexOf('/')
+    return repository({ registry: origin.slice(0, slash), repository: origin.slice(slash + 1) }).open(
+      descriptor,
+      job,
+    )
+  }
+
+  return { resolve, layers, openRemote }
+}
+
+/** `oci-layout://DIRECTORY[:NAME|@DIGEST]`, or `oci:…`; a directory without a name holds one image. */
+function parseLayoutReference(reference: string): { directory: string; name: string } | undefined {
+  const match = /^(?:oci-layout:\/\/|oci:)(.+?)(?:@(sha256:[a-f0-9]{64})|:([A-Za-z0-9_][\w.-]*))?$/.exec(
+    reference,
+  )
+  if (match === null) return undefined
+  const directory = match[1] ?? ''
+  if (!isAbsolute(directory)) {
+    throw new OssbError(
+      'ERR_OSSB_REFERENCE_INVALID',
+      `Cannot use "${reference}" as a base image: the directory of an OCI layout must be absolute`,
+      { hint: 'Write FROM oci-layout:///path/to/layout:tag.' },
+    )
+  }
+  return { directory, name: match[2] ?? match[3] ?? '' }
+}
+
+/** The best manifest for a platform: exact first, then lower variants, each in the order of the index. */
+function chooseManifest(index: ImageIndex, platform: Platform, reference: string): Descriptor {
+  const images = index.manifests.filter(
+    (manifest) => manifest.annotations?.['vnd.docker.reference.type'] === undefined,
+  )
+  const ranked = images.flatMap((manifest) => {
+    const rank = manifest.platform === undefined ? undefined : platformRank(manifest.platform, platform)
+    return rank === undefined ? [] : [{ manifest, rank }]
+  })
+  const best = ranked.reduce<(typeof ranked)[number] | undefined>(
+    (a, b) => (a === undefined || b.rank < a.rank ? b : a),
+    undefined,
+  )
+  const only = images.length === 1 && images[0]?.platform === undefined ? images[0] : undefined
+  const chosen = best?.manifest ?? only
+  if (chosen !== undefined) return chosen
+  const offered = images.map((manifest) =>
+    manifest.platform === undefined ? 'unknown' : formatPlatform(manifest.platform),
+  )
+  throw new OssbError(
+    'ERR_OSSB_NOT_FOUND',
+    `Cannot use "${reference}": it has no image for ${formatPlatform(platform)}`,
+    { hint: `It has images for ${offered.join(', ')}.` },
+  )
+}
+
+function warnOnPlatform(config: ImageConfig, platform: Platform, reference: string, job: Job): void {
+  if (platformRank(config, platform) !== undefined) return
+  const message = `Base image ${reference} was pulled with platform "${formatPlatform(config)}", expected "${formatPlatform(platform)}" for current build`
+  job.emit({ type: 'warning', rule: 'InvalidBaseImagePlatform', message })
+}
+
+/** Work that no vertex stands for, shown as a step of its own. */
+async function reported<T>(job: Job, name: string, work: (own: Job) => Promise<T>): Promise<T> {
+  const own = jobOf(job, digestOf(name))
+  own.emit({ type: 'started', name })
+  try {
+    const result = await work(own)
+    own.emit({ type: 'completed', name })
+    return result
+  } catch (error) {
+    own.emit({ type: 'completed', name, error: error instanceof Error ? error.message : String(error) })
+    throw error
+  }
+}

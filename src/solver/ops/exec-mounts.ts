@@ -1,0 +1,179 @@
+import { chmodSync, chownSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { digestHex, digestOf, type Job, OssbError } from '../../core/index.ts'
+import type { ProcessMount } from '../../executors/index.ts'
+import { resolveInRoot, type SourceTree, selectSources } from '../../fs/index.ts'
+import type { Mount } from '../../graph/index.ts'
+import type { FileSession } from '../../native/index.ts'
+import type { StorePaths, Workspace } from '../../store/index.ts'
+import { createTarget } from './copy-target.ts'
+
+export interface MountContext {
+  readonly session: FileSession
+  readonly workspace: Workspace
+  readonly paths: StorePaths
+}
+
+/** What a RUN's mounts come to; disposing releases what they hold. */
+export interface PreparedMounts extends AsyncDisposable {
+  readonly list: readonly ProcessMount[]
+  readonly env: readonly string[]
+}
+
+type Kind<T extends Mount['type']> = Extract<Mount, { type: T }>
+
+/** Makes everything that the mounts of a RUN need on this machine. */
+export async function prepareMounts(
+  mounts: readonly Mount[],
+  trees: ReadonlyMap<number, SourceTree>,
+  context: MountContext,
+  job: Job,
+): Promise<PreparedMounts> {
+  const held: AsyncDisposable[] = []
+  const release = async () => {
+    for (const lock of held.splice(0)) await lock[Symbol.asyncDispose]()
+  }
+  const list: ProcessMount[] = []
+  try {
+    for (const mount of mounts) {
+      const prepared = await prepareMount(mount, trees, context, held, job)
+      if (prepared !== undefined) list.push(prepared)
+    }
+  } catch (error) {
+    await release()
+    throw error
+  }
+  return { list, env: [], [Symbol.asyncDispose]: release }
+}
+
+async function prepareMount(
+  mount: Mount,
+  trees: ReadonlyMap<number, SourceTree>,
+  context: MountContext,
+  held: AsyncDisposable[],
+  job: Job,
+): Promise<ProcessMount | undefined> {
+  switch (mount.type) {
+    case 'bind':
+      return await bindMount(mount, treeOf(trees, mount.input), context, job)
+    case 'cache':
+      return await cacheMount(mount, trees, context, held, job)
+    case 'tmpfs':
+      return {
+        type: 'tmpfs',
+        target: mount.target,
+        ...(mount.size === undefined ? {} : { size: mount.size }),
+      }
+    case 'file':
+      return fileMount(mount, context)
+    case 'secret':
+      if (mount.required) throw new OssbError('ERR_OSSB_NOT_FOUND', `secret ${mount.id}: not found`)
+      return undefined
+    case 'ssh':
+      if (mount.required)
+        throw new OssbError('ERR_OSSB_NOT_FOUND', `no SSH key "${mount.id}" forwarded from the client`)
+      return undefined
+    default:
+      return mount satisfies never
+  }
+}
+
+function treeOf(trees: ReadonlyMap<number, SourceTree>, input: number): SourceTree {
+  const tree = trees.get(input)
+  if (tree === undefined)
+    throw new OssbError('ERR_OSSB_INTERNAL', `Cannot mount input ${input}: there is none`)
+  return tree
+}
+
+/**
+ * A tree as it is, where it can be shown so. What an ignore file hides must not be seen, and what is written must be
+ * lost: then the process gets a copy.
+ */
+async function bindMount(
+  mount: Kind<'bind'>,
+  tree: SourceTree,
+  context: MountContext,
+  job: Job,
+): Promise<ProcessMount> {
+  if (tree.ignore === undefined && mount.readonly) {
+    return {
+      type: 'bind',
+      source: resolveInRoot(tree.root, mount.source, { last: 'follow' }),
+      target: mount.target,
+      readonly: true,
+    }
+  }
+  const directory = context.workspace.directory()
+  const target = createTarget(directory, context.session, job)
+  const [source] = selectSources(tree, mount.source)
+  if (source === undefined) throw new OssbError('ERR_OSSB_NOT_FOUND', `"${mount.source}": not found`)
+  await target.copy(tree, source, source.isDirectory ? '/content' : '/content/file', {}, job)
+  await target.finish()
+  return {
+    type: 'bind',
+    source: join(directory, 'content', source.isDirectory ? '' : 'file'),
+    target: mount.target,
+    readonly: mount.readonly,
+  }
+}
+
+async function cacheMount(
+  mount: Kind<'cache'>,
+  trees: ReadonlyMap<number, SourceTree>,
+  context: MountContext,
+  held: AsyncDisposable[],
+  job: Job,
+): Promise<ProcessMount> {
+  const directory = await claimCache(mount, context, held, job)
+  if (!existsSync(directory)) {
+    mkdirSync(directory, { recursive: true })
+    if (mount.input !== undefined)
+      await copyInto(directory, treeOf(trees, mount.input), mount.source, context, job)
+    chmodSync(directory, mount.mode)
+    chownSync(directory, mount.uid, mount.gid)
+  }
+  return { type: 'bind', source: directory, target: mount.target, readonly: mount.readonly }
+}
+
+/** `locked` waits for its turn, `private` takes the first directory that nobody uses, `shared` takes what is there. */
+async function claimCache(
+  mount: Kind<'cache'>,
+  { paths, session }: MountContext,
+  held: AsyncDisposable[],
+  job: Job,
+): Promise<string> {
+  mkdirSync(paths.mounts, { recursive: true })
+  const base = join(paths.mounts, digestHex(digestOf(mount.id)))
+  if (mount.sharing === 'shared') return base
+  if (mount.sharing === 'locked') {
+    const lock = await session.lock(`${base}.lock`, 'exclusive', { wait: true }, job)
+    if (lock !== undefined) held.push(lock)
+    return base
+  }
+  for (let number = 0; ; number += 1) {
+    const directory = number === 0 ? base : `${base}-${number}`
+    const lock = await session.lock(`${directory}.lock`, 'exclusive', { wait: false }, job)
+    if (lock === undefined) continue
+    held.push(lock)
+    return directory
+  }
+}
+
+async function copyInto(
+  directory: string,
+  tree: SourceTree,
+  source: string,
+  { session }: MountContext,
+  job: Job,
+): Promise<void> {
+  const target = createTarget(directory, session, job)
+  for (const selected of selectSources(tree, source)) await target.copy(tree, selected, '/', {}, job)
+  await target.finish()
+}
+
+function fileMount(mount: Kind<'file'>, { workspace }: MountContext): ProcessMount {
+  const source = join(workspace.directory(), 'file')
+  writeFileSync(source, mount.content)
+  chmodSync(source, mount.mode)
+  return { type: 'bind', source, target: mount.target, readonly: true }
+}

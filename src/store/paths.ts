@@ -1,0 +1,48 @@
+import { join } from 'node:path'
+import { type Digest, digestHex } from '../core/index.ts'
+
+/**
+ * Every name in a cache directory:
+ *
+ *     oci-layout, index.json      the content, as an OCI layout; names of images are in the index
+ *     blobs/sha256/<hex>          layers, configs and manifests
+ *     steps/<hex>.json            results of steps, by cache key
+ *     snapshots/<chain id>/       unpacked root file systems
+ *     mounts/<hex>/               contents of RUN --mount=type=cache
+ *     work/<random>/              what a running build needs; locked by it
+ *     lock                        shared by builds, exclusive for a prune
+ */
+export interface StorePaths {
+  readonly root: string
+  readonly index: string
+  readonly layoutMark: string
+  readonly blobs: string
+  readonly steps: string
+  readonly snapshots: string
+  readonly mounts: string
+  readonly work: string
+  readonly lock: string
+  blob(digest: Digest): string
+  step(key: Digest): string
+  snapshot(chainId: Digest): string
+}
+
+export function storePaths(root: string): StorePaths {
+  const blobs = join(root, 'blobs', 'sha256')
+  const steps = join(root, 'steps')
+  const snapshots = join(root, 'snapshots')
+  return {
+    root,
+    index: join(root, 'index.json'),
+    layoutMark: join(root, 'oci-layout'),
+    blobs,
+    steps,
+    snapshots,
+    mounts: join(root, 'mounts'),
+    work: join(root, 'work'),
+    lock: join(root, 'lock'),
+    blob: (digest) => join(blobs, digestHex(digest)),
+    step: (key) => join(steps, `${digestHex(key)}.json`),
+    snapshot: (chainId) => join(snapshots, digestHex(chainId)),
+  }
+}

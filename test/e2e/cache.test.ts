@@ -1,0 +1,101 @@
+import { describe, expect, test } from 'vitest'
+import { miniBase } from '../support/base-image.ts'
+import { identities } from '../support/identity.ts'
+import { readProgress } from '../support/progress.ts'
+import { readOciArchive } from '../support/read-archive.ts'
+import { createWorkspace } from '../support/workspace.ts'
+
+const base = await miniBase()
+
+const DOCKERFILE = `FROM oci-layout://${base}:base
+RUN echo first > /first
+COPY early /early
+RUN cat /early > /second
+COPY late /late
+RUN cat /late > /third
+`
+
+describe.each(await identities())('as $name', (identity) => {
+  test('a changed file re-runs only what follows it', async () => {
+    await using workspace = await createWorkspace(identity)
+    await workspace.write({ 'app/Dockerfile': DOCKERFILE, 'app/early': 'a\n', 'app/late': 'b\n' })
+    const build = async (...args: string[]): Promise<string[]> => {
+      const { stderr } = await workspace.mustOssb(['build', '--progress', 'json', ...args, 'app'])
+      const steps = readProgress(stderr).completed.map((name) => /(RUN|COPY) .*/.exec(name)?.[0])
+      return steps.filter((step) => step !== undefined)
+    }
+    expect(await build()).toHaveLength(5)
+    expect(await build()).toEqual([])
+    await workspace.write({ 'app/late': 'changed\n' })
+    expect(await build()).toEqual(['COPY late /late', 'RUN cat /late > /third'])
+    await workspace.write({ 'app/unused': 'no step reads it\n' })
+    expect(await build()).toEqual([])
+    await workspace.write({ 'app/late': 'b\n' })
+    expect(await build()).toEqual([])
+    expect(await build('--no-cache')).toHaveLength(5)
+  })
+
+  test('ossb cache info counts what there is, and ossb cache prune removes it', async () => {
+    await using workspace = await createWorkspace(identity)
+    const info = async (): Promise<Record<string, never>> =>
+      JSON.parse((await workspace.mustOssb(['cache', 'info', '--format', 'json'])).stdout)
+    expect(await info()).toMatchObject({ steps: { count: 0 }, blobs: { count: 0 }, images: [] })
+
+    await workspace.write({ 'app/Dockerfile': DOCKERFILE, 'app/early': 'a\n', 'app/late': 'b\n' })
+    await workspace.mustOssb(['build', '-t', 'kept:1', 'app'])
+    const full = (await info()) as unknown as {
+      steps: { count: number }
+      images: { name: string }[]
+      totalBytes: number
+    }
+    expect(full.steps.count).toBeGreaterThanOrEqual(5)
+    expect(full.images.map(({ name }) => name)).toEqual(['docker.io/library/kept:1'])
+    expect((await workspace.mustOssb(['cache', 'info'])).stdout).toContain('kept:1')
+
+    await workspace.mustOssb(['cache', 'prune', '--force'])
+    const pruned = (await info()) as unknown as typeof full
+    expect(pruned.steps.count).toBe(0)
+    expect(pruned.images).toHaveLength(1)
+    expect(pruned.totalBytes).toBeLessThan(full.totalBytes)
+
+    await workspace.mustOssb(['cache', 'prune', '--all', '--force'])
+    expect(await info()).toMatchObject({
+      steps: { count: 0 },
+      blobs: { count: 0 },
+      snapshots: { count: 0 },
+      images: [],
+    })
+    await workspace.mustOssb(['build', 'app'])
+    expect(await workspace.leftovers()).toEqual([])
+  })
+
+  test('two builds at once share a cache, run shared steps into the same layers, and both succeed', async () => {
+    await using workspace = await createWorkspace(identity)
+    await workspace.write({ 'app/Dockerfile': DOCKERFILE, 'app/early': 'a\n', 'app/late': 'b\n' })
+    await workspace.write({
+      'other/Dockerfile': `${DOCKERFILE}RUN echo more > /more\n`,
+      'other/early': 'a\n',
+      'other/late': 'b\n',
+    })
+    const build = (context: string, dest: string): Promise<unknown> =>
+      workspace.mustOssb([
+        'build',
+        '-t',
+        `${dest}:1`,
+        '-o',
+        `type=oci,dest=${dest}.tar`,
+        '-o',
+        'image',
+        context,
+      ])
+    await Promise.all([build('app', 'one'), build('app', 'two'), build('other', 'three')])
+    await build('app', 'four')
+    const images = await Promise.all(
+      ['one', 'two', 'three', 'four'].map((dest) => readOciArchive(workspace.file(`${dest}.tar`))),
+    )
+    expect(images.map(({ config }) => config.rootfs.diff_ids.length)).toEqual([6, 6, 7, 6])
+    const { stdout } = await workspace.mustOssb(['cache', 'info', '--format', 'json'])
+    expect(JSON.parse(stdout).images).toHaveLength(4)
+    expect(await workspace.leftovers()).toEqual([])
+  })
+})

@@ -1,0 +1,84 @@
+import { PassThrough } from 'node:stream'
+import type { Api } from '../../src/cli/api.ts'
+import type { Host, TextStream } from '../../src/cli/host.ts'
+import { runOssb } from '../../src/cli/main.ts'
+import type { BuildOptions, BuildResult } from '../../src/index.ts'
+
+export const BUILT: BuildResult = {
+  descriptor: {
+    mediaType: 'application/vnd.oci.image.manifest.v1+json',
+    digest: `sha256:${'a'.repeat(64)}`,
+    size: 500,
+  },
+  configDigest: `sha256:${'b'.repeat(64)}`,
+  names: ['docker.io/library/app:1'],
+  platform: 'linux/amd64',
+  outputs: ['store as docker.io/library/app:1'],
+}
+
+/** An API that does nothing, with what a test replaces. */
+export function fakeApi(replaced: Partial<Api> = {}): Api {
+  const unexpected = () => Promise.reject(new Error('not expected here'))
+  return {
+    build: () => Promise.resolve(BUILT),
+    cacheInfo: unexpected,
+    cachePrune: unexpected,
+    doctor: unexpected,
+    enterNamespace: () => Promise.resolve(undefined),
+    ...replaced,
+  }
+}
+
+export interface CliRun {
+  readonly exitCode: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs the command line in this process. Its clock gains 100 ms at each look. */
+export async function runCli(
+  args: readonly string[],
+  api: Api = fakeApi(),
+  replaced: Partial<Host> = {},
+): Promise<CliRun> {
+  const stdout = new PassThrough()
+  const stderr = new PassThrough()
+  let clock = Date.UTC(2024, 0, 1)
+  const exitCode = await runOssb(
+    {
+      args,
+      environment: { HOME: '/home/me' },
+      self: ['node', 'ossb.js'],
+      stdin: {},
+      stdout: stdout as TextStream,
+      stderr: stderr as TextStream,
+      now: () => (clock += 100),
+      interruption: { signal: new AbortController().signal, exitCode: () => undefined },
+      ask: () => Promise.resolve(''),
+      ...replaced,
+    },
+    api,
+  )
+  return { exitCode, stdout: textOf(stdout), stderr: textOf(stderr) }
+}
+
+function textOf(stream: PassThrough): string {
+  return String(stream.read() ?? '')
+}
+
+/** The build that a command line asks for. */
+export async function buildOptionsOf(
+  args: readonly string[],
+  environment: Record<string, string> = {},
+): Promise<BuildOptions> {
+  let seen: BuildOptions | undefined
+  const api = fakeApi({
+    build(options) {
+      seen = options
+      return Promise.resolve(BUILT)
+    },
+  })
+  const run = await runCli(['build', ...args], api, { environment: { HOME: '/home/me', ...environment } })
+  if (seen === undefined) throw new Error(run.stderr)
+  return seen
+}

@@ -1,0 +1,69 @@
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { mustRun, mustRunAsRoot } from './command.ts'
+import { listDirectory, type RootfsListing } from './compare-rootfs.ts'
+import type { ImageConfigDocument } from './read-archive.ts'
+
+const AS_ROOT =
+  process.getuid?.() === 0 ? [] : ['unshare', '--user', '--map-auto', '--map-root-user', '--mount', '--']
+
+/** An image as other tools see it. */
+export interface ForeignView {
+  readonly config: ImageConfigDocument
+  readonly files: RootfsListing
+}
+
+/** A temporary directory for tools, removed at the end of the scope. */
+export async function toolDirectory(): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = await mkdtemp(join(tmpdir(), 'ossb-tools-'))
+  return { path, [Symbol.asyncDispose]: async () => void (await mustRunAsRoot('rm', ['-rf', path])) }
+}
+
+/** The image built by buildah from the same Dockerfile, in its own store inside `directory`. */
+export async function buildWithBuildah(
+  directory: string,
+  context: string,
+  args: readonly string[],
+): Promise<ForeignView> {
+  const store = [
+    '--storage-driver',
+    'vfs',
+    '--root',
+    join(directory, 'root'),
+    '--runroot',
+    join(directory, 'run'),
+  ]
+  const how = ['--isolation', 'chroot', '--format', 'oci', '--layers=false', '--identity-label=false']
+  await mustRunAsRoot('buildah', [...store, 'bud', ...how, ...args, '--tag', 'localhost/oracle', context])
+  const layout = join(directory, 'layout')
+  await mustRunAsRoot('buildah', [...store, 'push', '--quiet', 'localhost/oracle', `oci:${layout}:image`])
+  return viewLayout(directory, layout)
+}
+
+/** An OCI layout directory tagged "image", with skopeo's eyes and umoci's. */
+export async function viewLayout(directory: string, layout: string): Promise<ForeignView> {
+  const config = JSON.parse(
+    await mustRunAsRoot('skopeo', ['inspect', '--config', `oci:${layout}:image`]),
+  ) as ImageConfigDocument
+  const bundle = join(directory, 'bundle')
+  await mustRunAsRoot('umoci', ['unpack', '--image', `${layout}:image`, bundle])
+  return { config, files: await listDirectory(join(bundle, 'rootfs'), AS_ROOT) }
+}
+
+/** Runs the bundle that `viewLayout` left, with crun, and gives what it prints. */
+export async function runBundle(directory: string): Promise<string> {
+  const bundle = join(directory, 'bundle')
+  const path = join(bundle, 'config.json')
+  const spec = JSON.parse(await readFile(path, 'utf8'))
+  spec.process.terminal = false
+  delete spec.process.rlimits
+  delete spec.linux.resources
+  spec.mounts = spec.mounts.filter((mount: { destination: string }) => mount.destination !== '/sys/fs/cgroup')
+  await writeFile(path, JSON.stringify(spec))
+  // crun refuses to start where the first and second version of cgroups are both mounted; the container needs neither.
+  const script =
+    'mount -t tmpfs none /sys/fs/cgroup && exec crun --cgroup-manager=disabled --root "$1/crun" run --bundle "$1/bundle" "ossb-test-$$"'
+  const [command, ...rest] = [...AS_ROOT, 'unshare', '--mount', 'sh', '-c', script, 'sh', directory]
+  return mustRun(command, rest)
+}

@@ -1,0 +1,225 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { startTokenServer, type TokenServer } from './token-server.ts'
+
+export interface RegistryTestOptions {
+  /** HTTPS, with a certificate of its own authority: see RunningRegistry.caFile. */
+  readonly tls?: boolean
+  /** Ask for this user: by Basic, or through a token server where `token` is set. */
+  readonly auth?: { readonly user: string; readonly password: string }
+  readonly token?: boolean
+  /** Seconds that tokens live. */
+  readonly tokenLifetime?: number
+  /** Answer to GETs of blobs with a redirect to this URL. */
+  readonly redirectBlobsTo?: string
+  /** Give paths in Location headers, not URLs. */
+  readonly relativeUrls?: boolean
+}
+
+export interface RunningRegistry {
+  /** `127.0.0.1:PORT` */
+  readonly host: string
+  /** The certificate of the authority, where TLS is on. */
+  readonly caFile?: string
+  /** Where the registry keeps its content. */
+  readonly storage: string
+  /** What the token server was asked, where there is one. */
+  readonly tokenRequests: readonly string[]
+  stop(): Promise<void>
+}
+
+/** Starts Debian's docker-registry on a free loopback port, with its storage in a temporary directory. */
+export async function startRegistry(options: RegistryTestOptions = {}): Promise<RunningRegistry> {
+  const directory = mkdtempSync(join(tmpdir(), 'ossb-registry-'))
+  const storage = join(directory, 'storage')
+  mkdirSync(storage)
+  const caFile = options.tls ? makeServerCertificate(directory) : undefined
+  const tokens = options.token ? await startTokens(directory, options) : undefined
+  const config = join(directory, 'config.yml')
+  writeFileSync(
+    config,
+    configFor({ directory, storage, ...(tokens === undefined ? {} : { tokens }) }, options),
+  )
+  const child = spawn('docker-registry', ['serve', config], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { PATH: process.env['PATH'], HOME: directory },
+  })
+  const stop = async () => {
+    await stopProcess(child)
+    await tokens?.stop()
+    rmSync(directory, { recursive: true, force: true })
+  }
+  try {
+    const port = await portOf(child)
+    return {
+      host: `127.0.0.1:${port}`,
+      ...(caFile === undefined ? {} : { caFile }),
+      storage,
+      tokenRequests: tokens?.requests ?? [],
+      stop,
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+const SERVICE = 'ossb-test'
+const ISSUER = 'ossb-test-issuer'
+
+interface Place {
+  readonly directory: string
+  readonly storage: string
+  readonly tokens?: TokenServer
+}
+
+function configFor({ directory, storage, tokens }: Place, options: RegistryTestOptions): string {
+  const http: Record<string, unknown> = { addr: '127.0.0.1:0', secret: 'test' }
+  if (options.relativeUrls) http['relativeurls'] = true
+  if (options.tls)
+    http['tls'] = { certificate: join(directory, 'server.crt'), key: join(directory, 'server.key') }
+  const config: Record<string, unknown> = {
+    version: 0.1,
+    log: { level: 'info', formatter: 'json', accesslog: { disabled: true } },
+    storage: { filesystem: { rootdirectory: storage }, delete: { enabled: true } },
+    http,
+  }
+  if (tokens !== undefined)
+    config['auth'] = {
+      token: {
+        realm: tokens.realm,
+        service: SERVICE,
+        issuer: ISSUER,
+        rootcertbundle: join(directory, 'token.crt'),
+      },
+    }
+  else if (options.auth !== undefined) {
+    const path = join(directory, 'htpasswd')
+    const { user, password } = options.auth
+    writeFileSync(path, execFileSync('htpasswd', ['-Bbn', user, password]))
+    config['auth'] = { htpasswd: { realm: SERVICE, path } }
+  }
+  if (options.redirectBlobsTo !== undefined)
+    config['middleware'] = { storage: [{ name: 'redirect', options: { baseurl: options.redirectBlobsTo } }] }
+  // YAML reads JSON.
+  return JSON.stringify(config)
+}
+
+async function startTokens(directory: string, options: RegistryTestOptions): Promise<TokenServer> {
+  const certFile = join(directory, 'token.crt')
+  const keyFile = join(directory, 'token.key')
+  openssl(directory, [
+    'req',
+    '-x509',
+    '-newkey',
+    'rsa:2048',
+    '-nodes',
+    '-days',
+    '2',
+    '-subj',
+    '/CN=token',
+    '-keyout',
+    keyFile,
+    '-out',
+    certFile,
+  ])
+  return startTokenServer({
+    issuer: ISSUER,
+    service: SERVICE,
+    certFile,
+    keyFile,
+    user: options.auth?.user ?? 'nobody',
+    password: options.auth?.password ?? '',
+    ...(options.tokenLifetime === undefined ? {} : { lifetime: options.tokenLifetime }),
+  })
+}
+
+/** An authority and a certificate by it for the names that tests use. Returns the file of the authority. */
+function makeServerCertificate(directory: string): string {
+  const caFile = join(directory, 'ca.crt')
+  const extensions = join(directory, 'server.ext')
+  writeFileSync(
+    extensions,
+    'subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n',
+  )
+  openssl(directory, [
+    'req',
+    '-x509',
+    '-newkey',
+    'rsa:2048',
+    '-nodes',
+    '-days',
+    '2',
+    '-subj',
+    '/CN=OSSB test authority',
+    '-addext',
+    'keyUsage=critical,keyCertSign',
+    '-keyout',
+    'ca.key',
+    '-out',
+    'ca.crt',
+  ])
+  openssl(directory, [
+    'req',
+    '-newkey',
+    'rsa:2048',
+    '-nodes',
+    '-subj',
+    '/CN=localhost',
+    '-keyout',
+    'server.key',
+    '-out',
+    'server.csr',
+  ])
+  openssl(directory, [
+    'x509',
+    '-req',
+    '-in',
+    'server.csr',
+    '-CA',
+    'ca.crt',
+    '-CAkey',
+    'ca.key',
+    '-CAcreateserial',
+    '-days',
+    '2',
+    '-extfile',
+    extensions,
+    '-out',
+    'server.crt',
+  ])
+  return caFile
+}
+
+function openssl(cwd: string, args: readonly string[]): void {
+  execFileSync('openssl', args, { cwd, stdio: ['ignore', 'ignore', 'pipe'] })
+}
+
+/** The port that was chosen is only told in the log. */
+async function portOf(child: ChildProcess): Promise<number> {
+  const { stderr } = child
+  if (stderr === null) throw new Error('docker-registry has no standard error')
+  const lines: string[] = []
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', () => reject(new Error(`docker-registry ended at once:\n${lines.join('\n')}`)))
+    createInterface({ input: stderr }).on('line', (line) => {
+      lines.push(line)
+      const port = /listening on [^ "]*:(\d+)/.exec(line)?.[1]
+      if (port !== undefined) resolve(Number(port))
+    })
+  })
+}
+
+async function stopProcess(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return
+  const ended = once(child, 'exit')
+  const timer = setTimeout(() => child.kill('SIGKILL'), 3000)
+  child.kill('SIGTERM')
+  await ended
+  clearTimeout(timer)
+}

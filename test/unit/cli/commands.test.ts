@@ -1,0 +1,139 @@
+import { PassThrough } from 'node:stream'
+import { describe, expect, test } from 'vitest'
+import type { CacheInfo, DoctorReport } from '../../../src/index.ts'
+import { fakeApi, runCli } from '../../support/cli-host.ts'
+
+const INFO: CacheInfo = {
+  directory: '/home/me/.cache/ossb',
+  totalBytes: 123_456_789,
+  blobs: { count: 12, bytes: 100_000_000 },
+  snapshots: { count: 3, bytes: 23_456_789 },
+  steps: { count: 40 },
+  images: [{ name: 'docker.io/library/app:1', digest: `sha256:${'a'.repeat(64)}`, bytes: 4_000 }],
+}
+
+const REPORT: DoctorReport = {
+  facts: [
+    { name: 'user namespaces', ok: true, detail: 'can be made' },
+    {
+      name: 'id range',
+      ok: false,
+      detail: '/etc/subuid has no line for "me"',
+      remedy: 'sudo usermod --add-subuids 100000-165535 me',
+    },
+  ],
+  executors: [
+    { name: 'rootless', usable: false, reason: 'there is no id range' },
+    { name: 'local', usable: true },
+  ],
+  chosen: 'local',
+  because: 'it runs as root here.',
+  better: ['Add an id range for rootless.'],
+}
+
+describe('ossb cache info', () => {
+  const api = fakeApi({ cacheInfo: () => Promise.resolve(INFO) })
+
+  test('shows counts and sizes', async () => {
+    expect((await runCli(['cache', 'info'], api)).stdout).toMatchInlineSnapshot(`
+      "Cache /home/me/.cache/ossb: 123MB
+        blobs         12  100MB
+        snapshots      3  23.5MB
+        steps         40
+      Images kept by name:
+        docker.io/library/app:1  sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa  4.00kB
+      "
+    `)
+  })
+
+  test('--format json gives the numbers', async () => {
+    expect(JSON.parse((await runCli(['cache', 'info', '--format', 'json'], api)).stdout)).toEqual(INFO)
+  })
+})
+
+describe('ossb cache prune', () => {
+  const pruned = { removedBytes: 1_234, removedBlobs: 2, removedSnapshots: 1, removedSteps: 5 }
+  const api = fakeApi({ cachePrune: () => Promise.resolve(pruned) })
+
+  test('--force says what was removed', async () => {
+    expect((await runCli(['cache', 'prune', '--force'], api)).stdout).toBe(
+      'Removed 2 blobs, 1 root file system, 5 step results: 1.23kB\n',
+    )
+  })
+
+  test.each([
+    ['y', 'Removed 2 blobs'],
+    ['', 'Nothing was removed.'],
+  ])('asks on a terminal, and takes %j for an answer', async (answer, said) => {
+    const stderr = Object.assign(new PassThrough(), { isTTY: true })
+    const ask = (question: string) => {
+      expect(question).toBe('Remove what no image kept by name needs, from /home/me/.cache/ossb? [y/N] ')
+      return Promise.resolve(answer)
+    }
+    const stdin = { isTTY: true }
+    expect((await runCli(['cache', 'prune'], api, { stdin, stderr, ask })).stdout).toContain(said)
+  })
+
+  test('does not guess where nobody can be asked', async () => {
+    expect(await runCli(['cache', 'prune'], api)).toEqual({
+      exitCode: 2,
+      stdout: '',
+      stderr:
+        'ERROR: Cannot ask whether to prune the cache: there is no terminal\nhint: Add --force to remove without asking.\n',
+    })
+  })
+
+  test('does not ask again inside the namespaces', async () => {
+    let command: readonly string[] = []
+    const entering = fakeApi({
+      enterNamespace(options) {
+        command = options.command
+        return Promise.resolve(0)
+      },
+    })
+    await runCli(['cache', 'prune', '--all', '--force'], entering)
+    expect(command).toEqual(['node', 'ossb.js', 'cache', 'prune', '--all', '--force'])
+  })
+})
+
+describe('ossb doctor', () => {
+  test('shows facts, executors and the choice', async () => {
+    const run = await runCli(['doctor'], fakeApi({ doctor: () => Promise.resolve(REPORT) }))
+    expect(run).toMatchInlineSnapshot(`
+      {
+        "exitCode": 0,
+        "stderr": "",
+        "stdout": "This environment
+        yes  user namespaces  can be made
+        no   id range         /etc/subuid has no line for "me"
+                              -> sudo usermod --add-subuids 100000-165535 me
+
+      Executors
+        no   rootless  cannot be used: there is no id range
+        yes  local     can be used
+
+      Builds use "local": it runs as root here.
+
+      What would be better
+        - Add an id range for rootless.
+      ",
+      }
+    `)
+  })
+
+  test('fails where nothing can be used', async () => {
+    const { chosen: _chosen, ...rest } = REPORT
+    const report = { ...rest, because: 'nothing works.' }
+    const run = await runCli(['doctor'], fakeApi({ doctor: () => Promise.resolve(report) }))
+    expect(run.exitCode).toBe(1)
+    expect(run.stdout).toContain('No executor can be used: nothing works.')
+  })
+
+  test('--format json gives the report', async () => {
+    const run = await runCli(
+      ['doctor', '--format', 'json'],
+      fakeApi({ doctor: () => Promise.resolve(REPORT) }),
+    )
+    expect(JSON.parse(run.stdout)).toEqual(REPORT)
+  })
+})

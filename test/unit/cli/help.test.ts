@@ -1,0 +1,128 @@
+import { expect, test } from 'vitest'
+import { runCli } from '../../support/cli-host.ts'
+
+test('ossb alone says what it is and what it can do', async () => {
+  expect((await runCli([])).stdout).toMatchInlineSnapshot(`
+    "ossb builds OCI images from Dockerfiles: no daemon, no container runtime, no root.
+
+    Usage: ossb COMMAND [OPTIONS]
+
+    Commands:
+      build        Build an image from a Dockerfile.
+      cache info   Say what the cache holds and how large it is.
+      cache prune  Remove cached layers, root file systems and step results.
+      doctor       Say what this environment allows, which executor is used and why.
+      version      Print the version.
+
+    Examples:
+      ossb build -t app:1 .           build ./Dockerfile, keep the image in the store as app:1
+      ossb cache info --format json   for a program to read
+      ossb cache prune --all --force  empty the cache without asking
+      ossb doctor                     start here when a build cannot run
+
+    Exit status:
+      0              everything was done
+      1              the build or command failed; the message on standard error says why
+      2              the command line was wrong; nothing was started
+      N              a RUN ended with status N, and so does the builder
+      129, 130, 143  ended by SIGHUP, SIGINT (Ctrl-C), SIGTERM
+      141            the reader of the output went away
+
+    Run "ossb COMMAND --help" for the options of a command.
+    "
+  `)
+})
+
+test('ossb build --help explains every flag', async () => {
+  expect((await runCli(['build', '--help'])).stdout).toMatchInlineSnapshot(`
+    "Build an image from a Dockerfile.
+
+    Usage: ossb build [OPTIONS] [CONTEXT]
+
+      CONTEXT  Directory that COPY and ADD take files from. Default: .
+
+    Input:
+      -f, --file FILE                 The Dockerfile, relative to the working directory; "-" reads it
+                                      from standard input. Default: CONTEXT/Dockerfile.
+          --build-arg NAME[=VALUE]    Value for an ARG. Without =VALUE it comes from the environment, or
+                                      is left out when not set there. Repeatable.
+          --target STAGE              Build this stage and what it needs. Default: the last stage.
+          --platform OS/ARCH          Platform of the image, for example linux/arm64. A build is for
+                                      one. Default: the machine's own. Environment:
+                                      DOCKER_DEFAULT_PLATFORM.
+          --frontend NAME             Language of the build file. Default: dockerfile.
+
+    Image:
+      -t, --tag NAME[:TAG]            Name of the image. Repeatable.
+          --registry HOST[/PREFIX]    Put in front of each --tag that names no registry itself.
+                                      Environment: OSSB_REGISTRY.
+          --label NAME=VALUE          Label of the image. Repeatable.
+          --image-format oci|docker   Media types of the manifest and config. Default: oci.
+          --compression gzip|zstd|uncompressed
+                                      Compression of new layers. Default: gzip.
+          --compression-level 1-9     1 is fast, 9 is small. Default: the codec's own.
+
+    Output:
+      -o, --output OUTPUT             Where the result goes: image (the store), tar (./rootfs.tar),
+                                      local (./rootfs), a directory, - (a tar on standard output), or
+                                      type=image|registry|oci|docker|tar|local[,dest=PATH][,KEY=VALUE…].
+                                      Repeatable. Default: image.
+          --push                      Push the image to the registries that its tags name.
+          --insecure-registry HOST[:PORT]
+                                      Registry to be spoken to over plain HTTP, or over TLS without
+                                      verification. Repeatable.
+          --iidfile FILE              Write the image ID (digest of the config) to this file.
+          --metadata-file FILE        Write digests and names of the image to this file, as JSON.
+
+    Execution:
+          --executor auto|rootless|local|container
+                                      How RUN steps are run: rootless (user namespace), local (as root),
+                                      container (crun or runc); auto takes the strongest that works
+                                      here. Default: auto. Environment: OSSB_EXECUTOR.
+          --rootless                  The same as --executor rootless.
+
+    Cache:
+          --cache-dir DIR             Directory of the content store and the step cache. Default:
+                                      $XDG_CACHE_HOME/ossb or ~/.cache/ossb. Environment:
+                                      OSSB_CACHE_DIR.
+          --no-cache                  Run every step, even one whose result is known.
+
+    General:
+          --progress auto|tty|plain|json|quiet
+                                      How progress is shown, on standard error: live (tty), line by line
+                                      (plain), as JSON lines, or not at all; auto is tty on a terminal,
+                                      else plain. Default: auto. Environment: BUILDKIT_PROGRESS.
+      -q, --quiet                     Show no progress; print the image ID on standard output.
+      -h, --help                      Show help for this command.
+
+    Examples:
+      ossb build -t app:1 .                              build ./Dockerfile, keep the image in the store
+                                                         as app:1
+      ossb build -t registry.example.com/app:1 --push .  build and push
+      ossb build -o type=oci,dest=app.tar -t app:1 .     write an OCI archive
+      ossb build --target test -o local .                write the files of stage "test" to ./rootfs
+    "
+  `)
+})
+
+test('ossb cache prune --help', async () => {
+  expect((await runCli(['cache', 'prune', '--help'])).stdout).toMatchInlineSnapshot(`
+    "Remove cached layers, root file systems and step results.
+
+    Usage: ossb cache prune [OPTIONS]
+
+    Cache:
+          --cache-dir DIR             Directory of the content store and the step cache. Default:
+                                      $XDG_CACHE_HOME/ossb or ~/.cache/ossb. Environment:
+                                      OSSB_CACHE_DIR.
+      -a, --all                       Remove images kept by name, too: everything.
+          --force                     Do not ask.
+
+    General:
+      -h, --help                      Show help for this command.
+
+    Examples:
+      ossb cache prune --all --force  empty the cache without asking
+    "
+  `)
+})
