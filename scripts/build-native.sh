@@ -23,8 +23,12 @@ build_x64() {
     -Wl,--gc-sections,--build-id=none,-s,-z,noexecstack,-z,relro,-z,now
 }
 
+has_sysroot() {
+  [ -e "$sysroot/usr/lib/aarch64-linux-musl/libc.a" ]
+}
+
 make_sysroot() {
-  [ -e "$sysroot/usr/lib/aarch64-linux-musl/libc.a" ] && return
+  ! has_sysroot || return 0
   mkdir -p "$(dirname "$sysroot")"
   mmdebstrap --variant=extract --architectures=arm64 --include=musl-dev,libgcc-12-dev,linux-libc-dev bookworm "$sysroot"
 }
@@ -49,24 +53,30 @@ build_arm64() {
 can_build() {
   case $1 in
     x64) command -v musl-gcc ;;
-    arm64) command -v clang-14 && command -v ld.lld-14 && { [ -d "$sysroot" ] || command -v mmdebstrap; } ;;
+    arm64) command -v clang-14 && command -v ld.lld-14 && { has_sysroot || command -v mmdebstrap; } ;;
     *) echo "build-native.sh: unknown architecture $1" >&2; exit 2 ;;
   esac >/dev/null
 }
 
+# The digest of its libc.a stands for a musl: its version alone does not tell one build from another.
 toolchain() {
   case $1 in
-    x64) echo "x64: $(musl-gcc --version | head -n 1); musl $(dpkg-query -W -f '${Version}' musl-dev 2>/dev/null)" ;;
-    arm64) echo "arm64: $(clang-14 --version | head -n 1); $(ld.lld-14 --version); musl $(dpkg-query --admindir="$sysroot/var/lib/dpkg" -W -f '${Version}' musl-dev 2>/dev/null)" ;;
+    x64) echo "x64: $(musl-gcc --version | head -n 1); musl $(libc_digest "$(musl-gcc -print-file-name=libc.a)")" ;;
+    arm64) echo "arm64: $(clang-14 --version | head -n 1); $(ld.lld-14 --version); musl $(libc_digest "$sysroot/usr/lib/aarch64-linux-musl/libc.a")" ;;
   esac
+}
+
+libc_digest() {
+  sha256sum "$1" | cut -c 1-16
 }
 
 check() {
   status=0
   (cd $prebuilt && sha256sum --quiet --check SHA256SUMS)
   for arch in x64 arm64; do
-    if ! can_build $arch; then
-      echo "$arch: not rebuilt, its compiler is not installed"
+    # Not the place to fetch packages for.
+    if ! can_build $arch || { [ $arch = arm64 ] && ! has_sysroot; }; then
+      echo "$arch: not rebuilt, its compiler or libraries are not installed"
       continue
     fi
     build_$arch "$work/$arch-helper"

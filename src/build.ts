@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { stdout } from 'node:process'
+import type { Writable } from 'node:stream'
 import { createStepCache } from './cache/index.ts'
 import { type Codec, createCodec } from './codec/index.ts'
 import {
@@ -27,6 +27,7 @@ import {
   createStoreExporter,
   type Exporter,
   many,
+  type OutputTarget,
 } from './exporters/index.ts'
 import { createDockerfileFrontend } from './frontends/index.ts'
 import type { DockerfileInput, Frontend, Plan } from './graph/index.ts'
@@ -282,10 +283,10 @@ function exportersOf(options: BuildOptions, names: readonly string[], engine: En
 function exportersFor(
   output: OutputSpec,
   tags: readonly string[],
-  { imageFormat: format }: BuildOptions,
+  { imageFormat: format, standardOutput }: BuildOptions,
   engine: Engine,
 ): readonly Exporter[] {
-  const dest = 'dest' in output ? (output.dest === '-' ? stdout : output.dest) : ''
+  const dest = 'dest' in output ? targetOf(output.dest, standardOutput) : ''
   const roots = { use: useRoot, walk: (rootfs: string, job: Job) => entriesOf(engine.helper, rootfs, job) }
   const names = 'names' in output && output.names !== undefined ? output.names : tags
   async function useRoot<T>(image: Image, action: (rootfs: string) => Promise<T>, job: Job): Promise<T> {
@@ -313,6 +314,14 @@ function exportersFor(
     default:
       return output satisfies never
   }
+}
+
+function targetOf(dest: string, standardOutput: Writable | undefined): OutputTarget {
+  if (dest !== '-') return dest
+  if (standardOutput !== undefined) return standardOutput
+  throw new OssbError('ERR_OSSB_USAGE', 'Cannot write an output to "-": there is no standard output', {
+    hint: 'Name a file.',
+  })
 }
 
 function registryExporter(

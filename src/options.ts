@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream'
 import type { Descriptor, Digest } from './core/index.ts'
 
 /** How layers are compressed. Levels run from 1 (fast) to 9 (small); absent is the default of the codec. */
@@ -52,6 +53,8 @@ export interface BuildOptions {
   readonly cacheDir: string
   /** Registries (`host[:port]`) to be spoken to over plain HTTP, or over TLS without verification. */
   readonly insecureRegistries: readonly string[]
+  /** Where an output whose `dest` is "-" goes. */
+  readonly standardOutput?: Writable
   /** The caller's environment: credentials files, proxies and `SOURCE_DATE_EPOCH` are found through it. Never given to a RUN. */
   readonly environment: Readonly<Record<string, string | undefined>>
 }

@@ -1,7 +1,8 @@
+import type { Writable } from 'node:stream'
 import type { Interruption } from './signals.ts'
 
 /** A stream for text that may be a terminal. */
-export type TextStream = NodeJS.WritableStream & {
+export type TextStream = Writable & {
   readonly isTTY?: boolean
   readonly columns?: number
   readonly rows?: number

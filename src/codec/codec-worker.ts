@@ -44,7 +44,7 @@ export class CodecWorker implements AsyncDisposable {
     return this.#failure !== undefined
   }
 
-  /** @throws OssbError ERR_OSSB_CODEC when the worker cannot answer, or says that it failed */
+  /** The answer, which may be `failed`. @throws OssbError ERR_OSSB_CODEC when the worker ends before it answers */
   async ask(question: Question): Promise<WorkerResponse> {
     if (this.#failure !== undefined) throw this.#failure
     const id = ++this.#lastId
@@ -60,13 +60,18 @@ export class CodecWorker implements AsyncDisposable {
     const waiting = this.#waiting.get(response.id)
     this.#waiting.delete(response.id)
     if (this.#waiting.size === 0) this.#worker.unref()
-    if (response.type !== 'failed') return waiting?.resolve(response)
-    this.#failure ??= codecError(response.message)
-    waiting?.reject(codecError(response.message))
+    if (response.type === 'failed') this.#failure ??= failureOf(response)
+    waiting?.resolve(response)
   }
 
   #fail(error: Error): void {
-    this.#failure ??= codecError(`a worker thread failed: ${error.message}`, error)
+    this.#failure ??= new OssbError(
+      'ERR_OSSB_CODEC',
+      `Cannot run the codec: a worker thread failed: ${error.message}`,
+      {
+        cause: error,
+      },
+    )
     for (const waiting of this.#waiting.values()) waiting.reject(this.#failure)
     this.#waiting.clear()
   }
@@ -76,7 +81,11 @@ export class CodecWorker implements AsyncDisposable {
   }
 }
 
-function codecError(reason: string, cause?: unknown): OssbError {
-  const message = reason.startsWith('Cannot ') ? reason : `Cannot run the codec: ${reason}`
-  return new OssbError('ERR_OSSB_CODEC', message, { cause })
+/** What went wrong in a worker, by the answer that was not the expected one. */
+export function failureOf(response: WorkerResponse): OssbError {
+  const reason = response.type === 'failed' ? response.message : `unexpected answer "${response.type}"`
+  return new OssbError(
+    'ERR_OSSB_CODEC',
+    reason.startsWith('Cannot ') ? reason : `Cannot run the codec: ${reason}`,
+  )
 }

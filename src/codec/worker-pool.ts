@@ -1,11 +1,13 @@
 import { OssbError } from '../core/index.ts'
 import type { BlockTask, CompressedBlock } from './block.ts'
-import { CodecWorker } from './codec-worker.ts'
+import { CodecWorker, failureOf } from './codec-worker.ts'
 import type { CompiledModule } from './wasm-module.ts'
+import type { WorkerResponse } from './worker-protocol.ts'
 
 interface Job {
   readonly task: BlockTask
   readonly signal: AbortSignal
+  isSecondTry: boolean
   resolve(block: CompressedBlock): void
   reject(error: unknown): void
 }
@@ -32,7 +34,7 @@ export class WorkerPool implements AsyncDisposable {
   /** Tasks whose signal is aborted before a worker is free are dropped. */
   run(task: BlockTask, signal: AbortSignal): Promise<CompressedBlock> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({ task, signal, resolve, reject })
+      this.#queue.push({ task, signal, isSecondTry: false, resolve, reject })
       this.#dispatch()
     })
   }
@@ -67,16 +69,28 @@ export class WorkerPool implements AsyncDisposable {
   }
 
   async #give(worker: CodecWorker, job: Job): Promise<void> {
-    try {
-      const response = await worker.ask({ type: 'compress', task: job.task })
-      if (response.type !== 'compressed') throw new Error(`unexpected answer ${response.type}`)
+    const response = await worker
+      .ask({ type: 'compress', task: job.task })
+      .catch((error: unknown) => this.#tryAgain(job, error))
+    if (response?.type === 'compressed') {
       job.resolve(response.block)
-    } catch (error) {
-      job.reject(error)
+    } else if (response !== undefined) {
+      job.reject(failureOf(response))
       // What the library left behind in this thread cannot be trusted.
       await worker[Symbol.asyncDispose]()
     }
     this.#dispatch()
+  }
+
+  /** A worker that ends takes tasks with it that had no part in it; their input is still there. */
+  #tryAgain(job: Job, error: unknown): WorkerResponse | undefined {
+    if (job.isSecondTry || this.#closed) {
+      job.reject(error)
+    } else {
+      job.isSecondTry = true
+      this.#queue.unshift(job)
+    }
+    return undefined
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { OssbError } from './errors.ts'
 
 /** A content digest as the OCI image specification writes it (descriptor.md#digests); OSSB computes SHA-256 only. */
 export type Digest = `sha256:${string}`
@@ -8,17 +7,6 @@ const DIGEST_PATTERN = /^sha256:[a-f0-9]{64}$/
 
 export function isDigest(text: string): text is Digest {
   return DIGEST_PATTERN.test(text)
-}
-
-/** @throws OssbError ERR_OSSB_DIGEST_INVALID when `text` is not `sha256:` and 64 lower-case hex digits */
-export function parseDigest(text: string): Digest {
-  if (!isDigest(text)) {
-    throw new OssbError(
-      'ERR_OSSB_DIGEST_INVALID',
-      `Cannot use "${text.slice(0, 100)}" as a digest: it is not sha256:<64 lower-case hex digits>`,
-    )
-  }
-  return text
 }
 
 export function digestOf(content: string | Uint8Array): Digest {

@@ -4,7 +4,6 @@ import type { SourceRange } from './source-range.ts'
 /** Every code an OssbError can carry: what went wrong, by who can mend it. */
 export type ErrorCode =
   | 'ERR_OSSB_USAGE'
-  | 'ERR_OSSB_DIGEST_INVALID'
   | 'ERR_OSSB_REFERENCE_INVALID'
   | 'ERR_OSSB_PLATFORM_INVALID'
   | 'ERR_OSSB_DOCKERFILE'

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { errnoOf, OssbError } from '../core/index.ts'
-import { resolveInRoot } from './resolve-in-root.ts'
+import { OssbError } from '../core/index.ts'
+import { lstatIfPresent, resolveInRoot } from './resolve-in-root.ts'
 
 export interface Owner {
   readonly uid: number
@@ -111,11 +111,10 @@ function readGroups(root: string): readonly GroupEntry[] {
 }
 
 function readFields(root: string, path: string): readonly string[][] {
-  try {
-    const text = readFileSync(resolveInRoot(root, path, { last: 'follow' }), 'utf8')
-    return text.split('\n').map((line) => line.trim().split(':'))
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return []
-    throw error
-  }
+  const host = resolveInRoot(root, path, { last: 'follow' })
+  // An image may put anything there: reading a fifo would never end.
+  if (lstatIfPresent(host)?.isFile() !== true) return []
+  return readFileSync(host, 'utf8')
+    .split('\n')
+    .map((line) => line.trim().split(':'))
 }

@@ -1,4 +1,4 @@
-import { lstatSync, readlinkSync } from 'node:fs'
+import { lstatSync, readlinkSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import { errnoOf, OssbError } from '../core/index.ts'
 
@@ -59,7 +59,12 @@ function linkTarget(path: string): string | undefined {
   }
 }
 
-/** lstat that answers undefined for what is not there. */
-export function lstatIfPresent(path: string): ReturnType<typeof lstatSync> | undefined {
-  return lstatSync(path, { throwIfNoEntry: false })
+/** lstat that answers undefined for what is not there, also because a file stands where a directory would have to. */
+export function lstatIfPresent(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })
+  } catch (error) {
+    if (errnoOf(error) === 'ENOTDIR') return undefined
+    throw error
+  }
 }

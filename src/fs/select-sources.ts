@@ -3,7 +3,7 @@ import { join, posix, relative } from 'node:path'
 import { OssbError } from '../core/index.ts'
 import { goMatch } from './go-match.ts'
 import type { PatternMatcher } from './pattern.ts'
-import { resolveInRoot } from './resolve-in-root.ts'
+import { lstatIfPresent, resolveInRoot } from './resolve-in-root.ts'
 
 /** A tree to copy from: a build context with what its ignore file hides, or a root file system. */
 export interface SourceTree {
@@ -47,8 +47,7 @@ export function selectSources(tree: SourceTree, source: string): readonly Select
 }
 
 function hintFor(tree: SourceTree, path: string): string {
-  const hidden =
-    lstatSync(resolveInRoot(tree.root, path, { last: 'follow' }), { throwIfNoEntry: false }) !== undefined
+  const hidden = lstatIfPresent(resolveInRoot(tree.root, path, { last: 'follow' })) !== undefined
   return hidden
     ? 'The file exists, but .dockerignore leaves it out of the build context.'
     : 'Sources are relative to the root of the build context (or of the stage or image of --from).'
@@ -56,7 +55,7 @@ function hintFor(tree: SourceTree, path: string): string {
 
 function selectPath(tree: SourceTree, path: string): SelectedSource | undefined {
   const hostPath = resolveInRoot(tree.root, path, { last: 'follow' })
-  const stats = lstatSync(hostPath, { throwIfNoEntry: false })
+  const stats = lstatIfPresent(hostPath)
   if (stats === undefined) return undefined
   const isDirectory = stats.isDirectory()
   const real = relative(tree.root, hostPath)
@@ -101,7 +100,7 @@ function childrenMatching(
   const hostPath = follow
     ? resolveInRoot(tree.root, directory, { last: 'follow' })
     : join(tree.root, directory)
-  if (lstatSync(hostPath, { throwIfNoEntry: false })?.isDirectory() !== true) return []
+  if (lstatIfPresent(hostPath)?.isDirectory() !== true) return []
   return namesIn(hostPath)
     .filter((name) => goMatch(pattern, name))
     .map((name) => posix.join(directory, name))

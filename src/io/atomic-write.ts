@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileSystemError, type Job } from '../core/index.ts'
 
 /** A name beside `path` that nothing else uses, marked so that a clean-up can tell it from real content. */
 export function temporaryBeside(path: string): string {
-  return join(dirname(path), `.tmp-${basename(path).slice(0, 80)}-${randomBytes(6).toString('hex')}`)
+  return join(dirname(path), `.tmp-${randomBytes(12).toString('hex')}`)
 }
 
 /** Replaces a file with `content` in one step: a reader sees the old file or the new one, also after a crash. */

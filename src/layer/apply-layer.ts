@@ -11,16 +11,16 @@ import {
   openSync,
   readdirSync,
   symlinkSync,
-  unlinkSync,
 } from 'node:fs'
 import { join, posix } from 'node:path'
 import { errnoOf, fileSystemError, type Job, OssbError } from '../core/index.ts'
-import { lstatIfPresent, type Owner, removeTree, resolveInRoot } from '../fs/index.ts'
+import { lstatIfPresent, type Owner, resolveInRoot } from '../fs/index.ts'
 import { writeFully } from '../io/index.ts'
-import type { FileOperation, FileSession } from '../native/index.ts'
+import type { FileSession } from '../native/index.ts'
 import type { TarHeader } from './tar-header.ts'
 import { readTar, type TarEntry } from './tar-reader.ts'
-import { parseWhiteout } from './whiteout.ts'
+import { createUnpackRoot, type UnpackRoot } from './unpack-root.ts'
+import { parseWhiteout, type Whiteout } from './whiteout.ts'
 
 export interface ApplyOptions {
   readonly root: string
@@ -31,9 +31,6 @@ export interface ApplyOptions {
   /** The owner of every entry, whatever the archive says. */
   readonly owner?: Owner
 }
-
-/** How many operations are handed to the native session at once. */
-const BATCH = 512
 
 /**
  * Applies one layer to a root file system (image-spec layer.md#applying-changesets): exact type, mode, owner and time,
@@ -47,25 +44,23 @@ export async function applyLayer(
   session: FileSession,
   job: Job,
 ): Promise<void> {
-  const state = createState(options.root, session, job)
+  const root = createUnpackRoot(options.root, session, job)
+  const whiteouts = options.whiteouts ?? 'applied'
   for await (const entry of readTar(tar)) {
     job.signal.throwIfAborted()
     try {
-      await applyEntry(
-        state,
-        { ...entry, header: relocate(entry.header, options) },
-        options.whiteouts ?? 'applied',
-      )
+      await applyEntry(root, { ...entry, header: relocate(entry.header, options) }, whiteouts)
     } catch (error) {
       throw describe(error, entry.header)
     }
   }
-  await state.finish()
+  await root.finish()
 }
 
 function describe(error: unknown, header: TarHeader): unknown {
   if (error instanceof OssbError) return error
-  if (errnoOf(error) !== 'EINVAL') return fileSystemError(`unpack "${header.path}"`, error)
+  const isOwner = error instanceof Error && 'syscall' in error && String(error.syscall).includes('chown')
+  if (errnoOf(error) !== 'EINVAL' || !isOwner) return fileSystemError(`unpack "${header.path}"`, error)
   return new OssbError(
     'ERR_OSSB_FILESYSTEM',
     `Cannot unpack "${header.path}": its owner ${header.uid}:${header.gid} is outside of the id range of this user`,
@@ -74,62 +69,6 @@ function describe(error: unknown, header: TarHeader): unknown {
       hint: 'Give the user a larger range in /etc/subuid and /etc/subgid (usermod --add-subuids FIRST-LAST --add-subgids FIRST-LAST USER).',
     },
   )
-}
-
-/** What is known of a root while a layer is applied to it. */
-interface State {
-  readonly root: string
-  readonly job: Job
-  /** Where a directory of the archive lies on the host; created where it is missing. */
-  directory(path: string): string
-  /** Must be called before something is removed, or a symbolic link made. */
-  forget(): Promise<void>
-  /** Paths that this layer itself wrote: its whiteouts do not touch them. */
-  readonly written: Set<string>
-  later(operation: FileOperation): Promise<void>
-  /** Directories get their times last, when nothing is written into them any more. */
-  readonly directoryTimes: Map<string, bigint>
-  finish(): Promise<void>
-}
-
-function createState(root: string, session: FileSession, job: Job): State {
-  const directories = new Map<string, string>()
-  const directoryTimes = new Map<string, bigint>()
-  let pending: FileOperation[] = []
-  const flush = async () => {
-    const operations = pending
-    pending = []
-    if (operations.length > 0) await session.batch(operations, job)
-  }
-  const directory = (path: string): string => {
-    const known = directories.get(path)
-    if (known !== undefined) return known
-    const host = resolveInRoot(root, path, { last: 'follow' })
-    mkdirSync(host, { recursive: true, mode: 0o755 })
-    directories.set(path, host)
-    return host
-  }
-  return {
-    root,
-    job,
-    directory,
-    directoryTimes,
-    written: new Set(),
-    forget: async () => {
-      directories.clear()
-      await flush()
-    },
-    later: async (operation) => {
-      pending.push(operation)
-      if (pending.length >= BATCH) await flush()
-    },
-    finish: async () => {
-      for (const [path, mtimeNs] of directoryTimes) {
-        if (lstatIfPresent(path)?.isDirectory() === true) pending.push({ type: 'settimes', path, mtimeNs })
-      }
-      await flush()
-    },
-  }
 }
 
 /** The header as it counts below another directory, and for another owner. */
@@ -144,42 +83,35 @@ function relocate(header: TarHeader, { directory, owner }: ApplyOptions): TarHea
   }
 }
 
-async function applyEntry(state: State, entry: TarEntry, whiteouts: 'applied' | 'literal'): Promise<void> {
+async function applyEntry(
+  root: UnpackRoot,
+  entry: TarEntry,
+  whiteouts: 'applied' | 'literal',
+): Promise<void> {
   const path = posix.normalize(`/${entry.header.path}`).replace(/\/$/, '').slice(1)
   if (path === '') {
-    if (entry.header.type === 'directory') setDirectory(state, state.root, entry.header)
+    if (entry.header.type === 'directory') setDirectory(root, root.path, entry.header)
     return
   }
-  const parent = state.directory(posix.dirname(path) === '.' ? '' : posix.dirname(path))
-  const whiteout = whiteouts === 'applied' ? parseWhiteout(posix.basename(path)) : undefined
-  if (whiteout !== undefined) {
-    await applyWhiteout(state, posix.dirname(path), parent, whiteout)
-    return
-  }
-  state.written.add(path)
-  await APPLY[entry.header.type](state, join(parent, posix.basename(path)), entry)
+  const parent = root.directory(posix.dirname(path) === '.' ? '' : posix.dirname(path))
+  const name = posix.basename(path)
+  const whiteout = whiteouts === 'applied' ? parseWhiteout(name) : undefined
+  if (whiteout !== undefined) return await applyWhiteout(root, parent, whiteout)
+  root.wrote(join(parent, name))
+  await APPLY[entry.header.type](root, join(parent, name), entry)
 }
 
-async function applyWhiteout(
-  state: State,
-  directory: string,
-  parent: string,
-  whiteout: NonNullable<ReturnType<typeof parseWhiteout>>,
-): Promise<void> {
-  const names =
-    whiteout.type === 'delete' ? [whiteout.name] : whiteout.type === 'opaque' ? readdirSync(parent) : []
-  for (const name of names) {
-    if (state.written.has(posix.join(directory, name))) continue
-    await state.forget()
-    removeTree(join(parent, name))
-  }
+async function applyWhiteout(root: UnpackRoot, parent: string, whiteout: Whiteout): Promise<void> {
+  if (whiteout.type === 'delete') await root.removeLower(join(parent, whiteout.name))
+  else if (whiteout.type === 'opaque')
+    for (const name of readdirSync(parent)) await root.removeLower(join(parent, name))
 }
 
 const APPLY: Readonly<
-  Record<TarHeader['type'], (state: State, path: string, entry: TarEntry) => Promise<void>>
+  Record<TarHeader['type'], (root: UnpackRoot, path: string, entry: TarEntry) => Promise<void>>
 > = {
-  file: async (state, path, entry) => {
-    const fd = await createReplacing(state, path, () => openSync(path, 'wx', 0o600))
+  file: async (root, path, entry) => {
+    const fd = await createReplacing(root, path, () => openSync(path, 'wx', 0o600))
     try {
       for await (const chunk of entry.content()) writeFully(fd, chunk)
       fchownSync(fd, entry.header.uid, entry.header.gid)
@@ -188,25 +120,24 @@ const APPLY: Readonly<
     } finally {
       closeSync(fd)
     }
-    await setAttributes(state, path, entry.header)
+    await setAttributes(root, path, entry.header)
     if (!isWholeSecond(entry.header))
-      await state.later({ type: 'settimes', path, mtimeNs: entry.header.mtimeNs })
+      await root.later({ type: 'settimes', path, mtimeNs: entry.header.mtimeNs })
   },
-  directory: async (state, path, entry) => {
+  directory: async (root, path, { header }) => {
     if (lstatIfPresent(path)?.isDirectory() !== true)
-      await createReplacing(state, path, () => mkdirSync(path, { mode: 0o700 }))
-    setDirectory(state, path, entry.header)
-    await setAttributes(state, path, entry.header)
+      await createReplacing(root, path, () => mkdirSync(path, { mode: 0o700 }))
+    setDirectory(root, path, header)
+    await setAttributes(root, path, header)
   },
-  symlink: async (state, path, { header }) => {
-    await state.forget()
-    await createReplacing(state, path, () => symlinkSync(header.linkTarget, path))
+  symlink: async (root, path, { header }) => {
+    await createReplacing(root, path, () => symlinkSync(header.linkTarget, path))
     lchownSync(path, header.uid, header.gid)
     if (isWholeSecond(header)) lutimesSync(path, secondsOf(header), secondsOf(header))
-    else await state.later({ type: 'settimes', path, mtimeNs: header.mtimeNs })
+    else await root.later({ type: 'settimes', path, mtimeNs: header.mtimeNs })
   },
-  hardlink: async (state, path, { header }) => {
-    const target = resolveInRoot(state.root, header.linkTarget, { last: 'keep' })
+  hardlink: async (root, path, { header }) => {
+    const target = resolveInRoot(root.path, header.linkTarget, { last: 'keep' })
     if (target === path) return
     const stats = lstatIfPresent(target)
     if (stats === undefined || stats.isDirectory()) {
@@ -215,31 +146,26 @@ const APPLY: Readonly<
         `Cannot unpack "${header.path}": it is a hard link to "${header.linkTarget}", which is not a file in the image`,
       )
     }
-    await createReplacing(state, path, () => linkSync(target, path))
+    await createReplacing(root, path, () => linkSync(target, path))
   },
   character: applyDevice,
   block: applyDevice,
   fifo: applyDevice,
 }
 
-async function applyDevice(state: State, path: string, { header }: TarEntry): Promise<void> {
-  await state.forget()
-  if (lstatIfPresent(path) !== undefined) removeTree(path)
+async function applyDevice(root: UnpackRoot, path: string, { header }: TarEntry): Promise<void> {
+  await root.clear(path)
   const fileType = header.type === 'character' || header.type === 'block' ? header.type : 'fifo'
-  // A user namespace may not make device nodes: they are left out, as every rootless builder does.
-  const optional = fileType === 'fifo' ? {} : ({ optional: true } as const)
-  await state.later({
-    type: 'mknod',
-    path,
-    fileType,
-    mode: header.mode,
-    major: header.devMajor,
-    minor: header.devMinor,
-    ...optional,
-  })
-  await state.forget()
-  if (lstatIfPresent(path) === undefined) {
-    state.job.emit({
+  const { mode, devMajor: major, devMinor: minor } = header
+  const made = await root.now({ type: 'mknod', path, fileType, mode, major, minor, optional: true })
+  if (made?.ok === false) {
+    // A user namespace may not make device nodes: they are left out, as every rootless builder does.
+    if (fileType === 'fifo' || made.code !== 'EPERM')
+      throw new OssbError(
+        'ERR_OSSB_FILESYSTEM',
+        `Cannot unpack "${header.path}": ${made.code}: the ${header.type} can't be made`,
+      )
+    root.job.emit({
       type: 'warning',
       rule: 'DeviceSkipped',
       message: `Device node "/${header.path}" of the base image was left out: this user may not make it`,
@@ -248,37 +174,35 @@ async function applyDevice(state: State, path: string, { header }: TarEntry): Pr
   }
   lchownSync(path, header.uid, header.gid)
   chmodSync(path, header.mode)
-  await state.later({ type: 'settimes', path, mtimeNs: header.mtimeNs })
+  await root.later({ type: 'settimes', path, mtimeNs: header.mtimeNs })
 }
 
 /** Makes a file, in the place of what may be there. */
-async function createReplacing<T>(state: State, path: string, create: () => T): Promise<T> {
+async function createReplacing<T>(root: UnpackRoot, path: string, create: () => T): Promise<T> {
   try {
     return create()
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw error
-    await state.forget()
-    if (lstatIfPresent(path)?.isDirectory() === true) removeTree(path)
-    else unlinkSync(path)
+    await root.clear(path)
     return create()
   }
 }
 
-function setDirectory(state: State, path: string, header: TarHeader): void {
+function setDirectory(root: UnpackRoot, path: string, header: TarHeader): void {
   lchownSync(path, header.uid, header.gid)
   chmodSync(path, header.mode)
-  state.directoryTimes.set(path, header.mtimeNs)
+  root.directoryTime(path, header.mtimeNs)
 }
 
 /**
  * File capabilities are part of what a file is. `user.` attributes are kept where the file system has them; overlayfs
  * keeps its own marks under that name, and an image must not be able to forge one.
  */
-async function setAttributes(state: State, path: string, header: TarHeader): Promise<void> {
+async function setAttributes(root: UnpackRoot, path: string, header: TarHeader): Promise<void> {
   for (const [name, value] of header.xattrs) {
-    if (name === 'security.capability') await state.later({ type: 'setxattr', path, name, value })
+    if (name === 'security.capability') await root.later({ type: 'setxattr', path, name, value })
     else if (name.startsWith('user.') && !name.startsWith('user.overlay.'))
-      await state.later({ type: 'setxattr', path, name, value, optional: true })
+      await root.later({ type: 'setxattr', path, name, value, optional: true })
   }
 }
 

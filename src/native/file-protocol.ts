@@ -13,12 +13,12 @@ export interface Answer {
 /** u32 length of the rest, the operation, the number of fields, then each field as u32 length, bytes, NUL. */
 export function encodeRequest(request: Request): Buffer {
   const fields = request.fields.map((field) => (typeof field === 'string' ? Buffer.from(field) : field))
-  const length = fields.reduce((sum, field) => sum + 5 + field.length, 2)
+  const length = fields.reduce((sum, field) => sum + 5 + field.length, 3)
   const bytes = Buffer.alloc(4 + length)
   bytes.writeUInt32LE(length, 0)
   bytes.write(request.operation, 4, 'latin1')
-  bytes.writeUInt8(fields.length, 5)
-  let at = 6
+  bytes.writeUInt16LE(fields.length, 5)
+  let at = 7
   for (const field of fields) {
     bytes.writeUInt32LE(field.length, at)
     bytes.set(field, at + 4)

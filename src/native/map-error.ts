@@ -23,6 +23,6 @@ export function mapError(program: string, failure: ErrorEvent): OssbError {
   return new OssbError(
     'ERR_OSSB_EXECUTOR',
     `Cannot start "${program}" in namespaces of its own: ${describeFailure(failure)}`,
-    hint === undefined ? {} : { hint },
+    { cause: failure, ...(hint === undefined ? {} : { hint }) },
   )
 }

@@ -86,7 +86,7 @@ function readEntry(root: string, bytes: Buffer, at: number, directories: string[
     ...(type === 'symlink' ? { linkTarget: bytes.toString('utf8', nameEnd, linkEnd) } : {}),
     ...(capabilityBytes === 0
       ? {}
-      : { capability: Uint8Array.prototype.slice.call(bytes, linkEnd, linkEnd + capabilityBytes) }),
+      : { capability: Uint8Array.from(bytes.subarray(linkEnd, linkEnd + capabilityBytes)) }),
     ...((flags & FLAG_OPAQUE) === 0 ? {} : { opaque: true }),
   }
 }

@@ -36,7 +36,7 @@ export interface Authorizer {
   explain(): string
 }
 
-export interface Refusal {
+interface Refusal {
   readonly response: HttpResponse
   readonly scopes: readonly string[]
   readonly used: string | undefined

@@ -78,26 +78,34 @@ function moveChild(mover: Mover, child: Descriptor, depth: number): Promise<void
   if (known !== undefined) return known
   const moved = isDocument(child)
     ? moveDocument(mover, child, depth + 1)
-    : mover.places.run(() => moveBlob(mover, child), mover.job.signal)
+    : // A failure must be known before its place is given to the next.
+      mover.places.run(() => stopping(mover, () => copyBlob(mover, child, mover.job)), mover.job.signal)
   mover.moving.set(child.digest, moved)
   return moved
 }
 
 /** Waits for all, even when one fails, so that nothing is still on its way when the error is told. */
 async function all(mover: Mover, tasks: readonly (() => Promise<void>)[]): Promise<void> {
-  const running = tasks.map(async (task) => {
-    try {
-      await task()
-    } catch (error) {
-      mover.stop(error)
-      throw error
-    }
-  })
+  const running = tasks.map((task) => stopping(mover, task))
   const failure = (await Promise.allSettled(running)).find((one) => one.status === 'rejected')
   if (failure !== undefined) throw failure.reason
 }
 
-async function moveBlob({ source, destination, job }: Mover, blob: Descriptor): Promise<void> {
+async function stopping(mover: Mover, task: () => Promise<void>): Promise<void> {
+  try {
+    await task()
+  } catch (error) {
+    mover.stop(error)
+    throw error
+  }
+}
+
+/** Makes one blob available in another repository. What arrives damaged is asked for once more, with a warning. */
+export async function copyBlob(
+  { source, destination }: { readonly source: BlobSource; readonly destination: Repository },
+  blob: Descriptor,
+  job: Job,
+): Promise<void> {
   const put = () => destination.put(blob, () => source.open(blob, job), job)
   try {
     await put()

@@ -7,7 +7,7 @@ export interface Exchange {
   run<T>(host: string, attempt: () => Promise<T>, options: ExchangeOptions, signal: AbortSignal): Promise<T>
 }
 
-export interface ExchangeOptions {
+interface ExchangeOptions {
   /** `once` for what can't be sent again as it is; a pause that was asked for is kept all the same. */
   readonly retry: 'standard' | 'once'
 }

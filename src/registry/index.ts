@@ -3,7 +3,6 @@
  * between any two repositories. Its interface is `Repository` of oci/. Sockets and undici are used only here and in
  * sources/. Knows no disk layout, no Dockerfile and no cache.
  */
-export { createRegistryClient, type RegistryClient, type RegistryOptions } from './client.ts'
-export { type CopyOptions, copy } from './copy.ts'
-export { type RemoteRepositoryOptions } from './repository.ts'
-export { type ResolvedImage, resolveForPlatform } from './resolve-platform.ts'
+export { createRegistryClient, type RegistryClient } from './client.ts'
+export { copy, copyBlob } from './copy.ts'
+export { resolveForPlatform } from './resolve-platform.ts'

@@ -12,7 +12,6 @@ import {
 } from '../core/index.ts'
 import { verified } from '../io/index.ts'
 import { MAX_DOCUMENT_BYTES } from '../oci/index.ts'
-import { HttpFailure } from './http-failure.ts'
 import type { Session } from './session.ts'
 import type { HttpResponse } from './transport.ts'
 
@@ -179,12 +178,4 @@ export async function putManifest(
       `Cannot push manifest ${descriptor.digest} to "${session.registry}/${session.repository}": the registry stored it as ${answered}`,
       { hint: 'The registry, or a proxy in front of it, changed the manifest.' },
     )
-}
-
-/** True for the answer to a manifest that names blobs which the registry does not have. */
-export function isBlobUnknown(error: unknown): boolean {
-  return (
-    error instanceof HttpFailure &&
-    error.problems.some(({ code }) => code === 'MANIFEST_BLOB_UNKNOWN' || code === 'BLOB_UNKNOWN')
-  )
 }

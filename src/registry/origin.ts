@@ -28,7 +28,7 @@ export function isForbiddenAddress(host: string): boolean {
   return (
     /^169\.254\.\d{1,3}\.\d{1,3}$/.test(name) ||
     /^fe[89ab][0-9a-f]:/.test(name) ||
-    /^::ffff:a9fe:/.test(name) ||
+    name.startsWith('::ffff:a9fe:') ||
     name === '0.0.0.0' ||
     name === '::' ||
     METADATA_ADDRESSES.includes(name)

@@ -1,4 +1,5 @@
 import { type Job, OssbError } from '../core/index.ts'
+import { HttpFailure } from './http-failure.ts'
 import type { Session } from './session.ts'
 import { begin, cancel } from './upload.ts'
 
@@ -21,12 +22,9 @@ export async function checkPush(session: Session, job: Job): Promise<void> {
   }
 }
 
-const STATUS_5XX_OR_429 = /: (?:5\d\d|429)\b/
-
+/** Trouble that may be over when the build is. */
 function isPassing(error: unknown): error is OssbError {
   if (!(error instanceof OssbError)) return false
-  return (
-    error.code === 'ERR_OSSB_NETWORK' ||
-    (error.code === 'ERR_OSSB_REGISTRY' && STATUS_5XX_OR_429.test(error.message))
-  )
+  if (error.code === 'ERR_OSSB_NETWORK') return true
+  return error.cause instanceof HttpFailure && (error.cause.status >= 500 || error.cause.status === 429)
 }

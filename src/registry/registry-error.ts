@@ -1,4 +1,4 @@
-import { type ErrorCode, OssbError } from '../core/index.ts'
+import { type ErrorCode, fileSystemError, OssbError } from '../core/index.ts'
 import { LoginRefused } from './authorizer.ts'
 import { describeFailure, HttpFailure } from './http-failure.ts'
 import { connectionCode } from './retry-policy.ts'
@@ -18,7 +18,23 @@ export function toOssbError(error: unknown, context: FailureContext): unknown {
   if (error instanceof LoginRefused) return refusedLogin(error, context)
   if (error instanceof HttpFailure) return statusError(error, context)
   const code = connectionCode(error)
-  return code === undefined ? error : networkError(error, code, context)
+  if (code === undefined) return error
+  // What is pushed is read from a disk, which has troubles of its own.
+  return isFileError(error) ? fileSystemError(context.action, error) : networkError(error, code, context)
+}
+
+function isFileError(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    'syscall' in error &&
+    ['open', 'read', 'fstat', 'close'].includes(String(error.syscall)) &&
+    !isReset(error)
+  )
+}
+
+/** Reading from a socket fails with `read`, too. */
+function isReset(error: Error): boolean {
+  return connectionCode(error) === 'ECONNRESET' || connectionCode(error) === 'ETIMEDOUT'
 }
 
 function refusedLogin(error: LoginRefused, { action, credentials }: FailureContext): OssbError {
@@ -45,7 +61,8 @@ function codeOf({ status }: HttpFailure): ErrorCode {
 }
 
 function hintFor(failure: HttpFailure, { credentials }: FailureContext): string {
-  if (failure.status === 401 || failure.status === 403) return credentials
+  if (failure.status === 401 || failure.status === 403)
+    return `It may be private, or not exist. ${credentials}`
   if (failure.status === 404)
     return `Check the name and the tag; a private repository may look like a missing one. ${credentials}`
   if (failure.status === 405) return 'The registry does not allow this: it may be a read-only mirror.'

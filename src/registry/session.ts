@@ -8,7 +8,7 @@ import { sendFollowing } from './redirects.ts'
 import { toOssbError } from './registry-error.ts'
 import type { Body, HttpRequest, HttpResponse, Transport } from './transport.ts'
 
-export interface RegistryRequest {
+interface RegistryRequest {
   readonly method: HttpRequest['method']
   /** Below `/v2/<repository>/`, or the whole URL of an upload session. */
   readonly target: string | URL

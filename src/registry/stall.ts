@@ -7,7 +7,7 @@ const BYTES_PER_SECOND = 1024
  * Judges the speed of what arrives. Only the time spent waiting for the other side counts: a consumer may take as
  * long as it likes.
  */
-export function createSpeedGuard(windowMs: number): (bytes: number, waitedMs: number) => void {
+function createSpeedGuard(windowMs: number): (bytes: number, waitedMs: number) => void {
   let windowBytes = 0
   let windowWaited = 0
   return (bytes, waitedMs) => {

@@ -12,17 +12,37 @@ const SYSTEM_BUNDLES: readonly string[] = [
 ]
 const CERTS_D: readonly string[] = ['/etc/containers/certs.d', '/etc/docker/certs.d']
 
+/** Whom to believe, and who to be, when talking to `host[:port]`. */
+export interface Trust {
+  contextFor(host: string): Promise<SecureContext>
+}
+
 /**
- * Whom to believe, and who to be, when talking to `host[:port]`: Node's own roots, the system's bundle, the files that
- * SSL_CERT_FILE, SSL_CERT_DIR and NODE_EXTRA_CA_CERTS name, and the `certs.d` directories of Docker and Podman
- * (`*.crt` authorities, `*.cert` and `*.key` a client certificate). Node reads none of these once `ca` is given.
+ * Node's own roots, the system's bundle, the files that SSL_CERT_FILE, SSL_CERT_DIR and NODE_EXTRA_CA_CERTS name, and
+ * the `certs.d` directories of Docker and Podman (`*.crt` authorities, `*.cert` and `*.key` a client certificate).
+ * Node reads none of these once `ca` is given. To load them takes a tenth of a second, so hosts without files of their
+ * own share one context.
  */
-export async function secureContextFor(host: string, environment: Environment): Promise<SecureContext> {
-  const [shared, own] = await Promise.all([sharedAuthorities(environment), ownCertificates(host)])
-  return createSecureContext({
-    ca: [...new Set([...rootCertificates, ...shared, ...own.authorities])],
-    ...(own.cert === undefined || own.key === undefined ? {} : { cert: own.cert, key: own.key }),
-  })
+export function createTrust(environment: Environment): Trust {
+  let authorities: Promise<readonly string[]> | undefined
+  let common: Promise<SecureContext> | undefined
+
+  const contextWith = async (own: OwnCertificates): Promise<SecureContext> => {
+    authorities ??= sharedAuthorities(environment)
+    return createSecureContext({
+      ca: [...new Set([...rootCertificates, ...(await authorities), ...own.authorities])],
+      ...(own.cert === undefined || own.key === undefined ? {} : { cert: own.cert, key: own.key }),
+    })
+  }
+
+  return {
+    async contextFor(host) {
+      const own = await ownCertificates(host)
+      if (own.authorities.length > 0 || own.cert !== undefined) return contextWith(own)
+      common ??= contextWith(own)
+      return common
+    },
+  }
 }
 
 async function sharedAuthorities(environment: Environment): Promise<readonly string[]> {

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { hostName } from './origin.ts'
 import { proxyFor } from './proxy.ts'
-import { secureContextFor } from './tls-trust.ts'
+import { createTrust, type Trust } from './tls-trust.ts'
 
 /** A request body: bytes, or something that can be opened again for each attempt. */
 export type Body = Uint8Array | (() => Promise<Readable>)
@@ -46,12 +46,13 @@ const DISCARD_BYTES = 64 * 1024
 
 /** HTTP over undici, with one connection pool, set of trusted authorities and proxy for each origin. */
 export function createTransport(options: TransportOptions): Transport {
+  const trust = createTrust(options.environment)
   const dispatchers = new Map<string, Promise<Dispatcher>>()
 
   const dispatcherFor = (url: URL): Promise<Dispatcher> => {
     const known = dispatchers.get(url.origin)
     if (known !== undefined) return known
-    const created = createDispatcher(url, options)
+    const created = createDispatcher(url, trust, options)
     dispatchers.set(url.origin, created)
     return created
   }
@@ -103,12 +104,9 @@ export function isInsecure(host: string, insecureRegistries: readonly string[]):
   })
 }
 
-async function createDispatcher(url: URL, options: TransportOptions): Promise<Dispatcher> {
+async function createDispatcher(url: URL, trust: Trust, options: TransportOptions): Promise<Dispatcher> {
   const { Agent, ProxyAgent } = await import('undici')
-  const tls = {
-    secureContext: await secureContextFor(url.host, options.environment),
-    rejectUnauthorized: !isInsecure(url.host, options.insecureRegistries),
-  }
+  const tls = url.protocol === 'https:' ? await tlsFor(url, trust, options) : {}
   const common = { maxHeaderSize: MAX_HEADER_BYTES, allowH2: false }
   const proxy = proxyFor(url, options.environment)
   if (proxy === undefined) return new Agent({ ...common, connect: { ...tls, timeout: CONNECT_MS } })
@@ -118,6 +116,13 @@ async function createDispatcher(url: URL, options: TransportOptions): Promise<Di
     // Many proxies refuse CONNECT to anything but port 443.
     proxyTunnel: url.protocol === 'https:',
     requestTls: tls,
-    proxyTls: { secureContext: await secureContextFor(new URL(proxy).host, options.environment) },
+    ...(proxy.startsWith('https:') ? { proxyTls: await tlsFor(new URL(proxy), trust, options) } : {}),
   })
+}
+
+async function tlsFor(url: URL, trust: Trust, { insecureRegistries }: TransportOptions) {
+  return {
+    secureContext: await trust.contextFor(url.host),
+    rejectUnauthorized: !isInsecure(url.host, insecureRegistries),
+  }
 }

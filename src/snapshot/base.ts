@@ -1,14 +1,27 @@
-import { existsSync, mkdirSync, renameSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Digest, errnoOf, type Job } from '../core/index.ts'
+import { removeTree } from '../fs/index.ts'
 import type { Layer } from '../oci/index.ts'
 import { chainIdOf } from './chain-id.ts'
 import { type SnapshotContext, unpackLayer } from './context.ts'
 
-/** The directory of a kept snapshot's files, or undefined. */
+/**
+ * The directory of a kept snapshot's files, or undefined. Snapshots are never synced to the disk, so those of an
+ * earlier boot may have lost bytes in a crash: they are not used, and made again from their layers.
+ */
 export function keptSnapshot(context: SnapshotContext, chainId: Digest): string | undefined {
-  const directory = join(context.paths.snapshot(chainId), 'fs')
-  return existsSync(directory) ? directory : undefined
+  const path = context.paths.snapshot(chainId)
+  const boot = readIfPresent(join(path, 'boot'))
+  if (boot === bootId()) return join(path, 'fs')
+  if (boot !== undefined) discard(context, path)
+  return undefined
+}
+
+function discard(context: SnapshotContext, path: string): void {
+  const grave = join(context.workspace.directory(), 'old')
+  renameSync(path, grave)
+  removeTree(grave)
 }
 
 /**
@@ -18,6 +31,7 @@ export function keptSnapshot(context: SnapshotContext, chainId: Digest): string 
 export function keepSnapshot(context: SnapshotContext, chainId: Digest, tree: string): string {
   const holder = context.workspace.directory()
   renameSync(tree, join(holder, 'fs'))
+  writeFileSync(join(holder, 'boot'), bootId())
   mkdirSync(context.paths.snapshots, { recursive: true })
   try {
     renameSync(holder, context.paths.snapshot(chainId))
@@ -25,6 +39,20 @@ export function keepSnapshot(context: SnapshotContext, chainId: Digest, tree: st
     if (errnoOf(error) !== 'ENOTEMPTY' && errnoOf(error) !== 'EEXIST') throw error
   }
   return join(context.paths.snapshot(chainId), 'fs')
+}
+
+/** Names the time since the machine was started (proc_sys_kernel(5)). */
+function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+}
+
+function readIfPresent(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw error
+  }
 }
 
 /** The layers of a base image as one directory: unpacked once, then kept. */

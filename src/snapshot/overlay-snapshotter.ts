@@ -96,7 +96,10 @@ async function mountOverlay(context: SnapshotContext, lowers: readonly string[],
   const [upper, work, target] = [join(directory, 'upper'), join(directory, 'work'), join(directory, 'root')]
   for (const path of [upper, work, target]) mkdirSync(path)
   await copyRootMetadata(context, lowers[0] ?? '', upper, job)
-  const mount = await context.session.mount({ type: 'overlay', target, lower: lowers, upper, work }, job)
+  const mount = await context.session.mount(
+    { type: 'overlay', target, lower: lowers, upper, work, volatile: true },
+    job,
+  )
   let mounted = true
   const unmount = async () => {
     if (mounted) await mount[Symbol.asyncDispose]()

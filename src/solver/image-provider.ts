@@ -39,7 +39,7 @@ export interface ImageProviderOptions {
 export interface ImageProvider extends LayerProvider {
   readonly resolve: ConfigResolver
   /** Opens a layer where it came from: "registry/repository". */
-  openRemote(descriptor: Descriptor, origin: string, job: Job): Promise<Readable>
+  readonly openRemote: (descriptor: Descriptor, origin: string, job: Job) => Promise<Readable>
 }
 
 /** How many layers are downloaded at once. */

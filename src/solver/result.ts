@@ -1,7 +1,7 @@
-import type { Digest, Job } from '../core/index.ts'
+import type { Job } from '../core/index.ts'
 import type { SourceTree } from '../fs/index.ts'
 import type { Layer } from '../oci/index.ts'
-import { chainIdOf, type Snapshotter } from '../snapshot/index.ts'
+import type { Snapshotter } from '../snapshot/index.ts'
 
 /** What a vertex gives to those that need it: a root file system as layers, or a tree of files on this machine. */
 export type Result =
@@ -18,11 +18,6 @@ export async function withTree<T>(
   if (result.type === 'tree') return await use(result.tree)
   await using view = await snapshotter.view(result.layers, job)
   return await use({ root: view.rootfs })
-}
-
-/** The identity of a root file system by its content. */
-export function contentKeyOf(layers: readonly Layer[]): Digest {
-  return chainIdOf(layers)
 }
 
 export function layersOf(result: Result | undefined): readonly Layer[] {

@@ -13,8 +13,7 @@ test('who builds, where and when changes nothing: the same digests from an empty
   const images: ImageDocuments[] = []
   for (const identity of builders) {
     await using workspace = await createWorkspace(identity)
-    await workspace.write({ 'app/.keep': '' })
-    await writeTwoStageContext(workspace.file('app'))
+    await workspace.fill('app', writeTwoStageContext)
     const base = `BASE=oci-layout://${await distributionBase()}:base`
     const epoch = [
       '--build-arg',

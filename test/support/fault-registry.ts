@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 
 /** What a fault does with a request. `content` is what an honest answer to a GET would hold. */
-export type Fault =
+type Fault =
   | {
       readonly type: 'status'
       readonly status: number
@@ -23,19 +23,24 @@ export type Fault =
   | { readonly type: 'ignore-range' }
   /** A partial answer whose Content-Range is not what was asked for. */
   | { readonly type: 'wrong-range' }
+  /** Neither reads the request nor answers. */
+  | { readonly type: 'deaf' }
   /** No answer: before the request was carried out, or after. */
   | { readonly type: 'reset'; readonly after?: 'request' }
 
 export interface FaultRow {
+  /** `*` for any. */
   readonly method: string
   /** Matched against the path with its query. */
   readonly path: RegExp
+  /** How many requests that match are let through first. */
+  readonly skip?: number
   /** How often it strikes; absent is for ever. */
   readonly times?: number
   readonly answer: Fault
 }
 
-export interface SeenRequest {
+interface SeenRequest {
   readonly method: string
   readonly path: string
   readonly authorization: string | undefined
@@ -64,7 +69,7 @@ export async function startFaultRegistry(options: FaultRegistryOptions = {}): Pr
     seen: [],
     blobs: new Map(),
     manifests: new Map(),
-    struck: new Map(),
+    matched: new Map(),
     sessions: 0,
     host: '',
   }
@@ -94,7 +99,7 @@ interface State {
   readonly seen: SeenRequest[]
   readonly blobs: Map<string, Buffer>
   readonly manifests: Map<string, { readonly mediaType: string; readonly bytes: Buffer }>
-  readonly struck: Map<FaultRow, number>
+  readonly matched: Map<FaultRow, number>
   sessions: number
   host: string
 }
@@ -111,6 +116,7 @@ async function handle(state: State, request: IncomingMessage, response: ServerRe
   state.seen.push({ method, path, authorization, range })
   const fault = strike(state, method, path)
   if (fault?.type === 'status') return refuse(request, response, fault)
+  if (fault?.type === 'deaf') return
   if (fault?.type === 'reset' && fault.after === undefined) return void request.socket.destroy()
   const answer = answerTo(state, request, await bodyOf(request))
   if (fault?.type === 'reset') return void request.socket.destroy()
@@ -118,14 +124,15 @@ async function handle(state: State, request: IncomingMessage, response: ServerRe
 }
 
 function strike(state: State, method: string, path: string): Fault | undefined {
-  const row = state.options.faults?.find(
-    (one) =>
-      one.method === method &&
-      one.path.test(path) &&
-      (state.struck.get(one) ?? 0) < (one.times ?? Number.POSITIVE_INFINITY),
-  )
-  if (row !== undefined) state.struck.set(row, (state.struck.get(row) ?? 0) + 1)
-  return row?.answer
+  for (const row of state.options.faults ?? []) {
+    if (row.method !== '*' && row.method !== method) continue
+    if (!row.path.test(path)) continue
+    const matched = state.matched.get(row) ?? 0
+    state.matched.set(row, matched + 1)
+    const skip = row.skip ?? 0
+    if (matched >= skip && matched < skip + (row.times ?? Number.POSITIVE_INFINITY)) return row.answer
+  }
+  return undefined
 }
 
 /** The body is read first: a client that is still sending would see a broken connection and not the answer. */
@@ -257,6 +264,7 @@ function spoil(response: ServerResponse, body: Buffer, fault: Fault | undefined)
       response.end(Buffer.concat([body, Buffer.alloc(fault.by)]))
       return
     case 'status':
+    case 'deaf':
     case 'reset':
     case 'ignore-range':
     case 'wrong-range':

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import {
   type CommandOptions,
   type CommandResult,
+  mustRun,
   mustRunAsRoot,
   type RunningCommand,
   startCommand,
@@ -19,6 +20,8 @@ export interface Workspace extends AsyncDisposable {
   file(name: string): string
   /** Writes files (and their directories) as the identity's own. */
   write(files: Readonly<Record<string, string>>): Promise<void>
+  /** Makes a directory, has it filled, and gives all of it to the identity. */
+  fill(name: string, fill: (directory: string) => Promise<void>): Promise<void>
   /** What a login as the identity gives, and nothing that belongs to whoever runs the tests. */
   environment(more?: Readonly<Record<string, string>>): NodeJS.ProcessEnv
   ossb(args: readonly string[], options?: OssbOptions): Promise<CommandResult>
@@ -54,6 +57,12 @@ export async function createWorkspace(identity: Identity): Promise<Workspace> {
     identity,
     file,
     write: (files) => writeFiles(path, files, identity),
+    fill: async (name, fill) => {
+      await mkdir(file(name))
+      await fill(file(name))
+      if (identity.uid !== undefined)
+        await mustRun('chown', ['-R', `${identity.uid}:${identity.gid}`, file(name)])
+    },
     environment: (more) => environment(identity, path, more),
     startOssb,
     ossb,
@@ -136,7 +145,7 @@ async function leftMounts(path: string): Promise<string[]> {
 
 /** What may be in a cache directory when no build runs. */
 const COMPLETE =
-  /^$|^(oci-layout|index\.json|lock|blobs|steps|snapshots|mounts|work|blobs\/sha256)$|^blobs\/sha256\/[0-9a-f]{64}$|^steps\/[0-9a-f]{64}\.json$|^snapshots\/[0-9a-f]{64}(\/|$)|^mounts\//
+  /^$|^(oci-layout|index\.json|index\.json\.lock|lock|blobs|steps|snapshots|mounts|work|blobs\/sha256)$|^blobs\/sha256\/[0-9a-f]{64}$|^steps\/[0-9a-f]{64}\.json$|^snapshots\/[0-9a-f]{64}(\/|$)|^mounts\//
 
 /** Files in the temporary directory and unfinished ones in the cache. */
 async function leftFiles(path: string): Promise<string[]> {

@@ -26,7 +26,7 @@ export async function runBuild(request: BuildRequest, host: Host, api: Api): Pro
   })
   const job: Job = { signal: host.interruption.signal, emit: progress.emit }
   try {
-    const result = await api.build(request.options, job)
+    const result = await api.build({ ...request.options, standardOutput: host.stdout }, job)
     await writeResultFiles(request, result)
     reportResult({ request, result, state: progress.end('done') }, progress, host)
     return 0

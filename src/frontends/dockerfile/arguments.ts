@@ -1,7 +1,7 @@
 import { formatPlatform, type Platform } from '../../core/index.ts'
 import type { DockerfileInput } from '../../graph/index.ts'
 import { locate } from './dockerfile-error.ts'
-import { type Dockerfile, type Stage, stageLabel } from './stages.ts'
+import type { Dockerfile } from './stages.ts'
 import { expandWord } from './words.ts'
 
 /** Names and values of build arguments that the environment of a process gets without a declaration. */
@@ -42,7 +42,6 @@ interface GlobalOptions {
   readonly dockerfile: Dockerfile
   readonly input: DockerfileInput
   readonly platform: Platform
-  readonly target: Stage
 }
 
 /**
@@ -50,11 +49,11 @@ interface GlobalOptions {
  * the ARGs before the first FROM. A build argument comes before a default.
  */
 export function globalScope(options: GlobalOptions): ReadonlyMap<string, string> {
-  const { dockerfile, input, platform, target } = options
+  const { dockerfile, input, platform } = options
   const predefined: [string, string][] = [
     ...platformArgs('BUILD', input.buildPlatform),
     ...platformArgs('TARGET', platform),
-    ['TARGETSTAGE', input.target === undefined || input.target === '' ? 'default' : stageLabel(target)],
+    ['TARGETSTAGE', input.target || 'default'],
   ]
   const scope = new Map(predefined.map(([name, value]) => [name, buildArg(input, name) ?? value]))
   for (const { declarations, range } of dockerfile.globalArgs) {

@@ -9,13 +9,8 @@ export function convertWorkdir(state: StageState, instruction: InstructionOf<'WO
   const { image } = state
   const { range } = instruction
   const written = expand(state, instruction.value, range)
-  if (!state.ownWorkdir && !written.startsWith('/')) {
-    state.scope.lint.report(
-      'WorkdirRelativePath',
-      range,
-      `Relative workdir "${written}" can have unexpected results if the base image changes`,
-    )
-  }
+  if (!state.ownWorkdir && !written.startsWith('/'))
+    state.scope.lint.report('WorkdirRelativePath', range, written)
   state.ownWorkdir = true
   const path = workingDirectory(image.workingDir ?? '/', written)
   image.workingDir = path

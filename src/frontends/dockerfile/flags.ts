@@ -40,7 +40,7 @@ function readFlagWord(text: string, start: number, escape: string): { word: stri
   return { word, end: Math.min(position, text.length) }
 }
 
-export type FlagType = 'text' | 'boolean' | 'list'
+type FlagType = 'text' | 'boolean' | 'list'
 
 /** The flags that an instruction takes, by name without dashes. */
 export type FlagTable = Readonly<Record<string, FlagType>>

@@ -4,7 +4,7 @@ import { buildArg, globalScope } from './arguments.ts'
 import { finishConfig } from './image-state.ts'
 import { createLint, type Lint, parseCheckOptions } from './lint.ts'
 import { checkDockerfile } from './lint-checks.ts'
-import { createPlanner } from './planner.ts'
+import { planStage } from './planner.ts'
 import { parseSourceDateEpoch } from './source-date-epoch.ts'
 import { type Dockerfile, findTarget, parseDockerfile, type Stage } from './stages.ts'
 import { checkSyntax } from './syntax-reference.ts'
@@ -37,10 +37,10 @@ interface PlanRequest {
 
 async function planFor(platform: Platform, request: PlanRequest): Promise<Plan> {
   const { dockerfile, target, input, lint, images, job } = request
-  const globals = globalScope({ dockerfile, input, platform, target })
+  const globals = globalScope({ dockerfile, input, platform })
   const scope = { dockerfile, input, platform, globals, lint, expanded: { characters: 0 } }
   const epoch = parseSourceDateEpoch(buildArg(input, 'SOURCE_DATE_EPOCH') ?? globals.get('SOURCE_DATE_EPOCH'))
-  const state = await createPlanner({ scope, images, job }).stage(target.index)
+  const state = await planStage(target, { scope, images, job })
   return {
     platform: state.platform,
     root: state.vertex,

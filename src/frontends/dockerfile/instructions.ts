@@ -10,7 +10,6 @@ interface Placed {
   readonly keyword: string
   /** The whole line, joined. */
   readonly text: string
-  readonly comments: readonly string[]
   readonly range: SourceRange
   /** Whether it is a deferred instruction of a base image or parent stage. */
   readonly triggered: boolean

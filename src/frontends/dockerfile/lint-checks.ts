@@ -1,43 +1,62 @@
+import { parsePlatform, type SourceRange } from '../../core/index.ts'
 import type { Instruction, InstructionName, InstructionOf } from './instructions.ts'
 import type { Lint } from './lint.ts'
+import type { InstructionNode } from './parser.ts'
 import type { StageState } from './stage-state.ts'
 import type { Dockerfile, Stage } from './stages.ts'
 
 /** The checks that need the text alone. */
 export function checkDockerfile(dockerfile: Dockerfile, lint: Lint): void {
   for (const node of dockerfile.nodes) {
-    if (node.emptyContinuation) lint.report('NoEmptyContinuation', node.range, 'Empty continuation line')
-    if (node.name === 'MAINTAINER') {
-      lint.report(
-        'MaintainerDeprecated',
-        node.range,
-        'Maintainer instruction is deprecated in favor of using label',
-      )
-    }
+    if (node.emptyContinuation) lint.report('NoEmptyContinuation', node.range)
+    if (node.name === 'MAINTAINER') lint.report('MaintainerDeprecated', node.range)
   }
+  checkKeywordCase(dockerfile.nodes, lint)
   const names = new Set<string>()
   for (const stage of dockerfile.stages) {
     checkStageName(stage, names, lint)
+    checkPlatform(stage, lint)
     checkSingleInstructions(stage, lint)
     if (stage.name !== undefined) names.add(stage.name)
+  }
+}
+
+/** All keywords in the case that most are in; where that is even, in upper case. */
+function checkKeywordCase(nodes: readonly InstructionNode[], lint: Lint): void {
+  const lower = nodes.filter(({ keyword }) => keyword === keyword.toLowerCase()).length
+  const upper = nodes.filter(({ keyword, name }) => keyword === name).length
+  const majority = lower > upper ? 'lowercase' : 'uppercase'
+  for (const { keyword, name, range } of nodes) {
+    const wanted = lower > upper ? name.toLowerCase() : name
+    if (keyword !== wanted) lint.report('ConsistentInstructionCasing', range, keyword, majority)
   }
 }
 
 function checkStageName(stage: Stage, earlier: ReadonlySet<string>, lint: Lint): void {
   const { name, writtenName, keywords, range } = stage
   if (name === undefined || writtenName === undefined) return
-  if (writtenName !== name)
-    lint.report('StageNameCasing', range, `Stage name '${writtenName}' should be lowercase`)
+  if (writtenName !== name) lint.report('StageNameCasing', range, writtenName)
   const [from, as = ''] = keywords
   const wanted = from === from.toLowerCase() ? as.toLowerCase() : as.toUpperCase()
-  if (as !== wanted) lint.report('FromAsCasing', range, `'${as}' and '${from}' keywords' casing do not match`)
-  if (name === 'scratch' || name === 'context') {
-    const message = `Stage name should not use the same name as reserved stage "${name}"`
-    lint.report('ReservedStageName', range, message)
-  }
-  if (earlier.has(name)) {
-    const message = `Duplicate stage name "${name}", stage names should be unique`
-    lint.report('DuplicateStageName', range, message)
+  if (as !== wanted) lint.report('FromAsCasing', range, as, from)
+  if (name === 'scratch' || name === 'context') lint.report('ReservedStageName', range, name)
+  if (earlier.has(name)) lint.report('DuplicateStageName', range, name)
+}
+
+/** A platform that is fixed in the text, unless the name of the stage says so. */
+function checkPlatform({ platform, name = '', range }: Stage, lint: Lint): void {
+  if (platform === undefined || platform.includes('$')) return
+  const parts = platformParts(platform)
+  if (parts.length > 0 && !parts.some((part) => name.includes(part)))
+    lint.report('FromPlatformFlagConstDisallowed', range, platform)
+}
+
+function platformParts(text: string): readonly string[] {
+  try {
+    const { os, architecture } = parsePlatform(text)
+    return [os, architecture]
+  } catch {
+    return []
   }
 }
 
@@ -49,10 +68,7 @@ function checkSingleInstructions(stage: Stage, lint: Lint): void {
     const { name } = instruction
     if (!ONCE_PER_STAGE.includes(name)) continue
     const earlier = latest.get(name)
-    if (earlier !== undefined) {
-      const message = `Multiple ${name} instructions should not be used in the same stage because only the last one will be used`
-      lint.report('MultipleInstructionsDisallowed', earlier.range, message)
-    }
+    if (earlier !== undefined) lint.report('MultipleInstructionsDisallowed', earlier.range, name)
     latest.set(name, instruction)
   }
 }
@@ -64,8 +80,7 @@ const NOT_SECRET = /(?:^|_)(?:public|file|version)(?:_|$)/i
 
 function checkSecret({ scope }: StageState, { name, range }: Instruction, variable: string): void {
   if (!SECRET.test(variable) || NOT_SECRET.test(variable)) return
-  const message = `Do not use ARG or ENV instructions for sensitive data (${name} "${variable}")`
-  scope.lint.report('SecretsUsedInArgOrEnv', range, message)
+  scope.lint.report('SecretsUsedInArgOrEnv', range, name, variable)
 }
 
 function checkLegacy(
@@ -73,18 +88,15 @@ function checkLegacy(
   instruction: InstructionOf<'ENV'> | InstructionOf<'LABEL'>,
 ): void {
   const { name, legacy, range } = instruction
-  if (!legacy) return
-  const message = `"${name} key=value" should be used instead of legacy "${name} key value" format`
-  scope.lint.report('LegacyKeyValueFormat', range, message)
+  if (legacy) scope.lint.report('LegacyKeyValueFormat', range, name)
 }
 
 function checkJsonForm(
   { scope, image }: StageState,
   { name, command, range }: InstructionOf<'CMD'> | InstructionOf<'ENTRYPOINT'>,
 ): void {
-  if (command.form === 'exec' || image.shell !== undefined) return
-  const message = `JSON arguments recommended for ${name} to prevent unintended behavior related to OS signals`
-  scope.lint.report('JSONArgsRecommended', range, message)
+  if (command.form === 'shell' && image.shell === undefined)
+    scope.lint.report('JSONArgsRecommended', range, name)
 }
 
 const CHECKS: { readonly [Name in InstructionName]?: Check<Name> } = {
@@ -99,23 +111,15 @@ const CHECKS: { readonly [Name in InstructionName]?: Check<Name> } = {
   CMD: checkJsonForm,
   ENTRYPOINT: checkJsonForm,
   EXPOSE: ({ scope }, { ports, range }) => {
-    for (const port of ports) checkPort(port, (rule, message) => scope.lint.report(rule, range, message))
+    for (const port of ports) checkPort(port, range, scope.lint)
   },
 }
 
-function checkPort(
-  port: string,
-  report: (rule: 'ExposeProtoCasing' | 'ExposeInvalidFormat', message: string) => void,
-): void {
-  const protocol = port.slice(port.indexOf('/') + 1)
-  if (port.includes('/') && protocol !== protocol.toLowerCase() && !protocol.includes('$'))
-    report('ExposeProtoCasing', `Defined protocol '${port}' in EXPOSE instruction should be lowercase`)
-  if (port.includes(':') && !port.includes('$')) {
-    report(
-      'ExposeInvalidFormat',
-      `EXPOSE instruction should not define an IP address or host-port mapping, found '${port}'`,
-    )
-  }
+function checkPort(port: string, range: SourceRange, lint: Lint): void {
+  if (port.includes('$')) return
+  const protocol = port.includes('/') ? port.slice(port.indexOf('/') + 1) : ''
+  if (protocol !== protocol.toLowerCase()) lint.report('ExposeProtoCasing', range, port)
+  if (port.includes(':')) lint.report('ExposeInvalidFormat', range, port)
 }
 
 /** The checks of an instruction that is reached. */

@@ -1,10 +1,10 @@
 import type { Job, SourceRange } from '../../core/index.ts'
 import { dockerfileError } from './dockerfile-error.ts'
-import type { RuleName } from './lint-rules.ts'
+import { LINT_RULES, type RuleFindings, type RuleName } from './lint-rules.ts'
 
 /** Collects what the checks find; each finding is reported once, however many platforms are planned. */
 export interface Lint {
-  report(rule: RuleName, range: SourceRange, message: string): void
+  report<Rule extends RuleName>(rule: Rule, range: SourceRange, ...found: RuleFindings<Rule>): void
   /** @throws OssbError when `check=error=true` is set and something was found */
   finish(): void
 }
@@ -39,9 +39,11 @@ export function createLint({ checks, skippedAt }: LintOptions, job: Job): Lint {
   const seen = new Set<string>()
   const violated = new Set<string>()
   return {
-    report(rule, range, message) {
+    report(rule, range, ...found) {
       const own = skippedAt.get(range.startLine)
       if (isSkipped(checks, rule) || (own !== undefined && isSkipped(own, rule))) return
+      const text: (...found: string[]) => string = LINT_RULES[rule]
+      const message = text(...found)
       const key = `${rule}\n${range.startLine}\n${message}`
       if (seen.has(key)) return
       seen.add(key)

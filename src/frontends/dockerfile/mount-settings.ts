@@ -6,7 +6,7 @@ import { didYouMean } from './suggestion.ts'
 const TYPES = ['bind', 'cache', 'tmpfs', 'secret', 'ssh'] as const
 const SHARING = ['shared', 'private', 'locked'] as const
 
-export type MountType = (typeof TYPES)[number]
+type MountType = (typeof TYPES)[number]
 
 /** The values of one RUN --mount, expanded and checked against its type. */
 export interface MountSettings {
@@ -95,7 +95,7 @@ const KEYS: Readonly<Record<string, KeyRule>> = {
     types: ['bind', 'cache'],
     refuse: (type) => `${type} mount should not have a from`,
     set: (settings, value) => {
-      settings.from = value
+      if (value !== '') settings.from = value
     },
   },
   readonly,

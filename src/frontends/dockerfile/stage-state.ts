@@ -93,11 +93,14 @@ function expandOptions(
 function reportUnset(state: StageState, name: string, range: SourceRange): void {
   if (state.declared.has(name)) return
   const suggestion = didYouMean(name, state.env.keys(), '$')
-  state.scope.lint.report('UndefinedVar', range, `Usage of undefined variable '$${name}'${suggestion}`)
+  state.scope.lint.report('UndefinedVar', range, name, suggestion)
 }
 
+/** What the names of a stage's steps are made of. */
+export type StepNaming = Pick<StageState, 'scope' | 'stage' | 'steps' | 'platform'>
+
 /** The name of the stage's next step, for people: `[build 2/5] RUN make`. */
-export function nextStepName(state: StageState, text: string): string {
+export function nextStepName(state: StepNaming, text: string): string {
   const { stage, scope, steps } = state
   const platform = scope.input.platforms.length > 1 ? `${formatTransition(state)} ` : ''
   const label = scope.dockerfile.stages.length === 1 ? '' : `${stageLabel(stage)} `
@@ -106,7 +109,7 @@ export function nextStepName(state: StageState, text: string): string {
   return `[${platform}${label}${String(steps.done).padStart(total.length)}/${total}] ${text}`
 }
 
-function formatTransition({ platform, scope }: StageState): string {
+function formatTransition({ platform, scope }: StepNaming): string {
   const from = platformText(platform)
   const to = platformText(scope.platform)
   if (from === to) return from

@@ -21,8 +21,6 @@ export interface Stage {
   readonly base: string
   /** --platform, before expansion. */
   readonly platform?: string
-  readonly text: string
-  readonly comments: readonly string[]
   readonly range: SourceRange
   readonly instructions: readonly Instruction[]
 }
@@ -34,6 +32,7 @@ export interface Dockerfile {
   /** ARGs before the first FROM. */
   readonly globalArgs: readonly InstructionOf<'ARG'>[]
   readonly stages: readonly Stage[]
+  /** All instructions as they stand, with the comments above them. */
   readonly nodes: readonly InstructionNode[]
 }
 
@@ -85,8 +84,6 @@ function parseFrom(node: InstructionNode, index: number): Omit<Stage, 'instructi
     keywords: named ? [node.keyword, as] : [node.keyword],
     base,
     ...(platform === undefined ? {} : { platform }),
-    text: node.text,
-    comments: node.comments,
     range: node.range,
   }
 }

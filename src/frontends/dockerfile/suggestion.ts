@@ -1,7 +1,7 @@
 const MAX_DISTANCE = 2
 /** Longer words are never offered or looked up: nobody mistypes them by two letters, and the search is quadratic. */
 const MAX_LENGTH = 64
-const MAX_CANDIDATES = 1000
+const MAX_CANDIDATES = 200
 
 /** ` (did you mean FROM?)` where exactly the right word is close to `word` but is not `word` itself; else ''. */
 export function didYouMean(word: string, candidates: Iterable<string>, prefix = ''): string {
@@ -28,7 +28,7 @@ function nearest(word: string, candidates: Iterable<string>): string | undefined
   return best
 }
 
-/** Levenshtein's distance. */
+/** Levenshtein's distance, or more than MAX_DISTANCE as soon as it is sure to be. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, column) => column)
   for (let i = 0; i < a.length; i += 1) {
@@ -37,6 +37,7 @@ function editDistance(a: string, b: string): number {
       const replace = (row[j] ?? 0) + (a[i] === b[j] ? 0 : 1)
       next.push(Math.min(replace, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1))
     }
+    if (Math.min(...next) > MAX_DISTANCE) return MAX_DISTANCE + 1
     row = next
   }
   return row[b.length] ?? 0

@@ -1,6 +1,7 @@
 import { dockerfileError } from './dockerfile-error.ts'
 import { goQuote } from './go-format.ts'
 import { replaceAll, replaceFirst, stripPrefix, stripSuffix } from './substitution-pattern.ts'
+import { type Sink, textSink, wordSink } from './word-sink.ts'
 
 /** The value of a variable, or undefined where it is not set. */
 export type Lookup = (name: string) => string | undefined
@@ -14,8 +15,6 @@ export interface ExpandOptions {
   onUnset?(name: string): void
 }
 
-/** A word may grow to this length, so that variables made of variables cannot fill the memory. */
-const MAX_WORD = 4 * 1024 * 1024
 const MAX_DEPTH = 100
 
 interface Scan {
@@ -26,12 +25,6 @@ interface Scan {
   depth: number
   /** Whether escape characters stay in the result: inside patterns, which have their own use for them. */
   rawEscapes: boolean
-}
-
-/** Collects characters, and words apart where unquoted blanks stand. */
-interface Sink {
-  plain(text: string): void
-  quoted(text: string): void
 }
 
 /**
@@ -66,52 +59,6 @@ function expanding<T>(word: string, work: () => T): T {
 
 function startScan(text: string, lookup: Lookup, options: ExpandOptions): Scan {
   return { text, lookup, options, position: 0, depth: 0, rawEscapes: false }
-}
-
-function textSink(): Sink & { text(): string } {
-  let text = ''
-  const plain = (piece: string) => {
-    text += piece
-    checkLength(text.length)
-  }
-  return { plain, quoted: plain, text: () => text }
-}
-
-function wordSink(): Sink & { words(): readonly string[] } {
-  const words: string[] = []
-  let word = ''
-  let length = 0
-  const flush = () => {
-    if (word !== '') words.push(word)
-    word = ''
-  }
-  const grow = (piece: string) => {
-    length += piece.length
-    checkLength(length)
-  }
-  return {
-    plain(text) {
-      grow(text)
-      const [first = '', ...others] = text.split(/\s+/)
-      word += first
-      for (const other of others) {
-        flush()
-        word = other
-      }
-    },
-    quoted(text) {
-      grow(text)
-      word += text
-    },
-    words() {
-      flush()
-      return words
-    },
-  }
-}
-
-function checkLength(length: number): void {
-  if (length > MAX_WORD) throw dockerfileError(`the result is longer than ${MAX_WORD} characters`)
 }
 
 /** Everything up to the unquoted character `stop` (which is taken, too), or to the end where there is none. */

@@ -2,7 +2,7 @@
  * fsop: a co-process for what Node has no calls for. Requests on standard input, answers on standard output, in order;
  * it ends with its input, and takes with it every lock and mount that it still holds.
  *
- * request: u32 length of the rest, u8 operation, u8 number of fields, then each field as u32 length, bytes, NUL.
+ * request: u32 length of the rest, u8 operation, u16 number of fields, then each field as u32 length, bytes, NUL.
  * answer:  u32 length of the rest, i32 errno or 0, then the value; after an error the step that failed.
  * All little-endian; numbers within fields are decimal text.
  */
@@ -19,7 +19,7 @@
 #include "fsop.h"
 #include "ossb.h"
 
-enum { REQUEST_LIMIT = 4 * 1024 * 1024, FIELD_LIMIT = 255, ATTRIBUTE_LIMIT = 65536 };
+enum { REQUEST_LIMIT = 4 * 1024 * 1024, FIELD_LIMIT = 600, ATTRIBUTE_LIMIT = 65536 };
 
 static int number_field(const struct request *request, size_t index, unsigned long long maximum,
                         unsigned long long *number)
@@ -144,12 +144,16 @@ static const char *perform(struct request *request)
 /* Splits the bytes after the length into fields. 0, or -1 when they do not add up. */
 static int parse_request(char *bytes, size_t length, struct request *request, struct field *fields)
 {
-    if (length < 2)
+    uint16_t count;
+    if (length < 1 + sizeof count)
+        return -1;
+    memcpy(&count, bytes + 1, sizeof count);
+    if (count > FIELD_LIMIT)
         return -1;
     request->operation = bytes[0];
-    request->count = (unsigned char)bytes[1];
+    request->count = count;
     request->fields = fields;
-    size_t at = 2;
+    size_t at = 1 + sizeof count;
     for (size_t i = 0; i < request->count; i++) {
         uint32_t size;
         if (length - at < sizeof size)

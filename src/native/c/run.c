@@ -161,6 +161,8 @@ static _Noreturn void run_init(struct run_spec *spec, const struct stream *strea
     close(event_fd);
     close(streams[0].writing);
     close(streams[1].writing);
+    for (int fd = 0; fd <= 2; fd++)
+        close(fd);
     /* The payload may read what /proc shows of this process only with CAP_SYS_PTRACE. */
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     handle_forwarded(pass_to_payload);

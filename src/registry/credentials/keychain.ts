@@ -5,7 +5,7 @@ import { dockerConfigFile, dockerConfigText } from './docker-config.ts'
 type Environment = Readonly<Record<string, string | undefined>>
 
 /** Several sources as one: the first that has a credential wins. */
-export function firstHit(sources: readonly CredentialSource[]): CredentialSource {
+function firstHit(sources: readonly CredentialSource[]): CredentialSource {
   return {
     name: sources.map((source) => source.name).join(', '),
     async find(request: CredentialRequest, signal: AbortSignal): Promise<Credential | undefined> {

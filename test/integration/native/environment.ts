@@ -4,7 +4,13 @@ import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
 import type { Job } from '../../../src/core/index.ts'
-import { loadHelper, type NativeHelper, readIdRanges, type RunSpec, runInRoot } from '../../../src/native/index.ts'
+import {
+  loadHelper,
+  type NativeHelper,
+  type RunSpec,
+  readIdRanges,
+  runInRoot,
+} from '../../../src/native/index.ts'
 import { type OrdinaryUser, ordinaryUser } from '../../support/ordinary-user.ts'
 
 /** Somewhere that a build can run: the helper as started there, and files as root sees them there. */
@@ -64,7 +70,12 @@ export function rangesOf(user: OrdinaryUser): { uidRanges: string; gidRanges: st
   return { uidRanges: list('/etc/subuid'), gidRanges: list('/etc/subgid') }
 }
 
-function environmentOf(name: string, enter: string, helper: NativeHelper, owner: OrdinaryUser | undefined): Environment {
+function environmentOf(
+  name: string,
+  enter: string,
+  helper: NativeHelper,
+  owner: OrdinaryUser | undefined,
+): Environment {
   return {
     name,
     helper,
@@ -76,7 +87,8 @@ function environmentOf(name: string, enter: string, helper: NativeHelper, owner:
       }),
     directory() {
       const directory = openDirectory()
-      if (owner !== undefined && userInfo().uid === 0) execFileSync('chown', [`${owner.uid}:${owner.gid}`, directory])
+      if (owner !== undefined && userInfo().uid === 0)
+        execFileSync('chown', [`${owner.uid}:${owner.gid}`, directory])
       return directory
     },
   }
@@ -98,8 +110,19 @@ export function environments(): readonly Environment[] {
   return [...root, mappedEnvironment()]
 }
 
+/** Made once for each environment, and copied: making its many links takes long. */
+const templates = new Map<string, string>()
+
 /** A root file system with a static busybox for its commands, and nothing else. */
 export function makeRoot(environment: Environment): string {
+  const template = templates.get(environment.name) ?? makeTemplate(environment)
+  templates.set(environment.name, template)
+  const root = environment.directory()
+  environment.shell(root, `cp -a ${template}/. .`)
+  return root
+}
+
+function makeTemplate(environment: Environment): string {
   const root = environment.directory()
   environment.shell(
     root,

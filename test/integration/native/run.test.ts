@@ -33,12 +33,16 @@ describe.each(environments())('runInRoot() as $name', (environment) => {
       exitCode: 0,
       stdout: 'found\n',
     })
-    expect(await run(environment, root, ['echo'], { env: ['PATH=/nowhere'] })).toMatchObject({ exitCode: 127 })
+    expect(await run(environment, root, ['echo'], { env: ['PATH=/nowhere'] })).toMatchObject({
+      exitCode: 127,
+    })
   })
 
   test('gives the environment as it is asked for, and nothing else', async () => {
     const env = ['A=b c', 'PATH=/bin', 'EMPTY=', 'LINES=x\ny']
-    expect(await run(environment, root, ['/bin/busybox', 'env', '-0'], { env })).toMatchObject({ exitCode: 0 })
+    expect(await run(environment, root, ['/bin/busybox', 'env', '-0'], { env })).toMatchObject({
+      exitCode: 0,
+    })
     expect(await run(environment, root, ['/bin/cat', '/proc/self/environ'], { env })).toMatchObject({
       stdout: `${env.join('\0')}\0`,
     })
@@ -73,12 +77,16 @@ describe.each(environments())('runInRoot() as $name', (environment) => {
     expect(await output(status)).toMatchInlineSnapshot(
       `"CapInh: 0000000000000000CapPrm: 00000000a80425fbCapEff: 00000000a80425fbCapBnd: 00000000a80425fbCapAmb: 0000000000000000NoNewPrivs: 0Seccomp: 2"`,
     )
-    expect(await output(status, { uid: 1000, gid: 1000 })).toContain('CapEff: 0000000000000000CapBnd: 00000000a80425fb')
+    expect(await output(status, { uid: 1000, gid: 1000 })).toContain(
+      'CapEff: 0000000000000000CapBnd: 00000000a80425fb',
+    )
     expect(await output(status, { security: 'insecure' })).toMatch(/CapEff: 000001f+.*Seccomp: 0$/)
   })
 
   test('sees its own processes only, and is not process 1', async () => {
-    expect(await output('ls /proc | grep -c "^[0-9]"; [ $$ -gt 1 ] && echo child')).toMatch(/^[2345]\nchild\n$/)
+    expect(await output('ls /proc | grep -c "^[0-9]"; [ $$ -gt 1 ] && echo child')).toMatch(
+      /^[2345]\nchild\n$/,
+    )
   })
 
   test('has the devices, shared memory and terminals that programs expect', async () => {
@@ -128,7 +136,9 @@ describe.each(environments())('runInRoot() as $name', (environment) => {
       'mknod /tmp/mem c 1 1 && head -c 1 /tmp/mem',
     ]
     const script = attempts.map((attempt) => `(${attempt}) 2>/dev/null && echo 'DONE: ${attempt}'`).join('\n')
-    expect(await output(`${script}\ncat /proc/kcore /proc/keys | wc -c; ls /sys/firmware | wc -l`)).toBe('0\n0\n')
+    expect(await output(`${script}\ncat /proc/kcore /proc/keys | wc -c; ls /sys/firmware | wc -l`)).toBe(
+      '0\n0\n',
+    )
   })
 
   test('has the host name asked for', async () => {
@@ -136,15 +146,20 @@ describe.each(environments())('runInRoot() as $name', (environment) => {
   })
 
   test('has no network but a loopback device with network "none"', async () => {
-    expect(await output('ls /sys/class/net >/dev/null; ip -o link | wc -l; ping -c 1 127.0.0.1 >/dev/null && echo up', { network: 'none' })).toBe(
-      '1\nup\n',
-    )
+    expect(
+      await output(
+        'ls /sys/class/net >/dev/null; ip -o link | wc -l; ping -c 1 127.0.0.1 >/dev/null && echo up',
+        { network: 'none' },
+      ),
+    ).toBe('1\nup\n')
   })
 
   test('ends everything that the process started', async () => {
     const marker = `marker-${environment.name.length}-${Math.floor(performance.now() * 1000)}`
     const started = performance.now()
-    await sh(`setsid sh -c 'exec -a ${marker} sleep 1000' & sh -c 'trap "" TERM; sleep 1001 # ${marker}' & sleep 0.1`)
+    await sh(
+      `setsid sh -c 'exec -a ${marker} sleep 1000' & sh -c 'trap "" TERM; sleep 1001 # ${marker}' & sleep 0.1`,
+    )
     expect(performance.now() - started).toBeLessThan(5000)
     expect(commandLines().filter((line) => line.includes(marker))).toEqual([])
   })
@@ -168,7 +183,13 @@ describe.each(environments())('runInRoot() as $name', (environment) => {
 
   test('kills what ignores SIGTERM two seconds later', async () => {
     const abort = new AbortController()
-    const running = run(environment, root, 'trap "" TERM; sleep 30.125; sleep 30.125', {}, { signal: abort.signal, emit: () => {} })
+    const running = run(
+      environment,
+      root,
+      'trap "" TERM; sleep 30.125; sleep 30.125',
+      {},
+      { signal: abort.signal, emit: () => {} },
+    )
     await new Promise((resolve) => setTimeout(resolve, 300))
     const aborted = performance.now()
     abort.abort(new Error('enough'))
@@ -189,26 +210,35 @@ describe.each(environments())('runInRoot() as $name', (environment) => {
     const list = `find . -path ./bin/\\* -prune -o -printf '%p %y %m %U:%G %T@\\n' | sort`
     const before = environment.shell(fresh, list)
     const source = openDirectory()
-    const result = await run(environment, fresh, 'cat /run/secrets/deep/passwd >/dev/null && ls /etc /srv/cache', {
-      mounts: [
-        { type: 'bind', source: '/etc/passwd', target: '/run/secrets/deep/passwd', readonly: true },
-        { type: 'bind', source: '/etc/hosts', target: '/etc/hosts', readonly: true },
-        { type: 'bind', source, target: '/srv/cache', readonly: false },
-        { type: 'tmpfs', target: '/scratch', size: 65536 },
-      ],
-    })
+    const result = await run(
+      environment,
+      fresh,
+      'cat /run/secrets/deep/passwd >/dev/null && ls /etc /srv/cache',
+      {
+        mounts: [
+          { type: 'bind', source: '/etc/passwd', target: '/run/secrets/deep/passwd', readonly: true },
+          { type: 'bind', source: '/etc/hosts', target: '/etc/hosts', readonly: true },
+          { type: 'bind', source, target: '/srv/cache', readonly: false },
+          { type: 'tmpfs', target: '/scratch', size: 65536 },
+        ],
+      },
+    )
     expect(result).toMatchObject({ exitCode: 0 })
     expect(environment.shell(fresh, list)).toBe(before)
     expect(result.stubs.slice(0, 3)).toEqual(['/proc', '/dev', '/sys'])
-    expect(result.stubs.slice(-7)).toEqual([
-      '/run',
-      '/run/secrets',
-      '/run/secrets/deep',
-      '/run/secrets/deep/passwd',
-      '/etc/hosts',
-      '/srv',
-      '/srv/cache',
-    ].concat('/scratch').slice(-7))
+    expect(result.stubs.slice(-7)).toEqual(
+      [
+        '/run',
+        '/run/secrets',
+        '/run/secrets/deep',
+        '/run/secrets/deep/passwd',
+        '/etc/hosts',
+        '/srv',
+        '/srv/cache',
+      ]
+        .concat('/scratch')
+        .slice(-7),
+    )
   })
 
   test('keeps what the process put beside a mount point, and its times', async () => {
@@ -219,9 +249,9 @@ describe.each(environments())('runInRoot() as $name', (environment) => {
         { type: 'bind', source: '/etc/hosts', target: '/srv/hosts', readonly: true },
       ],
     })
-    expect(environment.shell(fresh, `find run srv -printf '%p %m %Ts\\n' | sort | sed 's/ 17[0-9]*$/ now/'`)).toMatch(
-      /^run 755 1012615322\nrun\/mine 644 now\nsrv 700 now\n$/,
-    )
+    expect(
+      environment.shell(fresh, `find run srv -printf '%p %m %Ts\\n' | sort | sed 's/ 17[0-9]*$/ now/'`),
+    ).toMatch(/^run 755 1012615322\nrun\/mine 644 now\nsrv 700 now\n$/)
   })
 
   test('mounts: read-only, writable and in memory', async () => {
@@ -244,7 +274,9 @@ describe.each(environments())('runInRoot() as $name', (environment) => {
 
   test('makes the working directory where it is missing, for good', async () => {
     const fresh = makeRoot(environment)
-    expect(await run(environment, fresh, 'pwd', { cwd: '/work/deep' })).toMatchObject({ stdout: '/work/deep\n' })
+    expect(await run(environment, fresh, 'pwd', { cwd: '/work/deep' })).toMatchObject({
+      stdout: '/work/deep\n',
+    })
     expect(environment.shell(fresh, `find work -printf '%p %m %U\\n'`)).toBe('work 755 0\nwork/deep 755 0\n')
   })
 
@@ -253,8 +285,13 @@ describe.each(environments())('runInRoot() as $name', (environment) => {
     await expect(sh('true', { mounts: [missing] })).rejects.toThrow(
       'Cannot set up the process: open bind source "/no/such/thing": No such file or directory',
     )
-    await expect(sh('true', { cwd: '/etc/passwd' })).rejects.toThrow('find mount point "/etc/passwd": Not a directory')
-    if (environment.name !== 'root') await expect(sh('true', { uid: 70000 })).rejects.toThrow('give the output to user "70000": Invalid argument')
+    await expect(sh('true', { cwd: '/etc/passwd' })).rejects.toThrow(
+      'find mount point "/etc/passwd": Not a directory',
+    )
+    if (environment.name !== 'root')
+      await expect(sh('true', { uid: 70000 })).rejects.toThrow(
+        'give the output to user "70000": Invalid argument',
+      )
   })
 
   test('carries output larger than a pipe holds, and ends where nobody reads to the end', async () => {

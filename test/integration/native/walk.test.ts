@@ -58,7 +58,10 @@ describe.each(environments())('walkTree() as $name', (environment) => {
 
   test('gives the same numbers as lstat', async () => {
     const root = environment.directory()
-    environment.shell(root, `mkdir d; printf hello >d/f; ln d/f d/g; touch -d '1965-01-02 03:04:05.678901234' d/f`)
+    environment.shell(
+      root,
+      `mkdir d; printf hello >d/f; ln d/f d/g; touch -d '1965-01-02 03:04:05.678901234' d/f`,
+    )
     for (const entry of await walk(environment, root)) {
       const status = lstatSync(join(root, entry.path), { bigint: true })
       expect(entry).toMatchObject({
@@ -76,7 +79,9 @@ describe.each(environments())('walkTree() as $name', (environment) => {
     const root = environment.directory()
     environment.shell(root, 'printf x >program; setcap cap_net_raw+ep program')
     const [, program] = await walk(environment, root)
-    expect(Buffer.from(program?.capability ?? []).toString('hex')).toBe('0100000200200000000000000000000000000000')
+    expect(Buffer.from(program?.capability ?? []).toString('hex')).toBe(
+      '0100000200200000000000000000000000000000',
+    )
   })
 
   test('marks opaque directories of an overlay', async () => {
@@ -85,22 +90,33 @@ describe.each(environments())('walkTree() as $name', (environment) => {
     await using session = openFileSession(environment.helper)
     const [name, value] = ['user.overlay.opaque', Buffer.from('y')]
     await session.batch([{ type: 'setxattr', path: join(root, 'opaque'), name, value }], IDLE)
-    expect((await walk(environment, root)).filter((entry) => entry.opaque).map((entry) => entry.path)).toEqual(['opaque'])
+    expect(
+      (await walk(environment, root)).filter((entry) => entry.opaque).map((entry) => entry.path),
+    ).toEqual(['opaque'])
   })
 
   test('walks deeper than paths and descriptors reach', async () => {
     const root = environment.directory()
     const name = 'n'.repeat(100)
-    environment.shell(root, `i=0; while [ $i -lt 400 ]; do mkdir ${name}; cd -P ${name}; i=$((i+1)); done; touch bottom`)
+    environment.shell(
+      root,
+      `i=0; while [ $i -lt 400 ]; do mkdir ${name}; cd -P ${name}; i=$((i+1)); done; touch bottom`,
+    )
     const entries = await walk(environment, root)
-    expect([entries.length, entries.at(-1)?.path.length, entries.at(-1)?.type]).toEqual([402, 101 * 400 + 6, 'file'])
+    expect([entries.length, entries.at(-1)?.path.length, entries.at(-1)?.type]).toEqual([
+      402,
+      101 * 400 + 6,
+      'file',
+    ])
     environment.shell(root, `rm -rf ${name}`)
   })
 
   test('refuses a name that is not UTF-8, and names what can not be read', async () => {
     const root = environment.directory()
     environment.shell(root, `touch "$(printf 'bad\\377')"`)
-    await expect(walk(environment, root)).rejects.toThrow(/Cannot read the tree ".*": the name of "bad\ufffd"/)
+    await expect(walk(environment, root)).rejects.toThrow(
+      /Cannot read the tree ".*": the name of "bad\ufffd"/,
+    )
     await expect(walk(environment, join(root, 'missing'))).rejects.toThrow(
       /Cannot read the tree ".*missing": ENOENT: open directory/,
     )

@@ -27,11 +27,12 @@ const SETUPS: readonly (readonly [string, RegistryTestOptions])[] = [
 describe.each(SETUPS)('docker-registry with %s', (_name, options) => {
   let registry: RunningRegistry
   let client: RegistryClient
-  const home = mkdtempSync(join(tmpdir(), 'ossb-home-'))
+  let home: string
   const job = recordingJob()
 
   beforeAll(async () => {
     registry = await startRegistry(options)
+    home = mkdtempSync(join(tmpdir(), 'ossb-registry-home-'))
     const auth = Buffer.from(`${USER.user}:${USER.password}`).toString('base64')
     writeFileSync(join(home, 'config.json'), JSON.stringify({ auths: { [registry.host]: { auth } } }))
     client = createRegistryClient({

@@ -7,7 +7,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { type Descriptor, digestOf, MEDIA_TYPE } from '../../../src/core/index.ts'
 import { type Clock, readAll } from '../../../src/io/index.ts'
 import type { Repository } from '../../../src/oci/index.ts'
-import { copy, createRegistryClient } from '../../../src/registry/index.ts'
+import { copy, copyBlob, createRegistryClient } from '../../../src/registry/index.ts'
 import { type FaultRegistry, type FaultRow, startFaultRegistry } from '../../support/fault-registry.ts'
 import { addImage, memoryRepository, recordingJob } from '../../support/registry-image.ts'
 
@@ -287,6 +287,21 @@ describe('pushing a blob', () => {
     expect(lines('PUT')).toHaveLength(2)
   })
 
+  test('starts a new session when the registry stops reading', async () => {
+    const { registry, remote, job, lines } = await lab(
+      [{ ...PUT_BLOB, times: 1, answer: { type: 'deaf' } }],
+      {
+        stallMs: 400,
+      },
+    )
+    const bytes = randomBytes(16_000_000)
+    const large = { ...blob, digest: digestOf(bytes), size: bytes.length }
+    const chunks = Array.from({ length: 250 }, (_, at) => bytes.subarray(at * 64_000, (at + 1) * 64_000))
+    await remote.put(large, () => Promise.resolve(Readable.from(chunks)), job)
+    expect(registry.blobs.has(large.digest)).toBe(true)
+    expect(lines('POST')).toHaveLength(2)
+  })
+
   test('sends nothing again when only the answer was lost', async () => {
     const { remote, job, lines } = await lab([
       { ...PUT_BLOB, times: 1, answer: { type: 'reset', after: 'request' } },
@@ -420,6 +435,14 @@ describe('copy()', () => {
     await expect(copy(remote, back, image, job)).rejects.toMatchObject({ code: 'ERR_OSSB_INTEGRITY' })
     expect(back.contents.size).toBe(0)
   })
+
+  test('moves a single blob by copyBlob() with the same care', async () => {
+    const { registry, remote, job } = await lab([{ ...GET_BLOB, times: 1, answer: { type: 'flip', at: 3 } }])
+    registry.blobs.set(blob.digest, BLOB)
+    const back = memoryRepository()
+    await copyBlob({ source: remote, destination: back }, blob, job)
+    expect(back.contents.has(blob.digest)).toBe(true)
+  })
 })
 
 describe('logging in', () => {
@@ -532,5 +555,35 @@ describe('logging in', () => {
     expect(lab.asked()).toBe(1)
     expect(String(lab.headers)).toContain(Buffer.from('alice:opensesame').toString('base64'))
     expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toMatch(/opensesame|YWxpY2U6/)
+  })
+})
+
+describe('one fault at any request of a push and a pull changes nothing:', () => {
+  const trip = async (faults: readonly FaultRow[]) => {
+    const { registry, remote } = await lab(faults, { stallMs: 400 })
+    const source = memoryRepository()
+    const image = addImage(source, [3000, 2000])
+    await copy(source, remote, image, recordingJob(), { concurrency: 1 })
+    await remote.tag(image, 'v1', recordingJob())
+    const back = memoryRepository()
+    await copy(remote, back, await remote.resolve('v1', recordingJob()), recordingJob(), { concurrency: 1 })
+    expect([...back.contents.keys()].sort()).toEqual([...source.contents.keys()].sort())
+    return registry.seen.length
+  }
+
+  test.each([
+    ['503', busy(503)],
+    ['a reset before the request is carried out', { type: 'reset' }],
+    ['a reset after it', { type: 'reset', after: 'request' }],
+    ['a cut in the body', { type: 'cut', after: 100 }],
+    ['a stall in the body', { type: 'stall', after: 100 }],
+  ] as const)('%s', async (_name, answer) => {
+    // The first request only finds out that this is no TLS.
+    const requests = await trip([])
+    expect(requests).toBeGreaterThan(15)
+    for (let skip = 0; skip < requests; skip += 1)
+      await trip([{ method: '*', path: /./, skip, times: 1, answer }]).catch((cause: unknown) => {
+        throw new Error(`with a fault at request ${skip + 1} of ${requests}`, { cause })
+      })
   })
 })

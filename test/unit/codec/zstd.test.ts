@@ -113,3 +113,12 @@ test.each([0, 23, 2.5])('compress() refuses the zstd level %d', (level) => {
     `Cannot compress with zstd at level ${level}: levels are 1 to 22`,
   )
 })
+
+test('a hundred streams, finished and abandoned, do not use up the memory of the library', async () => {
+  const data = mixedBytes(1_500_000)
+  const compressed = await zstd(data)
+  for (let round = 0; round < 50; round++) {
+    for await (const _bytes of codec.decompress(chunksOf(compressed))) break
+    expect((await decompress(compressed)).equals(data)).toBe(true)
+  }
+})

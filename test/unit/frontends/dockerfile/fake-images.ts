@@ -4,7 +4,7 @@ import { createDockerfileFrontend } from '../../../../src/frontends/index.ts'
 import type { ConfigResolver, DockerfileInput, Plan } from '../../../../src/graph/index.ts'
 import type { ImageConfig } from '../../../../src/oci/index.ts'
 
-export const AMD64: Platform = { os: 'linux', architecture: 'amd64' }
+const AMD64: Platform = { os: 'linux', architecture: 'amd64' }
 
 type BaseConfig = Omit<Partial<ImageConfig>, 'rootfs'> & { readonly layers?: number }
 
@@ -45,7 +45,7 @@ const DEBIAN: BaseConfig = {
 }
 
 /** A resolver that makes images up, and remembers what it was asked for. */
-export function fakeImages(): { readonly resolve: ConfigResolver; readonly asked: string[] } {
+function fakeImages(): { readonly resolve: ConfigResolver; readonly asked: string[] } {
   const asked: string[] = []
   return {
     asked,

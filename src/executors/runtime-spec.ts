@@ -1,0 +1,158 @@
+import type { ProcessUser } from '../fs/index.ts'
+import { capabilitiesFor } from './capabilities.ts'
+import type { ProcessMount, ProcessSpec } from './executor.ts'
+import { environmentOf } from './process-environment.ts'
+import { type SeccompProfile, seccompProfile } from './seccomp-profile.ts'
+
+/** The parts of an OCI runtime configuration that a RUN needs (runtime-spec config.md). */
+export interface RuntimeSpec {
+  readonly ociVersion: string
+  readonly process: RuntimeProcess
+  readonly root: { readonly path: string; readonly readonly: false }
+  readonly hostname: string
+  readonly mounts: readonly RuntimeMount[]
+  readonly linux: {
+    readonly namespaces: readonly { readonly type: string }[]
+    readonly maskedPaths: readonly string[]
+    readonly readonlyPaths: readonly string[]
+    readonly seccomp?: SeccompProfile
+  }
+}
+
+export interface RuntimeProcess {
+  readonly terminal: false
+  readonly user: {
+    readonly uid: number
+    readonly gid: number
+    readonly additionalGids: readonly number[]
+    readonly umask: number
+  }
+  readonly args: readonly string[]
+  readonly env: readonly string[]
+  readonly cwd: string
+  readonly noNewPrivileges: false
+  readonly capabilities: Readonly<Record<CapabilitySet, readonly string[]>>
+}
+
+type CapabilitySet = 'bounding' | 'effective' | 'permitted' | 'inheritable' | 'ambient'
+
+export interface RuntimeMount {
+  readonly destination: string
+  readonly type: string
+  readonly source: string
+  readonly options: readonly string[]
+}
+
+export interface RuntimeSpecOptions {
+  readonly process: ProcessSpec
+  readonly user: ProcessUser
+  readonly rootfs: string
+  /** What is mounted besides the kernel's own file systems, in order; targets without links in them. */
+  readonly mounts: readonly ProcessMount[]
+  /** The capabilities that can be given at all, as bits. */
+  readonly bounding: bigint
+  /** Node's name of the machine's architecture. */
+  readonly architecture: string
+}
+
+/** What of the kernel a process must not see, and what it may see but not change; Docker hides and protects the same. */
+const HIDDEN: readonly string[] = [
+  '/proc/acpi',
+  '/proc/asound',
+  '/proc/interrupts',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/latency_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/sys/firmware',
+  '/sys/devices/virtual/powercap',
+]
+const PROTECTED: readonly string[] = [
+  '/proc/bus',
+  '/proc/fs',
+  '/proc/irq',
+  '/proc/sys',
+  '/proc/sysrq-trigger',
+]
+
+/** The configuration by which an OCI runtime runs the process as every other executor does. */
+export function runtimeSpec(options: RuntimeSpecOptions): RuntimeSpec {
+  const { process, rootfs, mounts, architecture } = options
+  const isSandbox = process.security === 'sandbox'
+  return {
+    ociVersion: '1.0.2',
+    process: runtimeProcess(options),
+    root: { path: rootfs, readonly: false },
+    hostname: process.hostname,
+    mounts: [...kernelMounts(process), ...mounts.map((mount) => runtimeMount(mount, isSandbox))],
+    linux: {
+      namespaces: ['pid', 'ipc', 'uts', 'mount', 'cgroup', ...(process.network === 'none' ? ['network'] : [])].map(
+        (type) => ({ type }),
+      ),
+      maskedPaths: isSandbox ? HIDDEN : [],
+      readonlyPaths: isSandbox ? PROTECTED : [],
+      ...(isSandbox ? { seccomp: seccompProfile(architecture) } : {}),
+    },
+  }
+}
+
+/** No user but root keeps capabilities; no_new_privileges would take sudo away, which works in a RUN. */
+function runtimeProcess({ process, user, bounding }: RuntimeSpecOptions): RuntimeProcess {
+  const capabilities = capabilitiesFor(process.security, bounding)
+  const own = user.uid === 0 ? capabilities : []
+  return {
+    terminal: false,
+    user: { uid: user.uid, gid: user.gid, additionalGids: user.groups, umask: 0o022 },
+    args: process.args,
+    env: environmentOf(process, user),
+    cwd: process.cwd,
+    noNewPrivileges: false,
+    capabilities: { bounding: capabilities, effective: own, permitted: own, inheritable: [], ambient: [] },
+  }
+}
+
+function kernelMounts({ shmSize, network, security }: ProcessSpec): readonly RuntimeMount[] {
+  const limited = ['nosuid', 'noexec', 'nodev']
+  return [
+    kernelMount('/proc', 'proc', limited),
+    kernelMount('/dev', 'tmpfs', ['nosuid', 'strictatime', 'mode=755', 'size=65536k']),
+    kernelMount('/dev/pts', 'devpts', ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5']),
+    kernelMount('/dev/shm', 'tmpfs', [...limited, 'mode=1777', `size=${shmSize}`]),
+    kernelMount('/dev/mqueue', 'mqueue', limited),
+    sysMount({ network, security }, limited),
+  ]
+}
+
+/**
+ * A user namespace may mount a /sys only with a network namespace of its own; else it is the machine's, read-only with
+ * all that is mounted below it: a read-only /sys alone leaves the cgroups writable.
+ */
+function sysMount(
+  { network, security }: Pick<ProcessSpec, 'network' | 'security'>,
+  limited: readonly string[],
+): RuntimeMount {
+  if (network === 'none') return kernelMount('/sys', 'sysfs', security === 'sandbox' ? [...limited, 'ro'] : limited)
+  const options = security === 'sandbox' ? ['rbind', ...limited, 'ro', 'rro'] : ['rbind', ...limited]
+  return { destination: '/sys', type: 'none', source: '/sys', options }
+}
+
+function kernelMount(destination: string, type: string, options: readonly string[]): RuntimeMount {
+  return { destination, type, source: type, options }
+}
+
+/** nodev: root in a RUN may make device nodes, and on a real root's machine they would work. */
+function runtimeMount(mount: ProcessMount, isSandbox: boolean): RuntimeMount {
+  if (mount.type === 'tmpfs') {
+    const size = mount.size === undefined ? [] : [`size=${mount.size}`]
+    return kernelMount(mount.target, 'tmpfs', ['nosuid', 'nodev', 'mode=1777', ...size])
+  }
+  return {
+    destination: mount.target,
+    type: 'none',
+    source: mount.source,
+    options: ['rbind', ...(mount.readonly ? ['ro', 'rro'] : ['rw']), ...(isSandbox ? ['nodev'] : [])],
+  }
+}

@@ -1,0 +1,44 @@
+import { OssbError } from '../../core/index.ts'
+import type { PlanScope } from './stage-state.ts'
+import type { Stage } from './stages.ts'
+import { expandWord } from './words.ts'
+
+/** How the stages of a file hang together by their FROM lines and names. */
+export interface StageLinks {
+  /** The stage that a name means to COPY --from: of two with one name the later. */
+  readonly byName: ReadonlyMap<string, Stage>
+  /** The stage that a stage is built on. */
+  parentOf(stage: Stage): Stage | undefined
+  /** Whether no other stage is built on the parent: then its state can be taken over instead of copied. */
+  isOnlyChild(stage: Stage): boolean
+}
+
+export function linkStages(scope: PlanScope): StageLinks {
+  const byName = new Map<string, Stage>()
+  const parents = new Map<number, Stage>()
+  const children = new Map<number, number>()
+  for (const stage of scope.dockerfile.stages) {
+    // Only stages above count: those below are not in the map yet.
+    const parent = byName.get(baseName(stage, scope).toLowerCase())
+    if (parent !== undefined) {
+      parents.set(stage.index, parent)
+      children.set(parent.index, (children.get(parent.index) ?? 0) + 1)
+    }
+    if (stage.name !== undefined) byName.set(stage.name, stage)
+  }
+  return {
+    byName,
+    parentOf: (stage) => parents.get(stage.index),
+    isOnlyChild: (stage) => children.get(parents.get(stage.index)?.index ?? -1) === 1,
+  }
+}
+
+/** The base after expansion; '' where that fails, which is an error only if the stage is reached. */
+function baseName({ base }: Stage, { globals, dockerfile }: PlanScope): string {
+  try {
+    return expandWord(base, (name) => globals.get(name), { escape: dockerfile.directives.escape })
+  } catch (error) {
+    if (error instanceof OssbError) return ''
+    throw error
+  }
+}

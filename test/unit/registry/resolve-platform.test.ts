@@ -1,0 +1,74 @@
+import { describe, expect, test } from 'vitest'
+import { parsePlatform, parseReference } from '../../../src/core/index.ts'
+import { resolveForPlatform } from '../../../src/registry/index.ts'
+import { addImage, addIndex, memoryRepository, recordingJob } from '../../support/registry-image.ts'
+
+const REFERENCE = parseReference('r.io/app:v1')
+
+/** An index with an image for each platform; answers with the name of the one that is chosen. */
+async function choose(platforms: readonly string[], wanted: string): Promise<string | undefined> {
+  const repository = memoryRepository()
+  const entries = platforms.map((text, at) => {
+    const [os = '', architecture = '', variant] = text.split('/')
+    const platform = { os, architecture, ...(variant === undefined ? {} : { variant }) }
+    return { ...addImage(repository, [at + 1]), ...(text === '' ? {} : { platform }) }
+  })
+  repository.tags.set('v1', addIndex(repository, entries))
+  const { manifest } = await resolveForPlatform(repository, REFERENCE, parsePlatform(wanted), recordingJob())
+  return platforms[entries.findIndex((entry) => entry.digest === manifest.digest)]
+}
+
+test.each([
+  [['linux/arm64', 'linux/amd64'], 'linux/amd64', 'linux/amd64'],
+  [['linux/arm/v5', 'linux/arm/v6'], 'linux/arm/v7', 'linux/arm/v6'],
+  [['linux/arm/v6', 'linux/arm/v7'], 'linux/arm', 'linux/arm/v7'],
+  [['linux/arm64/v8'], 'linux/arm64', 'linux/arm64/v8'],
+  [['linux/arm64'], 'linux/arm64/v8', 'linux/arm64'],
+  [['linux/amd64', 'linux/amd64/v2', 'linux/amd64/v3'], 'linux/amd64/v3', 'linux/amd64/v3'],
+  [['linux/amd64', 'linux/amd64/v2'], 'linux/amd64/v3', 'linux/amd64/v2'],
+  [['linux/x86_64'], 'linux/amd64', 'linux/x86_64'],
+  [['unknown/unknown', 'linux/amd64'], 'linux/amd64', 'linux/amd64'],
+  [[''], 'linux/amd64', ''],
+] as const)('resolveForPlatform() in %j for %s takes %s', async (platforms, wanted, expected) => {
+  expect(await choose(platforms, wanted)).toBe(expected)
+})
+
+describe('resolveForPlatform() fails when nothing fits:', () => {
+  test.each([
+    [
+      ['linux/amd64/v3'],
+      'linux/amd64',
+      'It has images for linux/amd64/v3; choose one of them with --platform.',
+    ],
+    [['linux/386'], 'linux/amd64', 'It has images for linux/386; choose one of them with --platform.'],
+    [
+      ['linux/arm/v7', 'windows/amd64'],
+      'linux/arm64',
+      'It has images for linux/arm/v7, windows/amd64; choose one of them with --platform.',
+    ],
+    [['unknown/unknown'], 'linux/amd64', 'Its index states no platform for any image.'],
+    [['', ''], 'linux/amd64', 'Its index states no platform for any image.'],
+  ] as const)('%j for %s', async (platforms, wanted, hint) => {
+    await expect(choose(platforms, wanted)).rejects.toMatchObject({
+      code: 'ERR_OSSB_NOT_FOUND',
+      message: `Cannot use "r.io/app:v1": it has no image for ${wanted}`,
+      hint,
+    })
+  })
+})
+
+test('resolveForPlatform() looks into indexes in indexes, and takes an image without index as it is', async () => {
+  const repository = memoryRepository()
+  const image = addImage(repository, [5])
+  const inner = addIndex(repository, [{ ...image, platform: { os: 'linux', architecture: 'amd64' } }])
+  const root = addIndex(repository, [inner])
+  repository.tags.set('v1', root)
+  const job = recordingJob()
+  const resolved = await resolveForPlatform(repository, REFERENCE, parsePlatform('linux/amd64'), job)
+  expect(resolved).toMatchObject({ root, manifest: { digest: image.digest } })
+  repository.tags.set('v1', image)
+  expect(await resolveForPlatform(repository, REFERENCE, parsePlatform('linux/s390x'), job)).toEqual({
+    root: image,
+    manifest: image,
+  })
+})
