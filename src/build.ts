@@ -16,7 +16,13 @@ import {
   parsePlatform,
   parseReference,
 } from './core/index.ts'
-import { createNamespaceExecutor, type Executor, NAMESPACE_VARIABLE } from './executors/index.ts'
+import {
+  createNamespaceExecutor,
+  createOciRuntimeExecutor,
+  type Executor,
+  NAMESPACE_VARIABLE,
+  requireRuntime,
+} from './executors/index.ts'
 import {
   createDockerArchiveExporter,
   createLocalDirExporter,
@@ -142,7 +148,7 @@ async function openEngine(options: BuildOptions, job: Job): Promise<Engine & Asy
     const store = createOciLayout(paths.root)
     const images = createImageProvider({ store, repository: (reference) => registry.repository(reference) })
     const snapshotter = await chooseSnapshotter({ paths, workspace, helper, session, codec }, job)
-    const executor = executorOf(options, helper, workspace)
+    const executor = await executorOf(options, { helper, session, workspace })
     return {
       paths,
       store,
@@ -189,20 +195,38 @@ async function chooseSnapshotter(context: SnapshotContext, job: Job): Promise<Sn
   }
 }
 
-function executorOf({ environment }: BuildOptions, helper: NativeHelper, workspace: Workspace): Executor {
-  const name = environment[NAMESPACE_VARIABLE]
-  if (name !== 'local' && name !== 'rootless') {
+interface ExecutorParts {
+  readonly helper: NativeHelper
+  readonly session: FileSession
+  readonly workspace: Workspace
+}
+
+/** How RUN is carried out in the namespace that this process is in; `container` is tried out before anything is built. */
+async function executorOf(
+  { environment, executor: choice }: BuildOptions,
+  { helper, session, workspace }: ExecutorParts,
+): Promise<Executor> {
+  const namespace = environment[NAMESPACE_VARIABLE]
+  if (namespace !== 'local' && namespace !== 'rootless') {
     throw new OssbError(
       'ERR_OSSB_EXECUTOR',
       'Cannot build here: the process is not in a namespace of its own',
       { hint: 'Call enterNamespace() first, and build in the process that it starts.' },
     )
   }
-  return createNamespaceExecutor({
-    name,
+  const scratch = () => workspace.directory()
+  if (choice !== 'container') return createNamespaceExecutor({ name: namespace, helper, scratch })
+  const executor = createOciRuntimeExecutor({
+    runtime: requireRuntime(environment),
+    namespace,
     helper,
-    scratch: () => workspace.directory(),
-    probe: () => Promise.resolve({ usable: true }),
+    session,
+    scratch,
+  })
+  const probe = await executor.probe()
+  if (probe.usable) return executor
+  throw new OssbError('ERR_OSSB_EXECUTOR', `Cannot use the executor "container": ${probe.reason}`, {
+    ...(probe.remedy === undefined ? {} : { hint: probe.remedy }),
   })
 }
 
@@ -213,8 +237,8 @@ async function solvePlan(
   engine: Engine,
   job: Job,
 ): Promise<Image> {
-  const epoch = epochOf(options)
-  const clampTo = options.rewriteTimestamp ? epoch : undefined
+  const epoch = plan.sourceDateEpoch
+  const clampTo = options.rewriteTimestamp ? requiredEpoch(epoch) : undefined
   const { session, workspace, paths, codec, store, images, snapshotter, executor } = engine
   const solver = createSolver({
     runners: {
@@ -223,7 +247,7 @@ async function solvePlan(
     },
     images,
     snapshotter,
-    cache: createStepCache({ paths, store, openRemote: images.openRemote }),
+    cache: createStepCache({ paths, store, fetchRemote: images.fetchRemote }),
     workspace,
     layers: {
       store,
@@ -240,21 +264,14 @@ async function solvePlan(
   return finishImage(plan, layers, epoch === undefined ? undefined : new Date(epoch * 1000).toISOString())
 }
 
-/** Seconds since the epoch that everything new is dated with (https://reproducible-builds.org/specs/source-date-epoch/). */
-function epochOf(options: BuildOptions): number | undefined {
-  const { SOURCE_DATE_EPOCH: text } = { ...epochArgument(options), ...options.buildArgs }
-  if (text === undefined || text === '') {
-    if (!options.rewriteTimestamp) return undefined
-    throw new OssbError('ERR_OSSB_USAGE', 'Cannot rewrite timestamps: SOURCE_DATE_EPOCH is not set', {
-      hint: 'Set it in the environment, or with --build-arg SOURCE_DATE_EPOCH=0.',
-    })
-  }
-  if (/^\d{1,11}$/.test(text)) return Number(text)
-  throw new OssbError('ERR_OSSB_USAGE', `invalid SOURCE_DATE_EPOCH: ${text}`, {
-    hint: 'It is a number of seconds since 1970-01-01.',
+function requiredEpoch(epoch: number | undefined): number {
+  if (epoch !== undefined) return epoch
+  throw new OssbError('ERR_OSSB_USAGE', 'Cannot rewrite timestamps: SOURCE_DATE_EPOCH is not set', {
+    hint: 'Set it in the environment, or with --build-arg SOURCE_DATE_EPOCH=0.',
   })
 }
 
+/** Like buildx, hands SOURCE_DATE_EPOCH of the environment on as a build argument (reproducible-builds.org/specs). */
 function epochArgument({ environment }: BuildOptions): { readonly SOURCE_DATE_EPOCH?: string } {
   const text = environment['SOURCE_DATE_EPOCH']
   return text === undefined ? {} : { SOURCE_DATE_EPOCH: text }

@@ -29,7 +29,7 @@ export async function cacheContents(
 ): Promise<CacheContents> {
   const blobs = namesIn(paths.blobs)
   return {
-    blobs: { count: blobs.length, bytes: sum(blobs.map((name) => statSync(join(paths.blobs, name)).size)) },
+    blobs: { count: blobs.length, bytes: sum(blobs.map((name) => sizeOf(join(paths.blobs, name)))) },
     snapshots: {
       count: namesIn(paths.snapshots).length,
       bytes: await treeBytes(paths.snapshots, helper, job),
@@ -77,7 +77,7 @@ export async function pruneCache(
     readLayoutIndex(paths.index).manifests.flatMap((image) => [...reachable(paths, image).keys()]),
   )
   const orphans = namesIn(paths.blobs).filter((name) => !kept.has(name))
-  const orphanBytes = sum(orphans.map((name) => statSync(join(paths.blobs, name)).size))
+  const orphanBytes = sum(orphans.map((name) => sizeOf(join(paths.blobs, name))))
   for (const name of orphans) removeTree(join(paths.blobs, name))
   return {
     bytes: before.snapshots.bytes + orphanBytes,
@@ -122,6 +122,11 @@ async function treeBytes(directory: string, helper: NativeHelper, job: Job): Pro
 
 function namesIn(directory: string): readonly string[] {
   return existsSync(directory) ? readdirSync(directory) : []
+}
+
+/** What a build takes away in the meantime has no size. */
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0
 }
 
 function sum(numbers: readonly number[]): number {

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
-import type { Readable } from 'node:stream'
 import * as v from 'valibot'
-import { type Descriptor, type Digest, errnoOf, isDigest, type Job } from '../core/index.ts'
+import { type Descriptor, type Digest, errnoOf, fileSystemError, isDigest, type Job } from '../core/index.ts'
 import { writeFileAtomic } from '../io/index.ts'
 import type { ContentStore, Layer } from '../oci/index.ts'
 import type { StorePaths } from '../store/index.ts'
@@ -15,8 +14,8 @@ export interface Cache {
 export interface StepCacheOptions {
   readonly paths: StorePaths
   readonly store: ContentStore
-  /** Opens a layer of a base image from where it came from ("registry/repository"). */
-  readonly openRemote: (descriptor: Descriptor, origin: string, job: Job) => Promise<Readable>
+  /** Brings a layer of a base image to the store, from where it came ("registry/repository"). */
+  readonly fetchRemote: (descriptor: Descriptor, origin: string, job: Job) => Promise<void>
 }
 
 const digest = v.custom<Digest>((value) => typeof value === 'string' && isDigest(value))
@@ -38,7 +37,7 @@ type LayerRecord = v.InferOutput<typeof record>['layers'][number]
  * The cache of a cache directory. An entry counts only while all its layers can be had: here, or for those of a base
  * image where they came from. A damaged entry is a miss.
  */
-export function createStepCache({ paths, store, openRemote }: StepCacheOptions): Cache {
+export function createStepCache({ paths, store, fetchRemote }: StepCacheOptions): Cache {
   const revive = async (saved: LayerRecord, job: Job): Promise<Layer | undefined> => {
     const { diffId, descriptor, created, origin } = saved
     const about = {
@@ -50,8 +49,7 @@ export function createStepCache({ paths, store, openRemote }: StepCacheOptions):
     if (await store.has(descriptor, job))
       return { ...about, open: (opener) => store.open(descriptor, opener) }
     if (origin === undefined) return undefined
-    const fetch = (fetcher: Job) =>
-      store.put(descriptor, () => openRemote(descriptor, origin, fetcher), fetcher)
+    const fetch = (fetcher: Job) => fetchRemote(descriptor, origin, fetcher)
     return {
       ...about,
       fetch,
@@ -88,6 +86,6 @@ function readRecord(path: string): v.InferOutput<typeof record> | undefined {
     return parsed.success ? parsed.output : undefined
   } catch (error) {
     if (errnoOf(error) === 'ENOENT' || error instanceof SyntaxError) return undefined
-    throw error
+    throw fileSystemError(`read "${path}"`, error)
   }
 }

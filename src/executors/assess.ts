@@ -1,10 +1,10 @@
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { release } from 'node:os'
-import { delimiter, join } from 'node:path'
 import type { Job } from '../core/index.ts'
 import { type NativeHelper, type ProbeItem, probeEnvironment, spawnMapped } from '../native/index.ts'
 import { currentUser, rangeRemedy, subordinateIds } from './enter-namespace.ts'
 import type { Executor } from './executor.ts'
+import { findRuntime, RUNTIME_REMEDY } from './find-runtime.ts'
 
 /** Something that the environment does or does not give, and what would mend it. */
 export interface Finding {
@@ -182,16 +182,6 @@ function emulationFinding(items: readonly ProbeItem[]): Finding {
   }
 }
 
-/** The OCI runtimes that the `container` executor can use, in its order. */
-export const RUNTIMES: readonly string[] = ['crun', 'runc']
-
-export function findRuntime(environment: AssessOptions['environment']): string | undefined {
-  const directories = (
-    environment['PATH'] ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-  ).split(delimiter)
-  return RUNTIMES.flatMap((name) => directories.map((directory) => join(directory, name))).find(isExecutable)
-}
-
 function runtimeFinding(environment: AssessOptions['environment']): Finding {
   const runtime = findRuntime(environment)
   if (runtime !== undefined) return { name: 'OCI runtime', ok: true, detail: runtime }
@@ -199,16 +189,7 @@ function runtimeFinding(environment: AssessOptions['environment']): Finding {
     name: 'OCI runtime',
     ok: false,
     detail: 'neither crun nor runc is on PATH',
-    remedy: 'apt-get install crun (only for --executor container)',
-  }
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
+    remedy: RUNTIME_REMEDY,
   }
 }
 

@@ -5,4 +5,6 @@
 export * from './assess.ts'
 export * from './enter-namespace.ts'
 export * from './executor.ts'
+export { requireRuntime } from './find-runtime.ts'
 export * from './namespace-executor.ts'
+export * from './oci-runtime.ts'

@@ -1,14 +1,17 @@
 import { chmodSync, lstatSync, mkdirSync, rmdirSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
-import { type Job, OssbError } from '../core/index.ts'
+import { errnoOf, type Job, OssbError } from '../core/index.ts'
 import { lstatIfPresent, resolveInRoot } from '../fs/index.ts'
 import type { FileOperation, FileSession } from '../native/index.ts'
 import type { ProcessMount } from './executor.ts'
+import { withoutAbort } from './without-abort.ts'
+
+/** A mount whose target has no symbolic links in it, and what kind of file that is. */
+export type PlacedMount = ProcessMount & { readonly kind: 'directory' | 'file' }
 
 /** The mount points of a process, made in its root where they were missing. */
 export interface MountPoints {
-  /** The mounts with their targets as they are without symbolic links. */
-  readonly mounts: readonly ProcessMount[]
+  readonly mounts: readonly PlacedMount[]
   /** Takes away what was made and is still as it was made; the directories above keep the times they have by then. */
   remove(job: Job): Promise<void>
 }
@@ -16,6 +19,8 @@ export interface MountPoints {
 interface MountPointsOptions {
   readonly rootfs: string
   readonly mounts: readonly ProcessMount[]
+  /** Made where it is missing, too, and stays. */
+  readonly cwd: string
   readonly session: FileSession
 }
 
@@ -34,29 +39,30 @@ interface Stub {
  * @throws OssbError ERR_OSSB_EXECUTOR when something in the root is in the way
  */
 export async function makeMountPoints(
-  { rootfs, mounts, session }: MountPointsOptions,
+  { rootfs, mounts, cwd, session }: MountPointsOptions,
   job: Job,
 ): Promise<MountPoints> {
   const stubs: Stub[] = []
   const remove = (last: Job) => removeStubs(rootfs, stubs.splice(0), session, last)
-  const covered: string[] = []
-  const resolved: ProcessMount[] = []
+  for (const path of KERNEL) refuseOther(rootfs, path)
+  const resolved = mounts.map((mount) => ({
+    ...mount,
+    target: withoutLinks(rootfs, mount.target),
+    kind: kindOf(mount),
+  }))
   try {
-    for (const path of KERNEL) {
-      refuseOther(rootfs, path)
-      stubs.push(...(await makePath(join(rootfs, path), 'directory', session, job)))
-      covered.push(path)
-    }
-    for (const mount of mounts) {
-      const path = resolveInRoot(rootfs, mount.target, { last: 'follow' })
-      const target = `/${relative(rootfs, path)}`
-      if (!covered.some((above) => isBelow(target, above)))
-        stubs.push(...(await makePath(path, kindOf(mount), session, job)))
-      covered.push(target)
-      resolved.push({ ...mount, target })
+    makeWorkingDirectory(rootfs, withoutLinks(rootfs, cwd), [
+      ...KERNEL,
+      ...resolved.map(({ target }) => target),
+    ])
+    for (const path of KERNEL) stubs.push(...(await makePath(join(rootfs, path), 'directory', session, job)))
+    for (const [index, mount] of resolved.entries()) {
+      const above = [...KERNEL, ...resolved.slice(0, index).map(({ target }) => target)]
+      if (isCovered(mount.target, above)) continue
+      stubs.push(...(await makePath(join(rootfs, mount.target), mount.kind, session, job)))
     }
   } catch (error) {
-    await remove({ ...job, signal: new AbortController().signal })
+    await remove(withoutAbort(job))
     throw error
   }
   return { mounts: resolved, remove }
@@ -66,11 +72,27 @@ export async function makeMountPoints(
 function refuseOther(rootfs: string, path: string): void {
   const found = lstatIfPresent(join(rootfs, path))
   if (found === undefined || found.isDirectory()) return
-  throw new OssbError('ERR_OSSB_EXECUTOR', `Cannot run a process in the image: its "${path}" is not a directory`)
+  throw new OssbError(
+    'ERR_OSSB_EXECUTOR',
+    `Cannot run a process in the image: its "${path}" is not a directory`,
+  )
 }
 
-function isBelow(path: string, above: string): boolean {
-  return path === above || path.startsWith(above === '/' ? '/' : `${above}/`)
+/** A path inside the root, as it is when every symbolic link on the way was followed. */
+function withoutLinks(rootfs: string, path: string): string {
+  return `/${relative(rootfs, resolveInRoot(rootfs, path, { last: 'follow' }))}`
+}
+
+function isCovered(path: string, mountPoints: readonly string[]): boolean {
+  return mountPoints.some((above) => path === above || path.startsWith(above === '/' ? '/' : `${above}/`))
+}
+
+function makeWorkingDirectory(rootfs: string, cwd: string, mountPoints: readonly string[]): void {
+  const path = join(rootfs, cwd)
+  if (isCovered(cwd, mountPoints) || lstatIfPresent(path) !== undefined) return
+  makeWorkingDirectory(rootfs, dirname(cwd), mountPoints)
+  mkdirSync(path)
+  chmodSync(path, 0o755)
 }
 
 function kindOf(mount: ProcessMount): 'directory' | 'file' {
@@ -87,7 +109,10 @@ async function makePath(
   const existing = lstatIfPresent(path)
   if (existing !== undefined) {
     if (existing.isDirectory() === (kind === 'directory')) return []
-    throw new OssbError('ERR_OSSB_EXECUTOR', `Cannot mount on "${path}": it is ${kind === 'file' ? 'a' : 'no'} directory`)
+    throw new OssbError(
+      'ERR_OSSB_EXECUTOR',
+      `Cannot mount on "${path}": it is ${kind === 'file' ? 'a' : 'no'} directory`,
+    )
   }
   const parent = dirname(path)
   const above = await makePath(parent, 'directory', session, job)
@@ -106,8 +131,9 @@ function timeOf(path: string): FileOperation {
 
 /** What a file is told by, and what changes when somebody changes it. The time of a directory counts for nothing. */
 function identityOf(path: string): string {
-  const { dev, ino, mode, uid, gid, nlink, size, mtimeNs, ...stats } = lstatSync(path, { bigint: true })
-  return [dev, ino, mode, uid, gid, ...(stats.isDirectory() ? [] : [nlink, size, mtimeNs])].join(' ')
+  const stats = lstatSync(path, { bigint: true })
+  const owned = [stats.dev, stats.ino, stats.mode, stats.uid, stats.gid]
+  return [...owned, ...(stats.isDirectory() ? [] : [stats.nlink, stats.size, stats.mtimeNs])].join(' ')
 }
 
 /** The process may have put links in the way since: what is not where it was is not touched. */
@@ -130,7 +156,8 @@ function removeEmpty(path: string): boolean {
     if (lstatSync(path).isDirectory()) rmdirSync(path)
     else unlinkSync(path)
     return true
-  } catch {
-    return false
+  } catch (error) {
+    if (errnoOf(error) === 'ENOTEMPTY' || errnoOf(error) === 'EEXIST') return false
+    throw error
   }
 }

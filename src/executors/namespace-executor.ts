@@ -1,10 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Job } from '../core/index.ts'
 import { lookupUser } from '../fs/index.ts'
 import { type NativeHelper, runInRoot } from '../native/index.ts'
-import type { Executor, Probe, ProcessResult, ProcessSpec } from './executor.ts'
-import { hostsFile, resolverFile } from './network-files.ts'
+import type { Executor, ProcessResult, ProcessSpec } from './executor.ts'
+import { networkMounts } from './network-files.ts'
+import { environmentOf } from './process-environment.ts'
+import { tryToRun } from './trial-run.ts'
 
 export interface NamespaceExecutorOptions {
   /** `local` for root, `rootless` inside a user namespace: the same from here on. */
@@ -12,19 +14,13 @@ export interface NamespaceExecutorOptions {
   readonly helper: NativeHelper
   /** Where the files that a process sees in /etc are written while it runs. */
   readonly scratch: () => string
-  readonly probe: () => Promise<Probe>
 }
 
 /**
  * Runs a process by pivot_root in new mount, pid, ipc, uts and cgroup namespaces of the namespace that the builder
  * itself entered at its start.
  */
-export function createNamespaceExecutor({
-  name,
-  helper,
-  scratch,
-  probe,
-}: NamespaceExecutorOptions): Executor {
+export function createNamespaceExecutor({ name, helper, scratch }: NamespaceExecutorOptions): Executor {
   const run = async (process: ProcessSpec, rootfs: string, job: Job): Promise<ProcessResult> => {
     const user = lookupUser(rootfs, process.user)
     const files = mkdtempSync(join(scratch(), 'etc-'))
@@ -34,9 +30,7 @@ export function createNamespaceExecutor({
         {
           root: rootfs,
           args: process.args,
-          env: process.env.some((variable) => variable.startsWith('HOME='))
-            ? process.env
-            : [...process.env, `HOME=${user.home}`],
+          env: environmentOf(process, user),
           cwd: process.cwd,
           uid: user.uid,
           gid: user.gid,
@@ -45,11 +39,7 @@ export function createNamespaceExecutor({
           network: process.network === 'none' ? 'none' : 'host',
           security: process.security,
           shmSize: process.shmSize,
-          mounts: [
-            fileMount(files, 'hosts', hostsFile(process)),
-            fileMount(files, 'resolv.conf', resolverFile()),
-            ...process.mounts,
-          ],
+          mounts: [...networkMounts(process, files), ...process.mounts],
         },
         (stream, chunk) => job.emit({ type: 'log', stream, chunk }),
         job,
@@ -58,11 +48,5 @@ export function createNamespaceExecutor({
       rmSync(files, { recursive: true, force: true })
     }
   }
-  return { name, probe, run }
-}
-
-function fileMount(directory: string, name: string, content: string) {
-  const source = join(directory, name)
-  writeFileSync(source, content)
-  return { type: 'bind', source, target: `/etc/${name}`, readonly: true } as const
+  return { name, probe: () => tryToRun(run, { helper, directory: scratch() }), run }
 }

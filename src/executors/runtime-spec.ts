@@ -1,6 +1,7 @@
 import type { ProcessUser } from '../fs/index.ts'
 import { capabilitiesFor } from './capabilities.ts'
-import type { ProcessMount, ProcessSpec } from './executor.ts'
+import type { ProcessSpec } from './executor.ts'
+import type { PlacedMount } from './mount-points.ts'
 import { environmentOf } from './process-environment.ts'
 import { type SeccompProfile, seccompProfile } from './seccomp-profile.ts'
 
@@ -47,8 +48,8 @@ export interface RuntimeSpecOptions {
   readonly process: ProcessSpec
   readonly user: ProcessUser
   readonly rootfs: string
-  /** What is mounted besides the kernel's own file systems, in order; targets without links in them. */
-  readonly mounts: readonly ProcessMount[]
+  /** What is mounted besides the kernel's own file systems, in order. */
+  readonly mounts: readonly PlacedMount[]
   /** The capabilities that can be given at all, as bits. */
   readonly bounding: bigint
   /** Node's name of the machine's architecture. */
@@ -89,9 +90,14 @@ export function runtimeSpec(options: RuntimeSpecOptions): RuntimeSpec {
     hostname: process.hostname,
     mounts: [...kernelMounts(process), ...mounts.map((mount) => runtimeMount(mount, isSandbox))],
     linux: {
-      namespaces: ['pid', 'ipc', 'uts', 'mount', 'cgroup', ...(process.network === 'none' ? ['network'] : [])].map(
-        (type) => ({ type }),
-      ),
+      namespaces: [
+        'pid',
+        'ipc',
+        'uts',
+        'mount',
+        'cgroup',
+        ...(process.network === 'none' ? ['network'] : []),
+      ].map((type) => ({ type })),
       maskedPaths: isSandbox ? HIDDEN : [],
       readonlyPaths: isSandbox ? PROTECTED : [],
       ...(isSandbox ? { seccomp: seccompProfile(architecture) } : {}),
@@ -119,7 +125,14 @@ function kernelMounts({ shmSize, network, security }: ProcessSpec): readonly Run
   return [
     kernelMount('/proc', 'proc', limited),
     kernelMount('/dev', 'tmpfs', ['nosuid', 'strictatime', 'mode=755', 'size=65536k']),
-    kernelMount('/dev/pts', 'devpts', ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5']),
+    kernelMount('/dev/pts', 'devpts', [
+      'nosuid',
+      'noexec',
+      'newinstance',
+      'ptmxmode=0666',
+      'mode=0620',
+      'gid=5',
+    ]),
     kernelMount('/dev/shm', 'tmpfs', [...limited, 'mode=1777', `size=${shmSize}`]),
     kernelMount('/dev/mqueue', 'mqueue', limited),
     sysMount({ network, security }, limited),
@@ -134,7 +147,8 @@ function sysMount(
   { network, security }: Pick<ProcessSpec, 'network' | 'security'>,
   limited: readonly string[],
 ): RuntimeMount {
-  if (network === 'none') return kernelMount('/sys', 'sysfs', security === 'sandbox' ? [...limited, 'ro'] : limited)
+  if (network === 'none')
+    return kernelMount('/sys', 'sysfs', security === 'sandbox' ? [...limited, 'ro'] : limited)
   const options = security === 'sandbox' ? ['rbind', ...limited, 'ro', 'rro'] : ['rbind', ...limited]
   return { destination: '/sys', type: 'none', source: '/sys', options }
 }
@@ -143,16 +157,21 @@ function kernelMount(destination: string, type: string, options: readonly string
   return { destination, type, source: type, options }
 }
 
-/** nodev: root in a RUN may make device nodes, and on a real root's machine they would work. */
-function runtimeMount(mount: ProcessMount, isSandbox: boolean): RuntimeMount {
+/**
+ * nodev: root in a RUN may make device nodes, and on a real root's machine they would work. Only a directory can have
+ * mounts below it, and runtimes take recursive options for nothing else.
+ */
+function runtimeMount(mount: PlacedMount, isSandbox: boolean): RuntimeMount {
   if (mount.type === 'tmpfs') {
     const size = mount.size === undefined ? [] : [`size=${mount.size}`]
     return kernelMount(mount.target, 'tmpfs', ['nosuid', 'nodev', 'mode=1777', ...size])
   }
+  const flags = [...(mount.readonly ? ['ro'] : []), ...(isSandbox ? ['nodev'] : [])]
+  const recursive = mount.kind === 'directory' ? flags.map((flag) => `r${flag}`) : []
   return {
     destination: mount.target,
     type: 'none',
     source: mount.source,
-    options: ['rbind', ...(mount.readonly ? ['ro', 'rro'] : ['rw']), ...(isSandbox ? ['nodev'] : [])],
+    options: ['rbind', ...flags, ...recursive],
   }
 }

@@ -1,3 +1,4 @@
+import { posix } from 'node:path'
 import type { FileType } from '../core/index.ts'
 
 export const BLOCK_BYTES = 512
@@ -44,37 +45,53 @@ const MAX_SIZE = 0o77777777777
  */
 export function encodeTarHeader(header: TarHeader): Buffer {
   const path = Buffer.from(header.path)
-  const split = splitPath(path)
-  const link = Buffer.from(header.linkTarget)
-  const records: [string, Uint8Array][] = []
-  if (split === undefined || !isAscii(path)) records.push(['path', path])
-  if (link.length > NAME_BYTES || !isAscii(link)) records.push(['linkpath', link])
-  if (header.uid > MAX_ID) records.push(['uid', Buffer.from(String(header.uid))])
-  if (header.gid > MAX_ID) records.push(['gid', Buffer.from(String(header.gid))])
-  if (header.size > MAX_SIZE) records.push(['size', Buffer.from(String(header.size))])
-  for (const [name, value] of header.xattrs) records.push([`SCHILY.xattr.${name}`, value])
-  const block = encodeBlock(
-    header,
-    split ?? { prefix: Buffer.alloc(0), name: toAscii(path) },
-    toAscii(link),
-    TYPE_FLAGS[header.type],
-  )
-  return records.length === 0 ? block : Buffer.concat([encodePax(header.path, records), block])
+  const split = isAscii(path) ? splitPath(path) : undefined
+  const records = paxRecords(header)
+  if (split !== undefined && records.length === 0) return encodeBlock(header, split)
+  const isPlain = path.length <= NAME_BYTES && split !== undefined
+  return Buffer.concat([
+    // Once there is a pax header, it also has the path that a prefix could have held.
+    encodePax(header.path, isPlain ? records : [['path', path], ...records]),
+    encodeBlock(header, { prefix: EMPTY, name: toAscii(path) }),
+  ])
 }
 
-function encodePax(path: string, records: readonly [string, Uint8Array][]): Buffer {
+const EMPTY = Buffer.alloc(0)
+
+type PaxRecord = readonly [key: string, value: Uint8Array]
+
+/** What a plain header has no room for, but the path. */
+function paxRecords(header: TarHeader): readonly PaxRecord[] {
+  const link = Buffer.from(header.linkTarget)
+  const seconds = wholeSeconds(header.mtimeNs)
+  const number = (value: number) => Buffer.from(String(value))
+  const candidates: readonly (PaxRecord | false)[] = [
+    (link.length > NAME_BYTES || !isAscii(link)) && ['linkpath', link],
+    header.uid > MAX_ID && ['uid', number(header.uid)],
+    header.gid > MAX_ID && ['gid', number(header.gid)],
+    header.size > MAX_SIZE && ['size', number(header.size)],
+    (seconds < 0 || seconds > MAX_SIZE) && ['mtime', number(seconds)],
+    ...[...header.xattrs].map(([name, value]): PaxRecord => [`SCHILY.xattr.${name}`, value]),
+  ]
+  return candidates.filter((candidate) => candidate !== false)
+}
+
+function encodePax(path: string, records: readonly PaxRecord[]): Buffer {
   const sorted = [...records].sort(([a], [b]) => (a < b ? -1 : 1))
   const body = Buffer.concat(sorted.map(([key, value]) => encodePaxRecord(key, value)))
-  const slash = path.replace(/\/+$/, '').lastIndexOf('/')
-  const name = `${path.slice(0, slash + 1)}PaxHeaders.0/${path.slice(slash + 1)}`.replace(/\/+$/, '')
-  const header = { mode: 0, uid: 0, gid: 0, size: body.length, mtimeNs: 0n, devMajor: 0, devMinor: 0 }
-  const block = encodeBlock(
-    header,
-    { prefix: Buffer.alloc(0), name: toAscii(Buffer.from(name)).subarray(0, NAME_BYTES) },
-    Buffer.alloc(0),
-    'x',
-  )
-  return Buffer.concat([block, body, Buffer.alloc(paddingOf(body.length))])
+  return Buffer.concat([
+    finishBlock(startBlock(paxName(path), { mode: 0, uid: 0, gid: 0, size: body.length, mtimeNs: 0n }, 'x')),
+    body,
+    Buffer.alloc(paddingOf(body.length)),
+  ])
+}
+
+/** `<directory>/PaxHeaders.0/<name>`, where a path that ends with a slash is a directory without a name behind it. */
+function paxName(path: string): Uint8Array {
+  const slash = path.lastIndexOf('/')
+  const name = posix.join(path.slice(0, slash + 1), 'PaxHeaders.0', path.slice(slash + 1))
+  const ascii = Buffer.from(toAscii(Buffer.from(name))).toString('latin1', 0, NAME_BYTES)
+  return Buffer.from(ascii.replace(/\/+$/, ''))
 }
 
 /** `LENGTH key=value\n`, where LENGTH counts the whole record, itself included. */
@@ -85,38 +102,54 @@ function encodePaxRecord(key: string, value: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from(String(length)), rest])
 }
 
-type BlockFields = Pick<TarHeader, 'mode' | 'uid' | 'gid' | 'size' | 'mtimeNs' | 'devMajor' | 'devMinor'>
+type CommonFields = Pick<TarHeader, 'mode' | 'uid' | 'gid' | 'size' | 'mtimeNs'>
 
-function encodeBlock(fields: BlockFields, path: SplitPath, link: Uint8Array, typeFlag: string): Buffer {
+function encodeBlock(header: TarHeader, path: SplitPath): Buffer {
+  const block = startBlock(path.name, header, TYPE_FLAGS[header.type])
+  writeText(block, 157, NAME_BYTES, toAscii(Buffer.from(header.linkTarget)))
+  writeOctal(block, 329, 8, header.devMajor)
+  writeOctal(block, 337, 8, header.devMinor)
+  block.set(path.prefix, 345)
+  return finishBlock(block)
+}
+
+/** The fields that every header has; a value too large for its field is left to a pax header and becomes 0. */
+function startBlock(name: Uint8Array, fields: CommonFields, typeFlag: string): Buffer {
   const block = Buffer.alloc(BLOCK_BYTES)
-  block.set(path.name.subarray(0, NAME_BYTES), 0)
+  const seconds = wholeSeconds(fields.mtimeNs)
+  writeText(block, 0, NAME_BYTES, name)
   writeOctal(block, 100, 8, fields.mode)
   writeOctal(block, 108, 8, fields.uid > MAX_ID ? 0 : fields.uid)
   writeOctal(block, 116, 8, fields.gid > MAX_ID ? 0 : fields.gid)
   writeOctal(block, 124, 12, fields.size > MAX_SIZE ? 0 : fields.size)
-  writeOctal(block, 136, 12, wholeSeconds(fields.mtimeNs))
+  writeOctal(block, 136, 12, seconds < 0 || seconds > MAX_SIZE ? 0 : seconds)
   block.write(typeFlag, 156, 'latin1')
-  block.set(link.subarray(0, NAME_BYTES), 157)
   block.write('ustar\u000000', 257, 'latin1')
-  writeOctal(block, 329, 8, fields.devMajor)
-  writeOctal(block, 337, 8, fields.devMinor)
-  block.set(path.prefix, 345)
-  writeChecksum(block)
   return block
 }
 
-/** Seconds, rounded down; a time before the epoch can't be written in a plain header and becomes the epoch. */
-function wholeSeconds(ns: bigint): number {
-  return ns < 0n ? 0 : Number(ns / 1_000_000_000n)
+/** A text that is cut ends without a slash: some readers take a plain file with one for a directory. */
+function writeText(block: Buffer, offset: number, width: number, text: Uint8Array): void {
+  let end = Math.min(text.length, width)
+  if (text.length > width) while (text[end - 1] === 0x2f) end -= 1
+  block.set(text.subarray(0, end), offset)
 }
+
+/** Seconds since the epoch, rounded down. */
+function wholeSeconds(ns: bigint): number {
+  const seconds = ns / NS_PER_SECOND
+  return Number(ns < 0n && seconds * NS_PER_SECOND !== ns ? seconds - 1n : seconds)
+}
+
+const NS_PER_SECOND = 1_000_000_000n
 
 function writeOctal(block: Buffer, offset: number, width: number, value: number): void {
   block.write(value.toString(8).padStart(width - 1, '0'), offset, 'latin1')
 }
 
-function writeChecksum(block: Buffer): void {
-  block.fill(0x20, 148, 156)
+function finishBlock(block: Buffer): Buffer {
   block.write(`${checksumOf(block).toString(8).padStart(6, '0')}\u0000 `, 148, 'latin1')
+  return block
 }
 
 /** Sum of all bytes of a header block, the checksum field itself counted as blanks. */
@@ -133,7 +166,7 @@ interface SplitPath {
 
 /** The path as ustar's prefix and name, cut at the last slash that makes both fit; undefined where none does. */
 function splitPath(path: Buffer): SplitPath | undefined {
-  if (path.length <= NAME_BYTES) return { prefix: Buffer.alloc(0), name: path }
+  if (path.length <= NAME_BYTES) return { prefix: EMPTY, name: path }
   if (path.length > NAME_BYTES + 1 + PREFIX_BYTES) return undefined
   const end = path.at(-1) === 0x2f ? path.length - 1 : path.length
   const slash = path.subarray(0, Math.min(end, PREFIX_BYTES + 1)).lastIndexOf(0x2f)

@@ -40,7 +40,7 @@ export async function* readTar(chunks: AsyncIterable<Uint8Array>): AsyncGenerato
   let overrides: Overrides = { records: new Map() }
   for (let block = await nextHeader(reader); block !== undefined; block = await nextHeader(reader)) {
     const flag = String.fromCharCode(block[156] ?? 0)
-    const size = sizeOf(block, overrides)
+    const size = sizeOf(block, flag, new Map([...global, ...overrides.records]))
     if (flag === 'g') global = mergeRecords(global, await readMetadata(reader, size))
     else if (flag === 'x')
       overrides = { ...overrides, records: mergeRecords(overrides.records, await readMetadata(reader, size)) }
@@ -91,13 +91,17 @@ function signedChecksumOf(block: Uint8Array): number {
   return sum
 }
 
-function sizeOf(block: Buffer, overrides: Overrides): number {
-  const record = 'gx'.includes(String.fromCharCode(block[156] ?? 0))
-    ? undefined
-    : overrides.records.get('size')
-  const size = record === undefined ? readNumber(block, 124, 12) : Number(record.toString())
+/** Bytes that follow a header. A pax record speaks of the entry, never of the headers in front of it. */
+function sizeOf(block: Buffer, flag: string, records: ReadonlyMap<string, Buffer>): number {
+  const record = 'gxLK'.includes(flag) ? undefined : records.get('size')
+  const size = record === undefined ? readNumber(block, 124, 12) : decimal(record.toString())
   if (!Number.isSafeInteger(size) || size < 0) throw invalid('an entry has an impossible size')
   return size
+}
+
+/** The value of a text of decimal digits; NaN for any other. */
+function decimal(text: string): number {
+  return /^\d+$/.test(text) ? Number(text) : Number.NaN
 }
 
 interface OpenEntry {
@@ -114,7 +118,7 @@ async function openEntry(
   const flag = String.fromCharCode(block[156] ?? 0)
   const sparse = await readSparseMap(reader, block, overrides, flag)
   const type = flag === 'S' ? 'file' : TYPES[flag]
-  const header = readHeader(block, overrides, type ?? 'file', sparse)
+  const header = readHeader(block, overrides, type ?? 'file', sparse?.realSize ?? size)
   // A file by an old writer whose name ends in "/" is a directory; links and devices have no content, whatever they say.
   const stored =
     header.type === 'file' ? size - (sparse?.mapBytes ?? 0) : flag === '5' || type !== undefined ? 0 : size
@@ -147,7 +151,7 @@ function readHeader(
   block: Buffer,
   { records, longName, longLink }: Overrides,
   type: TarEntryType,
-  sparse: SparseMap | undefined,
+  size: number,
 ): TarHeader {
   const prefix =
     block.toString('latin1', 257, 262) === 'ustar' && block[262] === 0
@@ -157,15 +161,16 @@ function readHeader(
   const plainName = prefix.length === 0 ? shortName : Buffer.concat([prefix, Buffer.from('/'), shortName])
   const path = utf8(records.get('GNU.sparse.name') ?? records.get('path') ?? longName ?? plainName)
   const isFile = type === 'file' && !path.endsWith('/')
-  const size = readNumber(block, 124, 12)
   return {
     path,
     type: type === 'file' && !isFile ? 'directory' : type,
     mode: readNumber(block, 100, 8) & 0o7777,
     uid: readId(block, 108, records.get('uid')),
     gid: readId(block, 116, records.get('gid')),
-    size: isFile ? (sparse?.realSize ?? Number(records.get('size')?.toString() ?? size)) : 0,
-    mtimeNs: readTime(records.get('mtime')) ?? BigInt(readNumber(block, 136, 12)) * 1_000_000_000n,
+    size: isFile ? size : 0,
+    mtimeNs: representable(
+      readTime(records.get('mtime')) ?? BigInt(readNumber(block, 136, 12)) * 1_000_000_000n,
+    ),
     linkTarget: utf8(records.get('linkpath') ?? longLink ?? untilNul(block.subarray(157, 257))),
     devMajor: type === 'character' || type === 'block' ? readNumber(block, 329, 8) : 0,
     devMinor: type === 'character' || type === 'block' ? readNumber(block, 337, 8) : 0,
@@ -183,7 +188,7 @@ function readXattrs(records: ReadonlyMap<string, Buffer>): ReadonlyMap<string, U
 }
 
 function readId(block: Buffer, offset: number, record: Buffer | undefined): number {
-  const id = record === undefined ? readNumber(block, offset, 8) : Number(record.toString())
+  const id = record === undefined ? readNumber(block, offset, 8) : decimal(record.toString())
   if (!Number.isSafeInteger(id) || id < 0 || id > 0xffff_fffe)
     throw invalid('an entry has an impossible owner')
   return id
@@ -198,6 +203,13 @@ function readTime(record: Buffer | undefined): bigint | undefined {
   return match[1] === '-' ? -ns : ns
 }
 
+const MAX_TIME_NS = 2n ** 63n - 1n
+
+/** The nearest time that file systems have: some writers put year 1 where they know no time. */
+function representable(ns: bigint): bigint {
+  return ns > MAX_TIME_NS ? MAX_TIME_NS : ns < -MAX_TIME_NS ? -MAX_TIME_NS : ns
+}
+
 /** A number field: octal digits, or big-endian binary where the first bit is set (GNU). */
 function readNumber(block: Buffer, offset: number, width: number): number {
   const first = block[offset] ?? 0
@@ -208,8 +220,9 @@ function readNumber(block: Buffer, offset: number, width: number): number {
   }
   const text = block
     .toString('latin1', offset, offset + width)
-    .replace(/[\u0000 ]+$/, '')
-    .trimStart()
+    .replace(/^[\u0000 ]+/, '')
+    .replace(/\u0000.*$/s, '')
+    .trimEnd()
   if (text === '') return 0
   if (!/^[0-7]+$/.test(text)) throw invalid('a header has a field that is not a number')
   return Number.parseInt(text, 8)
@@ -219,18 +232,25 @@ function mergeRecords(into: ReadonlyMap<string, Buffer>, body: Buffer): Readonly
   const merged = new Map(into)
   for (let at = 0; at < body.length; ) {
     const blank = body.indexOf(0x20, at)
-    const length = blank === -1 ? Number.NaN : Number(body.toString('latin1', at, blank))
+    const length = blank === -1 ? Number.NaN : decimal(body.toString('latin1', at, blank))
     const record = body.subarray(blank + 1, at + length - 1)
     const equals = record.indexOf(0x3d)
     if (!(length > blank - at + 1) || at + length > body.length || equals === -1)
       throw invalid('a pax header is malformed')
     const [key, value] = [record.toString('utf8', 0, equals), record.subarray(equals + 1)]
+    // The map of pax 0.0 is spread over many records of the same names.
+    if (key === 'GNU.sparse.offset' || key === 'GNU.sparse.numbytes') appendToMap(merged, value)
     // An empty value takes a global record back (POSIX); an extended attribute may well be empty.
-    if (value.length === 0 && !key.startsWith('SCHILY.xattr.')) merged.delete(key)
+    else if (value.length === 0 && !key.startsWith('SCHILY.xattr.')) merged.delete(key)
     else merged.set(key, value)
     at += length
   }
   return merged
+}
+
+function appendToMap(records: Map<string, Buffer>, value: Buffer): void {
+  const known = records.get('GNU.sparse.map')
+  records.set('GNU.sparse.map', known === undefined ? value : Buffer.concat([known, Buffer.from(','), value]))
 }
 
 async function readMetadata(reader: ByteReader, size: number): Promise<Buffer> {
@@ -257,15 +277,16 @@ async function readSparseMap(
   flag: string,
 ): Promise<SparseMap | undefined> {
   if (flag === 'S') return readOldSparseMap(reader, block)
-  const realSize = Number((records.get('GNU.sparse.realsize') ?? records.get('GNU.sparse.size'))?.toString())
-  if (records.get('GNU.sparse.major')?.toString() === '1') {
-    const { numbers, mapBytes } = await readSparseNumbers(reader)
-    return { realSize, segments: segmentsOf(numbers), mapBytes }
-  }
+  const stated = records.get('GNU.sparse.realsize') ?? records.get('GNU.sparse.size')
   const map = records.get('GNU.sparse.map')
-  return map === undefined
-    ? undefined
-    : { realSize, segments: segmentsOf(map.toString().split(',').map(Number)), mapBytes: 0 }
+  const hasMapInContent = records.get('GNU.sparse.major')?.toString() === '1'
+  if (!hasMapInContent && map === undefined) return undefined
+  const realSize = decimal(stated?.toString() ?? '')
+  if (!Number.isSafeInteger(realSize)) throw invalid('a sparse map is malformed')
+  if (map !== undefined && !hasMapInContent)
+    return { realSize, segments: segmentsOf(map.toString().split(',').map(decimal)), mapBytes: 0 }
+  const { numbers, mapBytes } = await readSparseNumbers(reader)
+  return { realSize, segments: segmentsOf(numbers), mapBytes }
 }
 
 async function readOldSparseMap(reader: ByteReader, block: Buffer): Promise<SparseMap> {
@@ -286,19 +307,22 @@ async function readOldSparseMap(reader: ByteReader, block: Buffer): Promise<Spar
   return { realSize: readNumber(block, 483, 12), segments: segmentsOf(numbers), mapBytes: 0 }
 }
 
+/** Decimal lines, padded to whole blocks: how many segments there are, then offset and length of each. */
 async function readSparseNumbers(reader: ByteReader): Promise<{ numbers: number[]; mapBytes: number }> {
-  let text = ''
-  let mapBytes = 0
-  for (let wanted = Number.POSITIVE_INFINITY; ; ) {
-    const lines = text.split('\n')
-    if (lines.length > 1) wanted = 2 * Number(lines[0]) + 1
-    if (lines.length > wanted) return { numbers: lines.slice(1, wanted).map(Number), mapBytes }
+  const numbers: number[] = []
+  let rest = ''
+  for (let mapBytes = BLOCK_BYTES; mapBytes <= MAX_METADATA_BYTES; mapBytes += BLOCK_BYTES) {
     const block = await reader.take(BLOCK_BYTES)
-    if (block.length < BLOCK_BYTES || mapBytes > MAX_METADATA_BYTES)
-      throw invalid('a sparse map is malformed')
-    text += block.toString('latin1')
-    mapBytes += BLOCK_BYTES
+    if (block.length < BLOCK_BYTES) break
+    const lines = (rest + block.toString('latin1')).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) {
+      if (numbers.length > 0 && numbers.length > 2 * (numbers[0] ?? 0)) break
+      numbers.push(decimal(line))
+    }
+    if (numbers.length > 0 && numbers.length > 2 * (numbers[0] ?? 0)) return { numbers: numbers.slice(1), mapBytes }
   }
+  throw invalid('a sparse map is malformed')
 }
 
 function segmentsOf(numbers: readonly number[]): SparseMap['segments'] {

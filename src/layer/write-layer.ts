@@ -139,7 +139,7 @@ function createChunker(): Chunker {
       const fd = openContent(path)
       try {
         for (let left = entry.size; left > 0; ) {
-          const count = readSync(fd, chunk, used, Math.min(left, CHUNK_BYTES - used), null)
+          const count = readContent(fd, chunk, used, Math.min(left, CHUNK_BYTES - used), path)
           if (count === 0)
             throw new OssbError(
               'ERR_OSSB_FILESYSTEM',
@@ -158,6 +158,14 @@ function createChunker(): Chunker {
       if (used > 0) yield chunk.subarray(0, used)
       used = 0
     },
+  }
+}
+
+function readContent(fd: number, into: Buffer, offset: number, length: number, path: string): number {
+  try {
+    return readSync(fd, into, offset, length, null)
+  } catch (error) {
+    throw fileSystemError(`read "${path}" for a layer`, error)
   }
 }
 

@@ -1,13 +1,11 @@
 import {
   type Descriptor,
-  familiarReference,
   formatPlatform,
   isIndexType,
   type Job,
   OssbError,
   type Platform,
   platformRank,
-  type Reference,
 } from '../core/index.ts'
 import { parseIndex, type Repository } from '../oci/index.ts'
 import { readDocument } from './read-document.ts'
@@ -21,6 +19,14 @@ export interface ResolvedImage {
 
 const MAX_DEPTH = 4
 
+/** An image by its name in a repository, and in the words of the user. */
+export interface NamedImage {
+  /** A tag or a digest. */
+  readonly name: string
+  /** As the user wrote it, for messages. */
+  readonly reference: string
+}
+
 /**
  * Finds the image that a name stands for on a platform: in an index the entry that serves it best, the first one
  * among equals. An image without an index is taken as it is.
@@ -28,11 +34,11 @@ const MAX_DEPTH = 4
  */
 export async function resolveForPlatform(
   repository: Repository,
-  reference: Reference,
+  { name, reference }: NamedImage,
   platform: Platform,
   job: Job,
 ): Promise<ResolvedImage> {
-  const root = await repository.resolve(reference.digest ?? reference.tag ?? 'latest', job)
+  const root = await repository.resolve(name, job)
   if (!isIndexType(root.mediaType)) return { manifest: root, root }
   const entries = await entriesOf(repository, root, { depth: 1, job })
   const manifest = bestEntry(entries, platform)
@@ -42,7 +48,7 @@ export async function resolveForPlatform(
   ]
   throw new OssbError(
     'ERR_OSSB_NOT_FOUND',
-    `Cannot use "${familiarReference(reference)}": it has no image for ${formatPlatform(platform)}`,
+    `Cannot use "${reference}": it has no image for ${formatPlatform(platform)}`,
     {
       hint:
         available.length === 0

@@ -10,17 +10,22 @@ import { type SnapshotContext, unpackLayer } from './context.ts'
  * The directory of a kept snapshot's files, or undefined. Snapshots are never synced to the disk, so those of an
  * earlier boot may have lost bytes in a crash: they are not used, and made again from their layers.
  */
-export function keptSnapshot(context: SnapshotContext, chainId: Digest): string | undefined {
-  const path = context.paths.snapshot(chainId)
-  const boot = readIfPresent(join(path, 'boot'))
-  if (boot === bootId()) return join(path, 'fs')
-  if (boot !== undefined) discard(context, path)
+export function keptSnapshot(context: SnapshotContext, id: Digest): string | undefined {
+  const path = context.paths.snapshot(id)
+  if (readIfPresent(join(path, 'boot')) === bootId()) return join(path, 'fs')
+  discard(context, path)
   return undefined
 }
 
 function discard(context: SnapshotContext, path: string): void {
   const grave = join(context.workspace.directory(), 'old')
-  renameSync(path, grave)
+  try {
+    renameSync(path, grave)
+  } catch (error) {
+    // There is none, or another build was faster.
+    if (errnoOf(error) === 'ENOENT') return
+    throw error
+  }
   removeTree(grave)
 }
 
@@ -28,17 +33,17 @@ function discard(context: SnapshotContext, path: string): void {
  * Moves a finished tree to its place among the snapshots. Another build may have been first: then both hold the same
  * content, and the one that is there stays.
  */
-export function keepSnapshot(context: SnapshotContext, chainId: Digest, tree: string): string {
+export function keepSnapshot(context: SnapshotContext, id: Digest, tree: string): string {
   const holder = context.workspace.directory()
   renameSync(tree, join(holder, 'fs'))
   writeFileSync(join(holder, 'boot'), bootId())
   mkdirSync(context.paths.snapshots, { recursive: true })
   try {
-    renameSync(holder, context.paths.snapshot(chainId))
+    renameSync(holder, context.paths.snapshot(id))
   } catch (error) {
     if (errnoOf(error) !== 'ENOTEMPTY' && errnoOf(error) !== 'EEXIST') throw error
   }
-  return join(context.paths.snapshot(chainId), 'fs')
+  return join(context.paths.snapshot(id), 'fs')
 }
 
 /** Names the time since the machine was started (proc_sys_kernel(5)). */
@@ -66,15 +71,24 @@ export async function unpackBase(
   if (kept !== undefined) return kept
   const tree = join(context.workspace.directory(), 'fs')
   mkdirSync(tree, { mode: 0o755 })
+  const failure = new AbortController()
+  const fetcher: Job = {
+    signal: AbortSignal.any([job.signal, failure.signal]),
+    emit: (event) => job.emit(event),
+  }
   // All layers come at once; they are unpacked in their order, each as soon as it is here.
-  const arrivals = layers.map((layer) => layer.fetch?.(job) ?? Promise.resolve())
+  const arrivals = layers.map((layer) => layer.fetch?.(fetcher) ?? Promise.resolve())
+  const settled = Promise.allSettled(arrivals)
   try {
     for (const [i, layer] of layers.entries()) {
       await arrivals[i]
       await unpackLayer(layer, tree, context, job)
     }
+  } catch (error) {
+    failure.abort(error)
+    throw error
   } finally {
-    await Promise.allSettled(arrivals)
+    await settled
   }
   return keepSnapshot(context, chainId, tree)
 }

@@ -11,7 +11,7 @@ export function sameMetadata(a: FileEntry, b: FileEntry): boolean {
     a.mode === b.mode &&
     a.uid === b.uid &&
     a.gid === b.gid &&
-    a.size === b.size &&
+    (a.type !== 'file' || a.size === b.size) &&
     a.mtimeNs === b.mtimeNs &&
     a.linkTarget === b.linkTarget &&
     a.rdevMajor === b.rdevMajor &&

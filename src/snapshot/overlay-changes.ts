@@ -40,8 +40,8 @@ export async function* overlayChanges(
         yield { type: 'delete', path: hidden.shift() ?? '' }
       const parent = directories.get(parentOf(entry.path)) ?? { inLower: false, opaque: false }
       const below = parent.inLower ? lowerEntry(trees.lower, entry.path) : undefined
-      if (isWhiteout(entry)) {
-        if (below !== undefined) yield { type: 'delete', path: entry.path }
+      if (isWhiteout(entry) || entry.type === 'socket') {
+        if (below !== undefined && below.type !== 'socket') yield { type: 'delete', path: entry.path }
         continue
       }
       if (entry.type === 'directory') {
@@ -79,7 +79,7 @@ function isWhiteout(entry: FileEntry): boolean {
 /** Children that only the lower directory has, where the upper one is opaque. */
 function hiddenBy(trees: OverlayTrees, path: string): readonly string[] {
   const shown = new Set(readdirSync(join(trees.upper, path)))
-  return readdirSync(join(trees.lower, path))
-    .filter((name) => !shown.has(name))
-    .map((name) => posix.join(path, name))
+  return readdirSync(join(trees.lower, path), { withFileTypes: true })
+    .filter((child) => !shown.has(child.name) && !child.isSocket())
+    .map((child) => posix.join(path, child.name))
 }

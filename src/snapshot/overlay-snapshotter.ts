@@ -4,7 +4,7 @@ import type { Digest, Job } from '../core/index.ts'
 import { removeTree } from '../fs/index.ts'
 import type { Layer } from '../oci/index.ts'
 import { keepSnapshot, keptSnapshot, unpackBase } from './base.ts'
-import { baseLayerCount, chainIdOf } from './chain-id.ts'
+import { baseLayerCount, chainIdOf, upperIdOf } from './chain-id.ts'
 import { type SnapshotContext, unpackLayer } from './context.ts'
 import { overlayChanges } from './overlay-changes.ts'
 import type { RootView, Snapshotter, WorkingRoot } from './snapshot.ts'
@@ -22,27 +22,23 @@ export function createOverlaySnapshotter(context: SnapshotContext): Snapshotter 
     const chainId = chainIdOf(layers)
     const known = underWay.get(chainId)
     if (known !== undefined) return known
-    const unpacking = unpackState(layers, chainId, job)
+    const unpacking = unpackState(layers, job)
     underWay.set(chainId, unpacking)
     unpacking.catch(() => underWay.delete(chainId))
     return unpacking
   }
 
-  const unpackState = async (
-    layers: readonly Layer[],
-    chainId: Digest,
-    job: Job,
-  ): Promise<readonly string[]> => {
+  const unpackState = async (layers: readonly Layer[], job: Job): Promise<readonly string[]> => {
     if (baseLayerCount(layers) === layers.length) return [await unpackBase(layers, context, job)]
     const below = await lowersOf(layers.slice(0, -1), job)
-    const kept = keptSnapshot(context, chainId)
+    const kept = keptSnapshot(context, upperIdOf(layers))
     if (kept !== undefined) return [kept, ...below]
     const layer = layers.at(-1)
     if (layer === undefined) return below
     await using overlay = await mountOverlay(context, below, job)
     await unpackLayer(layer, overlay.rootfs, context, job)
     await overlay.unmount()
-    return [keepSnapshot(context, chainId, overlay.upper), ...below]
+    return [keepSnapshot(context, upperIdOf(layers), overlay.upper), ...below]
   }
 
   const view = async (layers: readonly Layer[], job: Job): Promise<RootView> =>
@@ -56,7 +52,7 @@ export function createOverlaySnapshotter(context: SnapshotContext): Snapshotter 
       changes: (reader) => changesOf(context, overlay.upper, lowers, reader),
       commit: async (layer) => {
         await overlay.unmount()
-        keepSnapshot(context, chainIdOf([...layers, layer]), overlay.upper)
+        keepSnapshot(context, upperIdOf([...layers, layer]), overlay.upper)
       },
       [Symbol.asyncDispose]: () => overlay[Symbol.asyncDispose](),
     }

@@ -34,19 +34,35 @@ export async function* walkChanges(
       yield { type: 'delete', path: old.path }
     }
   }
+  const settledBefore = newestChange(trees.entries) - CLOCK_TICK_NS
   for await (const entries of walkTree(helper, trees.now, job)) {
     for (const entry of entries) {
+      // No layer holds a socket: what was in its place before is gone.
+      if (entry.type === 'socket') continue
       yield* deletionsBefore(entry.path)
       const candidate = trees.entries[at]
       const old = candidate?.path === entry.path ? candidate : undefined
       if (old !== undefined) at += 1
       if (old?.type === 'directory' && entry.type !== 'directory') gone = entry.path
-      if (entry.path === '' || (old !== undefined && (await isUnchanged(old, entry, trees, session, job))))
-        continue
+      if (entry.path === '') continue
+      if (old !== undefined && isUntouched(old, entry) && old.ctimeNs < settledBefore) continue
+      if (old !== undefined && (await isUnchanged(old, entry, trees, session, job))) continue
       yield { type: 'upsert', entry }
     }
   }
   yield* deletionsBefore(undefined)
+}
+
+/** Kernels stamp files with the time of their last clock tick: at most 10 ms ago. */
+const CLOCK_TICK_NS = 20_000_000n
+
+/** Files that changed last before the walk may change again without showing it, when both fall into one clock tick. */
+function newestChange(entries: readonly FileEntry[]): bigint {
+  return entries.reduce((newest, { ctimeNs }) => (ctimeNs > newest ? ctimeNs : newest), 0n)
+}
+
+function isUntouched(old: FileEntry, entry: FileEntry): boolean {
+  return old.ino === entry.ino && old.ctimeNs === entry.ctimeNs && sameMetadata(old, entry)
 }
 
 async function isUnchanged(
@@ -57,7 +73,6 @@ async function isUnchanged(
   job: Job,
 ): Promise<boolean> {
   if (!sameMetadata(old, entry)) return false
-  if (old.ino === entry.ino && old.ctimeNs === entry.ctimeNs) return true
   return await sameContent(entry, join(trees.now, entry.path), join(trees.before, entry.path), session, job)
 }
 

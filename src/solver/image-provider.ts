@@ -1,11 +1,9 @@
 import { isAbsolute } from 'node:path'
-import type { Readable } from 'node:stream'
 import {
   type Descriptor,
   type Digest,
   digestOf,
   formatPlatform,
-  isIndexType,
   type Job,
   jobOf,
   OssbError,
@@ -19,14 +17,13 @@ import {
   type BlobSource,
   type ContentStore,
   type ImageConfig,
-  type ImageIndex,
   type Layer,
   MAX_DOCUMENT_BYTES,
   parseImageConfig,
-  parseIndex,
   parseManifest,
   type Repository,
 } from '../oci/index.ts'
+import { copyBlob, resolveForPlatform } from '../registry/index.ts'
 import { createOciLayout } from '../store/index.ts'
 import type { LayerProvider } from './op-runner.ts'
 
@@ -38,8 +35,8 @@ export interface ImageProviderOptions {
 
 export interface ImageProvider extends LayerProvider {
   readonly resolve: ConfigResolver
-  /** Opens a layer where it came from: "registry/repository". */
-  readonly openRemote: (descriptor: Descriptor, origin: string, job: Job) => Promise<Readable>
+  /** Brings a layer to the store from where it came: "registry/repository". */
+  readonly fetchRemote: (descriptor: Descriptor, origin: string, job: Job) => Promise<void>
 }
 
 /** How many layers are downloaded at once. */
@@ -76,25 +73,13 @@ export function createImageProvider({ store, repository }: ImageProviderOptions)
         'ERR_OSSB_IMAGE_INVALID',
         `Cannot read ${what}: it is larger than ${MAX_DOCUMENT_BYTES} bytes`,
       )
-    await store.put(descriptor, () => source.open(descriptor, job), job)
+    await copyBlob({ source, destination: store }, descriptor, job)
     return await readAll(await store.open(descriptor, job), MAX_DOCUMENT_BYTES, what)
   }
 
   const resolveFor = async (reference: string, platform: Platform, job: Job): Promise<ResolvedImage> => {
     const { repository: source, name } = locate(reference)
-    let manifest = await source.resolve(name, job)
-    for (let depth = 0; isIndexType(manifest.mediaType); depth += 1) {
-      if (depth > 3)
-        throw new OssbError(
-          'ERR_OSSB_IMAGE_INVALID',
-          `Cannot use "${reference}": its indexes are nested too deeply`,
-        )
-      const index = parseIndex(
-        await fetchDocument(manifest, source, `the index of "${reference}"`, job),
-        `the index of "${reference}"`,
-      )
-      manifest = chooseManifest(index, platform, reference)
-    }
+    const { manifest } = await resolveForPlatform(source, { name, reference }, platform, job)
     const { config: about } = parseManifest(
       await fetchDocument(manifest, source, `the manifest of "${reference}"`, job),
       `the manifest of "${reference}"`,
@@ -148,8 +133,7 @@ export function createImageProvider({ store, repository }: ImageProviderOptions)
     source: BlobSource,
     origin: string | undefined,
   ): Layer => {
-    const fetch = (job: Job) =>
-      downloads.run(() => store.put(descriptor, () => source.open(descriptor, job), job), job.signal)
+    const fetch = (job: Job) => fetchFrom(descriptor, source, job)
     return {
       diffId,
       descriptor,
@@ -162,15 +146,16 @@ export function createImageProvider({ store, repository }: ImageProviderOptions)
     }
   }
 
-  const openRemote = (descriptor: Descriptor, origin: string, job: Job) => {
+  const fetchFrom = (descriptor: Descriptor, source: BlobSource, job: Job): Promise<void> =>
+    downloads.run(() => copyBlob({ source, destination: store }, descriptor, job), job.signal)
+
+  const fetchRemote = (descriptor: Descriptor, origin: string, job: Job): Promise<void> => {
     const slash = origin.indexOf('/')
-    return repository({ registry: origin.slice(0, slash), repository: origin.slice(slash + 1) }).open(
-      descriptor,
-      job,
-    )
+    const source = repository({ registry: origin.slice(0, slash), repository: origin.slice(slash + 1) })
+    return fetchFrom(descriptor, source, job)
   }
 
-  return { resolve, layers, openRemote }
+  return { resolve, layers, fetchRemote }
 }
 
 /** `oci-layout://DIRECTORY[:NAME|@DIGEST]`, or `oci:…`; a directory without a name holds one image. */
@@ -188,32 +173,6 @@ function parseLayoutReference(reference: string): { directory: string; name: str
     )
   }
   return { directory, name: match[2] ?? match[3] ?? '' }
-}
-
-/** The best manifest for a platform: exact first, then lower variants, each in the order of the index. */
-function chooseManifest(index: ImageIndex, platform: Platform, reference: string): Descriptor {
-  const images = index.manifests.filter(
-    (manifest) => manifest.annotations?.['vnd.docker.reference.type'] === undefined,
-  )
-  const ranked = images.flatMap((manifest) => {
-    const rank = manifest.platform === undefined ? undefined : platformRank(manifest.platform, platform)
-    return rank === undefined ? [] : [{ manifest, rank }]
-  })
-  const best = ranked.reduce<(typeof ranked)[number] | undefined>(
-    (a, b) => (a === undefined || b.rank < a.rank ? b : a),
-    undefined,
-  )
-  const only = images.length === 1 && images[0]?.platform === undefined ? images[0] : undefined
-  const chosen = best?.manifest ?? only
-  if (chosen !== undefined) return chosen
-  const offered = images.map((manifest) =>
-    manifest.platform === undefined ? 'unknown' : formatPlatform(manifest.platform),
-  )
-  throw new OssbError(
-    'ERR_OSSB_NOT_FOUND',
-    `Cannot use "${reference}": it has no image for ${formatPlatform(platform)}`,
-    { hint: `It has images for ${offered.join(', ')}.` },
-  )
 }
 
 function warnOnPlatform(config: ImageConfig, platform: Platform, reference: string, job: Job): void {

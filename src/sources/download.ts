@@ -23,12 +23,7 @@ export async function download({ url, path, checksum }: DownloadOptions, job: Jo
       signal: job.signal,
       headers: { 'accept-encoding': 'identity' },
     }).catch((cause: unknown) => {
-      if (job.signal.aborted) throw job.signal.reason
-      throw new OssbError(
-        'ERR_OSSB_NETWORK',
-        `Cannot download "${url}": ${cause instanceof Error ? cause.message : String(cause)}`,
-        { cause },
-      )
+      throw failed(url, cause, job)
     })
     const { location, 'last-modified': modified } = response.headers
     if (response.statusCode >= 300 && response.statusCode < 400 && typeof location === 'string') {
@@ -50,10 +45,24 @@ export async function download({ url, path, checksum }: DownloadOptions, job: Jo
         )
       renameSync(temporary, path)
     }
-    await writeStreamAtomic(path, tap.through(response.body), keep, job, 0o600)
+    await writeStreamAtomic(path, tap.through(bodyOf(response.body, url, job)), keep, job, 0o600)
     const seconds = typeof modified === 'string' ? Date.parse(modified) / 1000 : 0
     utimesSync(path, seconds || 0, seconds || 0)
     return
   }
   throw new OssbError('ERR_OSSB_NETWORK', `Cannot download "${url}": more than ${MAX_REDIRECTS} redirects`)
+}
+
+async function* bodyOf(body: AsyncIterable<Uint8Array>, url: string, job: Job): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body
+  } catch (cause) {
+    throw failed(url, cause, job)
+  }
+}
+
+function failed(url: string, cause: unknown, job: Job): unknown {
+  if (job.signal.aborted) return job.signal.reason
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new OssbError('ERR_OSSB_NETWORK', `Cannot download "${url}": ${reason}`, { cause })
 }

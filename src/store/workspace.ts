@@ -27,7 +27,11 @@ export async function openWorkspace(paths: StorePaths, session: FileSession, job
       directory: () => {
         count += 1
         const directory = join(path, String(count))
-        mkdirSync(directory)
+        try {
+          mkdirSync(directory)
+        } catch (error) {
+          throw fileSystemError(`make a directory in "${path}"`, error)
+        }
         return directory
       },
       [Symbol.asyncDispose]: async () => {

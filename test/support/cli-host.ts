@@ -73,7 +73,7 @@ export async function buildOptionsOf(
 ): Promise<BuildOptions> {
   let seen: BuildOptions | undefined
   const api = fakeApi({
-    build(options) {
+    build({ standardOutput: _stream, ...options }) {
       seen = options
       return Promise.resolve(BUILT)
     },

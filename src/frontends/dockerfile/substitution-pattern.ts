@@ -1,4 +1,5 @@
 import { dockerfileError } from './dockerfile-error.ts'
+import { checkLength } from './word-sink.ts'
 
 /** Any one character, `?`. */
 const ANY = Symbol('any')
@@ -120,7 +121,7 @@ export function replaceFirst(valueText: string, patternText: string, replacement
 /** `${name//pattern/replacement}`: `$0`, `$1`, `${name}` and `$$` in the replacement are what they are to Go's regexp. */
 export function replaceAll(valueText: string, patternText: string, replacement: string): string {
   const { pattern, value } = prepare(patternText, valueText)
-  const output: string[] = []
+  let output = ''
   let copied = 0
   let position = 0
   let previousEnd = -1
@@ -129,21 +130,26 @@ export function replaceAll(valueText: string, patternText: string, replacement: 
     if (match === undefined) break
     // An empty match right behind another match does not count.
     if (match.end > match.start || match.start !== previousEnd) {
-      output.push(...value.slice(copied, match.start))
-      output.push(expandTemplate(replacement, value.slice(match.start, match.end).join('')))
+      output += value.slice(copied, match.start).join('')
+      output += expandTemplate(replacement, value.slice(match.start, match.end).join(''))
+      checkLength(output.length)
       copied = match.end
       previousEnd = match.end
     }
     position = match.end > match.start ? match.end : match.end + 1
   }
-  return output.join('') + value.slice(copied).join('')
+  return output + value.slice(copied).join('')
 }
 
 const TEMPLATE = /\$(?:\$|([\p{L}\p{N}_]+)|\{([\p{L}\p{N}_]+)\})/gu
 
 function expandTemplate(template: string, matched: string): string {
+  let length = 0
   return template.replace(TEMPLATE, (whole, plain: string | undefined, braced: string | undefined) => {
     if (whole === '$$') return '$'
-    return /^0+$/.test(plain ?? braced ?? '') ? matched : ''
+    const value = /^0+$/.test(plain ?? braced ?? '') ? matched : ''
+    length += value.length
+    checkLength(length)
+    return value
   })
 }

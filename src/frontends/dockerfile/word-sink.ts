@@ -53,6 +53,7 @@ export function wordSink(): Sink & { words(): readonly string[] } {
   }
 }
 
-function checkLength(length: number): void {
+/** @throws OssbError without a place for a text that is too long to be meant */
+export function checkLength(length: number): void {
   if (length > MAX_WORD) throw dockerfileError(`the result is longer than ${MAX_WORD} characters`)
 }

@@ -78,7 +78,13 @@ describe.each(SETUPS)('docker-registry with %s', (_name, options) => {
     await copy(source, remote, index, job)
     await remote.tag(index, 'v1', job)
 
-    const resolve = (platform: string) => resolveForPlatform(remote, reference, parsePlatform(platform), job)
+    const resolve = (platform: string) =>
+      resolveForPlatform(
+        remote,
+        { name: 'v1', reference: `${registry.host}/team/index:v1` },
+        parsePlatform(platform),
+        job,
+      )
     expect(await resolve('linux/arm/v7')).toEqual({
       manifest: expect.objectContaining({ digest: arm.digest }),
       root: index,

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { parsePlatform, parseReference } from '../../../src/core/index.ts'
+import { parsePlatform } from '../../../src/core/index.ts'
 import { resolveForPlatform } from '../../../src/registry/index.ts'
 import { addImage, addIndex, memoryRepository, recordingJob } from '../../support/registry-image.ts'
 
-const REFERENCE = parseReference('r.io/app:v1')
+const REFERENCE = { name: 'v1', reference: 'r.io/app:v1' }
 
 /** An index with an image for each platform; answers with the name of the one that is chosen. */
 async function choose(platforms: readonly string[], wanted: string): Promise<string | undefined> {

@@ -60,3 +60,9 @@ test('many stars take no time to fail', () => {
   expect(stripPrefix('a'.repeat(20_000), `${'*a'.repeat(50)}b`, true)).toBe('a'.repeat(20_000))
   expect(performance.now() - started).toBeLessThan(2000)
 })
+
+test('a replacement cannot fill the memory', () => {
+  const long = 'x'.repeat(1024 * 1024)
+  expect(() => replaceAll(long.slice(0, 200), '?', long)).toThrow('the result is longer than')
+  expect(replaceAll(long, 'y', '')).toBe(long)
+})
