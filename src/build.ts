@@ -225,9 +225,11 @@ async function executorOf(
   })
   const probe = await executor.probe()
   if (probe.usable) return executor
-  throw new OssbError('ERR_OSSB_EXECUTOR', `Cannot use the executor "container": ${probe.reason}`, {
-    ...(probe.remedy === undefined ? {} : { hint: probe.remedy }),
-  })
+  throw new OssbError(
+    'ERR_OSSB_EXECUTOR',
+    `Cannot use the executor "container": ${probe.reason}`,
+    probe.remedy === undefined ? {} : { hint: probe.remedy },
+  )
 }
 
 async function solvePlan(

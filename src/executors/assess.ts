@@ -1,10 +1,14 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { release } from 'node:os'
+import { getSystemErrorName } from 'node:util'
 import type { Job } from '../core/index.ts'
-import { type NativeHelper, type ProbeItem, probeEnvironment, spawnMapped } from '../native/index.ts'
-import { currentUser, rangeRemedy, subordinateIds } from './enter-namespace.ts'
+import { type NativeHelper, type ProbeItem, probeEnvironment } from '../native/index.ts'
+import { currentUser, subordinateIds } from './enter-namespace.ts'
 import type { Executor } from './executor.ts'
+import { explainRefusal, type Settings } from './explain-refusal.ts'
 import { findRuntime, RUNTIME_REMEDY } from './find-runtime.ts'
+import { readSettings } from './read-settings.ts'
+import { type MappingProblem, tryMapping } from './try-mapping.ts'
 
 /** Something that the environment does or does not give, and what would mend it. */
 export interface Finding {
@@ -42,20 +46,22 @@ export async function assessEnvironment(
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const items = await probeEnvironment(helper, directory)
   const isRoot = currentUser().uid === 0
-  const mapping = isRoot ? undefined : await tryMapping(helper, environment, job)
-  const namespaces = namespaceFinding(items, isRoot)
-  const range = isRoot ? undefined : rangeFinding(mapping)
+  const settings = readSettings(isRoot)
+  const namespaces = namespaceFinding(items, settings)
+  const range = isRoot ? undefined : rangeFinding(await tryMapping({ helper, environment }, job))
+  const mounts = mountFinding(items, settings)
+  const runtime = runtimeFinding(environment)
   const findings = [
     userFinding(),
     namespaces,
     ...(range === undefined ? [] : [range]),
-    mountFinding(items, isRoot),
+    mounts,
     overlayFinding(items, isRoot, directory),
     emulationFinding(items),
-    runtimeFinding(environment),
+    runtime,
   ]
-  const blocked = [namespaces, range, findings[3]].find((finding) => finding?.ok === false)
-  return { findings, executors: executorFindings(isRoot, blocked, runtimeFinding(environment)) }
+  const blocked = [namespaces, range, mounts].find((finding) => finding?.ok === false)
+  return { findings, executors: executorFindings(isRoot, blocked, runtime) }
 }
 
 function executorFindings(
@@ -80,65 +86,29 @@ function unusable(name: Executor['name'], { name: what, detail, remedy }: Findin
   return { name, usable: false, reason: `${what}: ${detail}`, ...(remedy === undefined ? {} : { remedy }) }
 }
 
-/** undefined when a user namespace with the whole id range can be had, else why not. */
-async function tryMapping(
-  helper: NativeHelper,
-  environment: AssessOptions['environment'],
-  job: Job,
-): Promise<string | undefined> {
-  const ids = subordinateIds(currentUser())
-  if (ids === undefined) return '/etc/subuid and /etc/subgid have no range for this user'
-  job.signal.throwIfAborted()
-  try {
-    const status = await spawnMapped(helper, { kind: 'user', ...ids, env: environment, stdio: 'ignore' }, [
-      helper.path,
-      'probe',
-      '/',
-    ]).exited
-    return status === 0 ? undefined : `a program in the namespace ended with status ${status}`
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
-  }
-}
-
 function userFinding(): Finding {
   const { name, uid } = currentUser()
   return { name: 'user', ok: true, detail: `${name} (uid ${uid}), Linux ${release()}` }
 }
 
-function namespaceFinding(items: readonly ProbeItem[], isRoot: boolean): Finding {
+function namespaceFinding(items: readonly ProbeItem[], settings: Settings): Finding {
+  const name = settings.isRoot ? 'namespaces' : 'user namespaces'
   const failed = failure(
     items,
-    isRoot ? ['mount-namespace', 'pid-namespace'] : ['user-namespace', 'user-proc'],
+    settings.isRoot ? ['mount-namespace', 'pid-namespace'] : ['user-namespace', 'user-proc'],
   )
-  const name = isRoot ? 'namespaces' : 'user namespaces'
-  if (failed === undefined) return { name, ok: true, detail: 'can be made' }
-  return { name, ok: false, detail: describe(failed), remedy: namespaceRemedy(isRoot) }
+  return failed === undefined ? { name, ok: true, detail: 'can be made' } : refused(name, failed, settings)
 }
 
-/** Who said no to a namespace: a setting that names itself, else the seccomp filter of a container. */
-function namespaceRemedy(isRoot: boolean): string {
-  if (readSetting('/proc/sys/kernel/apparmor_restrict_unprivileged_userns') === '1')
-    return 'sysctl -w kernel.apparmor_restrict_unprivileged_userns=0'
-  if (readSetting('/proc/sys/kernel/unprivileged_userns_clone') === '0')
-    return 'sysctl -w kernel.unprivileged_userns_clone=1'
-  if (readSetting('/proc/sys/user/max_user_namespaces') === '0')
-    return 'sysctl -w user.max_user_namespaces=10000'
-  if (/^Seccomp:\s*2$/m.test(readSetting('/proc/self/status') ?? '')) {
-    return isRoot
-      ? 'run the container with --cap-add SYS_ADMIN --security-opt seccomp=unconfined'
-      : 'run the container with --security-opt seccomp=unconfined'
-  }
-  return isRoot
-    ? 'run as root with CAP_SYS_ADMIN, or as an ordinary user with a subordinate id range'
-    : 'allow unprivileged user namespaces on this machine'
+function refused(name: string, item: ProbeItem, settings: Settings): Finding {
+  const refusal = { step: item.step ?? item.name, code: errorName(item.errno) }
+  const { meaning, remedy } = explainRefusal(refusal, settings)
+  return { name, ok: false, detail: `${describe(item)}: ${meaning}`, remedy }
 }
 
-function rangeFinding(problem: string | undefined): Finding {
-  const user = currentUser()
-  if (problem !== undefined)
-    return { name: 'id range', ok: false, detail: problem, remedy: rangeRemedy(user) }
-  const ranges = subordinateIds(user)?.uidRanges ?? []
+function rangeFinding(problem: MappingProblem | undefined): Finding {
+  if (problem !== undefined) return { name: 'id range', ok: false, ...problem }
+  const ranges = subordinateIds(currentUser())?.uidRanges ?? []
   return {
     name: 'id range',
     ok: true,
@@ -146,11 +116,11 @@ function rangeFinding(problem: string | undefined): Finding {
   }
 }
 
-function mountFinding(items: readonly ProbeItem[], isRoot: boolean): Finding {
-  const failed = failure(items, isRoot ? ['mount-namespace'] : ['user-mount'])
+function mountFinding(items: readonly ProbeItem[], settings: Settings): Finding {
+  const failed = failure(items, settings.isRoot ? ['mount-namespace'] : ['user-mount'])
   return failed === undefined
     ? { name: 'mounts', ok: true, detail: 'can be made' }
-    : { name: 'mounts', ok: false, detail: describe(failed), remedy: namespaceRemedy(isRoot) }
+    : refused('mounts', failed, settings)
 }
 
 function overlayFinding(items: readonly ProbeItem[], isRoot: boolean, directory: string): Finding {
@@ -178,7 +148,8 @@ function emulationFinding(items: readonly ProbeItem[]): Finding {
     name: 'emulation',
     ok: false,
     detail: `no interpreter for another architecture is registered${own}`,
-    remedy: 'apt-get install qemu-user-static binfmt-support (only for RUN steps of another architecture)',
+    remedy:
+      'As root: apt-get install qemu-user-static binfmt-support (only for RUN steps of another architecture)',
   }
 }
 
@@ -197,14 +168,15 @@ function failure(items: readonly ProbeItem[], names: readonly ProbeItem['name'][
   return items.find((item) => names.includes(item.name) && !item.ok)
 }
 
+/** The call and the name of its error. */
 function describe({ name, step, errno }: ProbeItem): string {
-  return `${name}: ${step ?? 'it'} failed${errno === undefined ? '' : ` with errno ${errno}`}`
+  return `${step ?? name}: ${errorName(errno)}`
 }
 
-function readSetting(path: string): string | undefined {
+function errorName(errno: number | undefined): string {
   try {
-    return readFileSync(path, 'utf8').trim()
+    return errno === undefined ? 'failed' : getSystemErrorName(-errno)
   } catch {
-    return undefined
+    return `errno ${errno}`
   }
 }

@@ -51,21 +51,23 @@ function mapOf(kind: NamespaceKind): MapKind {
   throw new OssbError(
     'ERR_OSSB_EXECUTOR',
     `Cannot build as the user ${user.name}: /etc/subuid and /etc/subgid give it no subordinate ids`,
-    { hint: rangeRemedy(user) },
+    { hint: `As root: apt-get install uidmap && ${rangeRemedy(user)}` },
   )
 }
 
-/** The user's own id and its subordinate ranges, or undefined where it has none. */
+/** The user's subordinate ranges, or undefined where one of the two files has none for it. */
 export function subordinateIds(
   user: IdRangeOwner,
+  files: { readonly uids: string; readonly gids: string } = { uids: '/etc/subuid', gids: '/etc/subgid' },
 ): { readonly uidRanges: readonly IdRange[]; readonly gidRanges: readonly IdRange[] } | undefined {
-  const uidRanges = readIdRanges('/etc/subuid', user)
-  const gidRanges = readIdRanges('/etc/subgid', user)
+  const uidRanges = readIdRanges(files.uids, user)
+  const gidRanges = readIdRanges(files.gids, user)
   return uidRanges.length === 0 || gidRanges.length === 0 ? undefined : { uidRanges, gidRanges }
 }
 
+/** The command, for root, that gives a user a range in both files. */
 export function rangeRemedy({ name }: IdRangeOwner): string {
-  return `As root: apt-get install uidmap && usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${name}`
+  return `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${name}`
 }
 
 /** Who this process is. A user without an entry in /etc/passwd has its number for a name. */

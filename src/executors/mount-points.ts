@@ -42,8 +42,8 @@ export async function makeMountPoints(
   { rootfs, mounts, cwd, session }: MountPointsOptions,
   job: Job,
 ): Promise<MountPoints> {
-  const stubs: Stub[] = []
-  const remove = (last: Job) => removeStubs(rootfs, stubs.splice(0), session, last)
+  const maker: Maker = { session, stubs: [] }
+  const remove = (last: Job) => removeStubs(rootfs, maker, last)
   for (const path of KERNEL) refuseOther(rootfs, path)
   const resolved = mounts.map((mount) => ({
     ...mount,
@@ -55,11 +55,11 @@ export async function makeMountPoints(
       ...KERNEL,
       ...resolved.map(({ target }) => target),
     ])
-    for (const path of KERNEL) stubs.push(...(await makePath(join(rootfs, path), 'directory', session, job)))
+    for (const path of KERNEL) await makePath({ path: join(rootfs, path), kind: 'directory' }, maker, job)
     for (const [index, mount] of resolved.entries()) {
       const above = [...KERNEL, ...resolved.slice(0, index).map(({ target }) => target)]
       if (isCovered(mount.target, above)) continue
-      stubs.push(...(await makePath(join(rootfs, mount.target), mount.kind, session, job)))
+      await makePath({ path: join(rootfs, mount.target), kind: mount.kind }, maker, job)
     }
   } catch (error) {
     await remove(withoutAbort(job))
@@ -96,32 +96,43 @@ function makeWorkingDirectory(rootfs: string, cwd: string, mountPoints: readonly
 }
 
 function kindOf(mount: ProcessMount): 'directory' | 'file' {
-  return mount.type === 'bind' && !statSync(mount.source).isDirectory() ? 'file' : 'directory'
+  if (mount.type === 'tmpfs') return 'directory'
+  try {
+    return statSync(mount.source).isDirectory() ? 'directory' : 'file'
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new OssbError('ERR_OSSB_EXECUTOR', `Cannot mount "${mount.source}": ${reason}`, { cause: error })
+  }
+}
+
+interface Maker {
+  readonly session: FileSession
+  /** Gets what is made, as soon as it is. */
+  readonly stubs: Stub[]
 }
 
 /** Makes what is missing of a path; each directory in which something is made gets its time back at once. */
 async function makePath(
-  path: string,
-  kind: 'directory' | 'file',
-  session: FileSession,
+  { path, kind }: { readonly path: string; readonly kind: 'directory' | 'file' },
+  maker: Maker,
   job: Job,
-): Promise<readonly Stub[]> {
+): Promise<void> {
   const existing = lstatIfPresent(path)
   if (existing !== undefined) {
-    if (existing.isDirectory() === (kind === 'directory')) return []
+    if (existing.isDirectory() === (kind === 'directory')) return
     throw new OssbError(
       'ERR_OSSB_EXECUTOR',
       `Cannot mount on "${path}": it is ${kind === 'file' ? 'a' : 'no'} directory`,
     )
   }
   const parent = dirname(path)
-  const above = await makePath(parent, 'directory', session, job)
+  await makePath({ path: parent, kind: 'directory' }, maker, job)
   const time = timeOf(parent)
   if (kind === 'directory') mkdirSync(path)
   else writeFileSync(path, '', { flag: 'wx' })
   chmodSync(path, kind === 'directory' ? 0o755 : 0o644)
-  await session.batch([time], job)
-  return [...above, { path, identity: identityOf(path) }]
+  maker.stubs.push({ path, identity: identityOf(path) })
+  await maker.session.batch([time], job)
 }
 
 /** The operation that gives a directory the time that it has now. */
@@ -137,13 +148,8 @@ function identityOf(path: string): string {
 }
 
 /** The process may have put links in the way since: what is not where it was is not touched. */
-async function removeStubs(
-  rootfs: string,
-  stubs: readonly Stub[],
-  session: FileSession,
-  job: Job,
-): Promise<void> {
-  for (const { path, identity } of stubs.toReversed()) {
+async function removeStubs(rootfs: string, { stubs, session }: Maker, job: Job): Promise<void> {
+  for (const { path, identity } of stubs.splice(0).toReversed()) {
     if (resolveInRoot(rootfs, `/${relative(rootfs, path)}`, { last: 'keep' }) !== path) continue
     if (lstatIfPresent(path) === undefined || identityOf(path) !== identity) continue
     const time = timeOf(dirname(path))

@@ -12,7 +12,6 @@ import type { Executor, ProcessResult, ProcessSpec } from './executor.ts'
 import { makeMountPoints } from './mount-points.ts'
 import { networkMounts } from './network-files.ts'
 import { runPiped } from './piped-process.ts'
-import { shownWithoutDevices } from './root-mount.ts'
 import { runtimeError, runtimeFailure, statusOfUnstarted } from './runtime-failure.ts'
 import { runtimeSpec } from './runtime-spec.ts'
 import { tryToRun } from './trial-run.ts'
@@ -74,22 +73,14 @@ async function runInBundle(
     job,
   )
   try {
-    await using shown = await shownWithoutDevices(
-      {
-        rootfs,
-        directory: bundle,
-        session,
-        isNeeded: namespace === 'local' && process.security === 'sandbox',
-      },
-      job,
-    )
     const spec = runtimeSpec({
       process,
       user,
-      rootfs: shown.path,
+      rootfs,
       mounts: points.mounts,
       bounding: boundingSet(),
       architecture: arch(),
+      namespace,
     })
     writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec))
     return await start(options, bundle, job)

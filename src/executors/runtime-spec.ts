@@ -12,6 +12,7 @@ export interface RuntimeSpec {
   readonly root: { readonly path: string; readonly readonly: false }
   readonly hostname: string
   readonly mounts: readonly RuntimeMount[]
+  readonly hooks?: { readonly createContainer: readonly RuntimeHook[] }
   readonly linux: {
     readonly namespaces: readonly { readonly type: string }[]
     readonly maskedPaths: readonly string[]
@@ -37,6 +38,13 @@ export interface RuntimeProcess {
 
 type CapabilitySet = 'bounding' | 'effective' | 'permitted' | 'inheritable' | 'ambient'
 
+/** Runs when everything is mounted, and the root of the process is not yet that of its namespace. */
+export interface RuntimeHook {
+  readonly path: string
+  readonly args: readonly string[]
+  readonly env: readonly string[]
+}
+
 export interface RuntimeMount {
   readonly destination: string
   readonly type: string
@@ -54,6 +62,8 @@ export interface RuntimeSpecOptions {
   readonly bounding: bigint
   /** Node's name of the machine's architecture. */
   readonly architecture: string
+  /** Whose namespace the runtime is started in: that of the machine's root, or of an ordinary user. */
+  readonly namespace: 'local' | 'rootless'
 }
 
 /** What of the kernel a process must not see, and what it may see but not change; Docker hides and protects the same. */
@@ -81,7 +91,7 @@ const PROTECTED: readonly string[] = [
 
 /** The configuration by which an OCI runtime runs the process as every other executor does. */
 export function runtimeSpec(options: RuntimeSpecOptions): RuntimeSpec {
-  const { process, rootfs, mounts, architecture } = options
+  const { process, rootfs, mounts, architecture, namespace } = options
   const isSandbox = process.security === 'sandbox'
   return {
     ociVersion: '1.0.2',
@@ -89,6 +99,7 @@ export function runtimeSpec(options: RuntimeSpecOptions): RuntimeSpec {
     root: { path: rootfs, readonly: false },
     hostname: process.hostname,
     mounts: [...kernelMounts(process), ...mounts.map((mount) => runtimeMount(mount, isSandbox))],
+    ...(isSandbox && namespace === 'local' ? { hooks: { createContainer: [withoutDevices(rootfs)] } } : {}),
     linux: {
       namespaces: [
         'pid',
@@ -117,6 +128,22 @@ function runtimeProcess({ process, user, bounding }: RuntimeSpecOptions): Runtim
     cwd: process.cwd,
     noNewPrivileges: false,
     capabilities: { bounding: capabilities, effective: own, permitted: own, inheritable: [], ambient: [] },
+  }
+}
+
+/**
+ * Device nodes can be opened nowhere but where the runtime put them: an image may hold others, a container's root may
+ * make some, and where there is no cgroup to forbid it those of the machine's own root would work. Runtimes know no
+ * such option for the root, and none that spares the nodes of /dev: each becomes a mount of its own first.
+ */
+const ONLY_OWN_DEVICES = `for node in null zero full random urandom tty; do mount --bind "$0/dev/$node" "$0/dev/$node" || exit; done
+mount -o remount,bind,nosuid,nodev "$0/dev" && exec mount -o remount,bind,nodev "$0"`
+
+function withoutDevices(rootfs: string): RuntimeHook {
+  return {
+    path: '/bin/sh',
+    args: ['sh', '-c', ONLY_OWN_DEVICES, rootfs],
+    env: ['PATH=/usr/sbin:/usr/bin:/sbin:/bin'],
   }
 }
 

@@ -23,16 +23,16 @@ const EPERM = 1
 const ENOSYS = 38
 
 /** Calls that a RUN has no use for and that reach the kernel outside its namespaces. */
-const DENIED: readonly string[] = [
-  ...['mount', 'umount', 'umount2', 'pivot_root', 'setns', 'mount_setattr'],
-  ...['open_tree', 'open_tree_attr', 'move_mount', 'fsopen', 'fsconfig', 'fsmount', 'fspick'],
-  ...['add_key', 'request_key', 'keyctl', 'bpf', 'perf_event_open', 'userfaultfd', 'open_by_handle_at'],
-  ...['io_uring_setup', 'io_uring_enter', 'io_uring_register', 'fanotify_init', 'lookup_dcookie'],
-  ...['kexec_load', 'kexec_file_load', 'init_module', 'finit_module', 'delete_module', 'create_module'],
-  ...['query_module', 'get_kernel_syms', 'clock_settime', 'clock_settime64', 'settimeofday', 'stime'],
-  ...['reboot', 'swapon', 'swapoff', 'acct', 'quotactl', 'quotactl_fd', 'vhangup', 'syslog', 'nfsservctl'],
-  ...['iopl', 'ioperm', 'uselib', 'ustat', 'sysfs', '_sysctl', 'vm86', 'vm86old', 'bdflush'],
-]
+const DENIED: readonly string[] = `
+  mount umount umount2 pivot_root setns mount_setattr open_tree open_tree_attr move_mount fsopen
+  fsconfig fsmount fspick add_key request_key keyctl bpf perf_event_open userfaultfd open_by_handle_at
+  io_uring_setup io_uring_enter io_uring_register fanotify_init lookup_dcookie kexec_load
+  kexec_file_load init_module finit_module delete_module create_module query_module get_kernel_syms
+  clock_settime clock_settime64 settimeofday stime reboot swapon swapoff acct quotactl quotactl_fd
+  vhangup syslog nfsservctl iopl ioperm uselib ustat sysfs _sysctl vm86 vm86old bdflush
+`
+  .trim()
+  .split(/\s+/)
 
 /** mnt, cgroup, uts, ipc, user, pid, net: the flags of clone(2) that make namespaces. */
 const NAMESPACE_FLAGS: readonly number[] = [

@@ -8,13 +8,16 @@ export interface ContentDigestOptions {
   readonly exclude?: PatternMatcher
   /** Whether the owners of the files are part of the result of a copy. */
   readonly owners: 'counted' | 'ignored'
+  /** Told the host path of each regular file. */
+  readonly onFile?: (hostPath: string) => void
 }
 
 const BUFFER_BYTES = 1024 * 1024
 
 /**
- * A digest of everything about the selected files that a copy of them carries over: names, types, modes, link targets,
- * content and, where asked for, owners. Times do not count: a checkout made anew is the same content.
+ * A digest of everything about the selected files that a copy of them carries over, but extended attributes: names,
+ * types, modes, link targets, hard links, content and, where asked for, owners. Times do not count: a checkout made
+ * anew is the same content.
  */
 export function contentDigest(
   tree: SourceTree,
@@ -24,10 +27,24 @@ export function contentDigest(
   const hash = createHash('sha256')
   const buffer = Buffer.allocUnsafe(BUFFER_BYTES)
   for (const source of selected) {
+    const links = new Map<string, string>()
     hash.update(`source\0${source.path}\0`)
-    for (const file of walkSource(tree, source, options.exclude)) addFile(hash, file, options.owners, buffer)
+    for (const file of walkSource(tree, source, options.exclude)) {
+      hash.update(linkOf(file, links))
+      addFile(hash, file, options.owners, buffer)
+      if (file.stats.isFile()) options.onFile?.(file.hostPath)
+    }
   }
   return `sha256:${hash.digest('hex')}`
+}
+
+/** The first name in this source of a file with several: a copy keeps them together. */
+function linkOf({ path, stats }: SourceFile, links: Map<string, string>): string {
+  if (stats.nlink < 2n || stats.isDirectory()) return ''
+  const inode = `${stats.dev}:${stats.ino}`
+  const first = links.get(inode)
+  if (first === undefined) links.set(inode, path)
+  return first === undefined ? '' : `link\0${first}\0`
 }
 
 function addFile(

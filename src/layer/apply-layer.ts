@@ -206,8 +206,9 @@ async function setAttributes(root: UnpackRoot, path: string, header: TarHeader):
   }
 }
 
-function isWholeSecond(header: TarHeader): boolean {
-  return header.mtimeNs % 1_000_000_000n === 0n
+/** Whether Node can set the time itself; it takes a time before the epoch for the present. */
+function isWholeSecond({ mtimeNs }: TarHeader): boolean {
+  return mtimeNs >= 0n && mtimeNs % 1_000_000_000n === 0n
 }
 
 function secondsOf(header: TarHeader): number {

@@ -7,7 +7,7 @@ import type { WorkingRoot } from '../snapshot/index.ts'
 /** The part of an input that an operation reads: a digest over it is its content key. */
 export interface InputSelection {
   readonly input: number
-  digest(tree: SourceTree): Digest
+  digest(tree: SourceTree, job: Job): Promise<Digest>
 }
 
 /** How an operation that changes a root file system is carried out. Ops are data; this is the behaviour to a kind. */

@@ -1,43 +1,20 @@
-import { join } from 'node:path'
 import type { Cache } from '../cache/index.ts'
-import {
-  canonicalJson,
-  type Digest,
-  digestOf,
-  type Job,
-  jobOf,
-  OssbError,
-  withSource,
-} from '../core/index.ts'
-import type { SourceTree } from '../fs/index.ts'
-import { type HttpOp, type Op, topological, type Vertex } from '../graph/index.ts'
+import { canonicalJson, type Digest, digestOf, type Job, withSource } from '../core/index.ts'
+import { type Op, topological, type Vertex } from '../graph/index.ts'
 import { createSemaphore, type Semaphore } from '../io/index.ts'
-import { createLayer, type LayerWriterOptions } from '../layer/index.ts'
 import type { Layer } from '../oci/index.ts'
-import { chainIdOf, type Snapshotter } from '../snapshot/index.ts'
-import { download } from '../sources/index.ts'
-import type { Workspace } from '../store/index.ts'
-import { type LayerProvider, makesLayer, type OpRunner } from './op-runner.ts'
+import { chainIdOf } from '../snapshot/index.ts'
+import { makesLayer } from './op-runner.ts'
 import { layersOf, type Result, withTree } from './result.ts'
+import { failureOf, runnerOf, runStep, type StepOptions } from './run-step.ts'
+import { type SourceOptions, solveSource } from './solve-source.ts'
 
-/** The behaviour of every operation that makes a layer, by kind. */
-export type Runners = { readonly [K in 'exec' | 'file']: OpRunner<Extract<Op, { kind: K }>> }
-
-export interface SolverOptions {
-  readonly runners: Runners
-  readonly images: LayerProvider
-  readonly snapshotter: Snapshotter
+export interface SolverOptions extends StepOptions, SourceOptions {
   readonly cache: Cache
-  readonly workspace: Workspace
-  readonly layers: LayerWriterOptions
-  /** Build contexts by name. */
-  readonly contexts: ReadonlyMap<string, SourceTree>
   /** With `true` no result is looked up; results are saved all the same. */
   readonly noCache: boolean
   /** How many steps run at once. */
   readonly parallelism: number
-  /** When a step ran, for its layer (RFC 3339). */
-  readonly now: () => string
 }
 
 export interface Solver {
@@ -82,13 +59,16 @@ function createWalk(options: SolverOptions, limit: Semaphore, failure: AbortCont
   const { cache, snapshotter, runners } = options
   const results = new Map<Digest, Promise<Result>>()
   const definitionKeys = new Map<Digest, Promise<Digest>>()
+  /** Digests of what a vertex reads of its inputs. */
+  const selected = new Map<string, Promise<Digest>>()
   const told = new Set<Digest>()
 
   const solve = (vertex: Vertex): Promise<Result> => {
     const known = results.get(vertex.digest)
     if (known !== undefined) return known
     const result = solveOnce(vertex).catch((error: unknown) => {
-      const located = withSource(error, vertex.source)
+      // What stopped all steps is no fault of this one.
+      const located = job.signal.aborted ? job.signal.reason : withSource(error, vertex.source)
       failure.abort(located)
       throw located
     })
@@ -159,22 +139,25 @@ function createWalk(options: SolverOptions, limit: Semaphore, failure: AbortCont
     return keyOf('content', vertex.op, digests)
   }
 
-  const selectionDigests = async (vertex: Vertex, input: number, result: Result): Promise<Digest> => {
+  const selectionDigests = (vertex: Vertex, input: number, result: Result): Promise<Digest> => {
+    const name = `${vertex.digest} ${input}`
+    const known = selected.get(name) ?? digestSelections(vertex, input, result)
+    selected.set(name, known)
+    return known
+  }
+
+  const digestSelections = async (vertex: Vertex, input: number, result: Result): Promise<Digest> => {
     const { op } = vertex
-    const selections = makesLayer(op)
-      ? runnerOf(runners, op)
-          .selections(op)
-          .filter((selection) => selection.input === input)
-      : []
+    const selections = makesLayer(op) ? runnerOf(runners, op).selections(op) : []
+    const own = selections.filter((selection) => selection.input === input)
     return await withTree(
       result,
       snapshotter,
-      (tree) =>
-        Promise.resolve(
-          digestOf(selections.map((selection) => locate(() => selection.digest(tree), vertex)).join(' ')),
-        ),
+      async (tree) => digestOf((await allOf(own.map((selection) => selection.digest(tree, job)))).join(' ')),
       job,
-    )
+    ).catch((error: unknown) => {
+      throw withSource(failureOf(error, vertex, job), vertex.source)
+    })
   }
 
   const keyOf = (kind: string, op: Op, inputs: readonly Digest[]): Digest => {
@@ -196,150 +179,8 @@ function isTree(op: Op): boolean {
   return op.kind === 'context' || op.kind === 'http'
 }
 
-function locate<T>(action: () => T, vertex: Vertex): T {
-  try {
-    return action()
-  } catch (error) {
-    throw withSource(error, vertex.source)
-  }
-}
-
 /** Promise.all that waits for all, also after one failed: nothing goes on behind its back. */
 async function allOf<T>(promises: readonly Promise<T>[]): Promise<readonly T[]> {
   await Promise.allSettled(promises)
   return await Promise.all(promises)
-}
-
-function runnerOf(runners: Runners, op: Extract<Op, { kind: 'exec' | 'file' }>): OpRunner {
-  return runners[op.kind] as OpRunner
-}
-
-/** Runs a step in a root file system above its input's, and freezes what it changed into a layer. */
-async function runStep(
-  vertex: Vertex,
-  inputs: readonly Result[],
-  options: SolverOptions,
-  job: Job,
-): Promise<readonly Layer[]> {
-  const own = jobOf(job, vertex.digest)
-  own.emit({ type: 'started', name: vertex.name })
-  try {
-    const below = layersOf(inputs[0])
-    const layer = await makeLayer(vertex, inputs, below, options, own)
-    own.emit({ type: 'completed', name: vertex.name })
-    return [...below, layer]
-  } catch (error) {
-    own.emit({
-      type: 'completed',
-      name: vertex.name,
-      error: error instanceof Error ? error.message : String(error),
-    })
-    throw error
-  }
-}
-
-async function makeLayer(
-  vertex: Vertex,
-  inputs: readonly Result[],
-  below: readonly Layer[],
-  options: SolverOptions,
-  job: Job,
-): Promise<Layer> {
-  const { op } = vertex
-  if (!makesLayer(op))
-    throw new OssbError('ERR_OSSB_INTERNAL', `Cannot run "${vertex.name}": a ${op.kind} makes no layer`)
-  const runner = runnerOf(options.runners, op)
-  await using root = await options.snapshotter.prepare(below, job)
-  const read = [...new Set(runner.selections(op).map(({ input }) => input))]
-  await withTrees(read, inputs, options.snapshotter, (trees) => runner.run(op, vertex, root, trees, job), job)
-  const layer = await createLayer(root.changes(job), root.rootfs, options.now(), options.layers, job)
-  await root.commit(layer, job)
-  return layer
-}
-
-/** Shows several inputs as trees at once. */
-async function withTrees(
-  read: readonly number[],
-  inputs: readonly Result[],
-  snapshotter: Snapshotter,
-  use: (trees: ReadonlyMap<number, SourceTree>) => Promise<void>,
-  job: Job,
-  shown: ReadonlyMap<number, SourceTree> = new Map(),
-): Promise<void> {
-  const [input, ...others] = read
-  const result = input === undefined ? undefined : inputs[input]
-  if (input === undefined || result === undefined) return await use(shown)
-  await withTree(
-    result,
-    snapshotter,
-    (tree) => withTrees(others, inputs, snapshotter, use, job, new Map([...shown, [input, tree]])),
-    job,
-  )
-}
-
-async function solveSource(
-  vertex: Vertex,
-  options: SolverOptions,
-  told: Set<Digest>,
-  job: Job,
-): Promise<Result> {
-  const { op } = vertex
-  switch (op.kind) {
-    case 'scratch':
-      return { type: 'layers', layers: [] }
-    case 'context':
-      return { type: 'tree', tree: contextOf(options.contexts, op.name) }
-    case 'image':
-      return await reportedSource(vertex, told, job, async (own) => ({
-        type: 'layers',
-        layers: await options.images.layers(op, own),
-      }))
-    case 'http':
-      return await reportedSource(vertex, told, job, (own) => downloadTree(op, options.workspace, own))
-    case 'exec':
-    case 'file':
-      throw new OssbError('ERR_OSSB_INTERNAL', `Cannot take "${vertex.name}" as a source`)
-    default:
-      return op satisfies never
-  }
-}
-
-async function reportedSource(
-  vertex: Vertex,
-  told: Set<Digest>,
-  job: Job,
-  action: (own: Job) => Promise<Result>,
-): Promise<Result> {
-  const own = jobOf(job, vertex.digest)
-  told.add(vertex.digest)
-  own.emit({ type: 'started', name: vertex.name })
-  try {
-    const result = await action(own)
-    own.emit({ type: 'completed', name: vertex.name })
-    return result
-  } catch (error) {
-    own.emit({
-      type: 'completed',
-      name: vertex.name,
-      error: error instanceof Error ? error.message : String(error),
-    })
-    throw error
-  }
-}
-
-function contextOf(contexts: ReadonlyMap<string, SourceTree>, name: string): SourceTree {
-  const tree = contexts.get(name)
-  if (tree === undefined)
-    throw new OssbError(
-      'ERR_OSSB_CONTEXT',
-      `Cannot use the build context "${name}": there is none of this name`,
-    )
-  return tree
-}
-
-async function downloadTree(op: HttpOp, workspace: Workspace, job: Job): Promise<Result> {
-  const root = workspace.directory()
-  const { url, fileName, checksum } = op
-  await download({ url, path: join(root, fileName), ...(checksum === undefined ? {} : { checksum }) }, job)
-  return { type: 'tree', tree: { root } }
 }

@@ -86,8 +86,7 @@ beforeAll(async () => {
   await using tools = await toolDirectory()
   await using context = await toolDirectory()
   await writeTwoStageContext(context.path)
-  const from = `BASE=oci:${await distributionBase()}:base`
-  oracle = await buildWithBuildah(tools.path, context.path, ['--build-arg', from])
+  oracle = await buildWithBuildah(tools.path, context.path, await distributionBase())
 })
 
 describe.each(KINDS)('with $kind', ({ secure }) => {

@@ -62,8 +62,11 @@ export async function runCli(
   return { exitCode, stdout: textOf(stdout), stderr: textOf(stderr) }
 }
 
-function textOf(stream: PassThrough): string {
-  return String(stream.read() ?? '')
+/** All that was written to a stream. Since Node 26 a read gives one chunk. */
+export function textOf(stream: PassThrough): string {
+  let text = ''
+  for (let chunk: unknown = stream.read(); chunk !== null; chunk = stream.read()) text += String(chunk)
+  return text
 }
 
 /** The build that a command line asks for. */

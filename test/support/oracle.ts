@@ -20,23 +20,20 @@ export async function toolDirectory(): Promise<AsyncDisposable & { readonly path
   return { path, [Symbol.asyncDispose]: async () => void (await mustRunAsRoot('rm', ['-rf', path])) }
 }
 
-/** The image built by buildah from the same Dockerfile, in its own store inside `directory`. */
+/** The image built by buildah from the same Dockerfile with BASE=`base`, an OCI layout; its store is in `directory`. */
 export async function buildWithBuildah(
   directory: string,
   context: string,
-  args: readonly string[],
+  base: string,
 ): Promise<ForeignView> {
-  const store = [
-    '--storage-driver',
-    'vfs',
-    '--root',
-    join(directory, 'root'),
-    '--runroot',
-    join(directory, 'run'),
-  ]
+  const [root, run, layout] = [join(directory, 'root'), join(directory, 'run'), join(directory, 'layout')]
+  // Buildah itself would name the base after its path, which may hold letters that a name may not.
+  const stored = `containers-storage:[vfs@${root}+${run}]localhost/base:1`
+  await mustRunAsRoot('skopeo', ['copy', '--quiet', `oci:${base}:base`, stored])
+  const store = ['--storage-driver', 'vfs', '--root', root, '--runroot', run]
   const how = ['--isolation', 'chroot', '--format', 'oci', '--layers=false', '--identity-label=false']
-  await mustRunAsRoot('buildah', [...store, 'bud', ...how, ...args, '--tag', 'localhost/oracle', context])
-  const layout = join(directory, 'layout')
+  const what = ['--build-arg', 'BASE=localhost/base:1', '--tag', 'localhost/oracle']
+  await mustRunAsRoot('buildah', [...store, 'bud', ...how, ...what, context])
   await mustRunAsRoot('buildah', [...store, 'push', '--quiet', 'localhost/oracle', `oci:${layout}:image`])
   return viewLayout(directory, layout)
 }

@@ -3,6 +3,7 @@ import type { TextStream } from '../../src/cli/host.ts'
 import { openProgress, type ProgressMode } from '../../src/cli/progress/progress.ts'
 import type { ProgressState } from '../../src/cli/progress/reducer.ts'
 import type { BuildEvent, Digest } from '../../src/index.ts'
+import { textOf } from './cli-host.ts'
 
 /** Events with the milliseconds after the beginning at which they come. */
 export type Script = readonly (readonly [at: number, event: BuildEvent])[]
@@ -78,5 +79,5 @@ export async function play(mode: ProgressMode, script: Script, outcome: 'done' |
     progress.emit(event)
   }
   const state = progress.end(outcome)
-  return { text: String(stream.read() ?? ''), state }
+  return { text: textOf(stream), state }
 }

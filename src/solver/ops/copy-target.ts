@@ -25,6 +25,7 @@ import {
   walkSource,
 } from '../../fs/index.ts'
 import type { FileOperation, FileSession } from '../../native/index.ts'
+import { readCapabilities } from './capabilities.ts'
 import { applyMode, octalMode } from './file-mode.ts'
 
 export interface CopyOptions {
@@ -78,13 +79,15 @@ export function createTarget(root: string, session: FileSession, job: Job): Copy
     const host = resolveInRoot(root, path, { last: 'follow' })
     const missing: string[] = []
     for (let at = host; at !== root && lstatIfPresent(at) === undefined; at = dirname(at)) missing.unshift(at)
+    const [first] = missing
+    const existing = first === undefined ? host : dirname(first)
+    if (!lstatSync(existing).isDirectory())
+      throw new OssbError('ERR_OSSB_FILESYSTEM', `mkdir ${path}: not a directory`)
     for (const directory of missing) {
       mkdirSync(directory)
       lchownSync(directory, owner?.uid ?? 0, owner?.gid ?? 0)
       chmodSync(directory, mode)
     }
-    if (!lstatSync(host).isDirectory())
-      throw new OssbError('ERR_OSSB_FILESYSTEM', `mkdir ${path}: not a directory`)
     return host
   }
 
@@ -99,31 +102,24 @@ export function createTarget(root: string, session: FileSession, job: Job): Copy
 
   const flush = async () => {
     const files = copied.splice(0)
-    const capabilities = await session.batch(
-      files
-        .filter(({ from }) => from !== undefined)
-        .map(({ from }) => ({
-          type: 'getxattr',
-          path: from ?? '',
-          name: 'security.capability',
-          optional: true,
-        })),
+    const capabilities = await readCapabilities(
+      files.map(({ from }) => from),
+      session,
       job,
     )
-    let at = 0
-    const operations = files.flatMap(({ from, to, mtimeNs }): FileOperation[] => {
-      const capability = from === undefined ? undefined : capabilities[at++]
+    const operations = files.flatMap(({ to, mtimeNs }, i): FileOperation[] => {
       const time: FileOperation = { type: 'settimes', path: to, mtimeNs }
-      return capability?.ok === true
-        ? [{ type: 'setxattr', path: to, name: 'security.capability', value: capability.value }, time]
-        : [time]
+      const value = capabilities[i]
+      return value === undefined
+        ? [time]
+        : [{ type: 'setxattr', path: to, name: 'security.capability', value }, time]
     })
     if (operations.length > 0) await session.batch(operations, job)
   }
 
   const copyOne = async (file: SourceFile, to: string, options: CopyOptions, links: Map<string, string>) => {
     const { hostPath, stats } = file
-    makeRoomFor(to)
+    makeRoomFor(to, root)
     const inode = `${stats.dev}:${stats.ino}`
     const first = stats.nlink > 1n ? links.get(inode) : undefined
     if (first !== undefined) return linkSync(first, to)
@@ -133,7 +129,7 @@ export function createTarget(root: string, session: FileSession, job: Job): Copy
     else if (stats.isSocket()) writeFileSync(to, '', { flag: 'wx' })
     else await session.batch([makeDevice(hostPath, to)], job)
     setAttributes(file, to, options)
-    copied.push({ ...(stats.isFile() ? { from: hostPath } : {}), to, mtimeNs: stats.mtimeNs })
+    copied.push({ from: hostPath, to, mtimeNs: stats.mtimeNs })
     if (copied.length >= BATCH) await flush()
   }
 
@@ -144,6 +140,9 @@ export function createTarget(root: string, session: FileSession, job: Job): Copy
     options: CopyOptions,
     reader: Job,
   ) => {
+    const existing = lstatIfPresent(resolveInRoot(root, destination, { last: 'follow' }))
+    if (existing?.isDirectory() === false)
+      throw new OssbError('ERR_OSSB_FILESYSTEM', `cannot copy to non-directory: ${destination}`)
     const base = makeDirectories(destination, madeOnTheWay(options))
     const links = new Map<string, string>()
     for (const file of walkSource(tree, source, options.exclude)) {
@@ -153,7 +152,7 @@ export function createTarget(root: string, session: FileSession, job: Job): Copy
         await copyOne(file, to, options, links)
         continue
       }
-      if (file.path !== '') enterDirectory(to, file, options)
+      if (file.path !== '') enterDirectory(to, root, file, options)
       directoryTimes.set(to, file.stats.mtimeNs)
     }
   }
@@ -163,7 +162,7 @@ export function createTarget(root: string, session: FileSession, job: Job): Copy
     makeDirectories,
     writeFile: async (name, content, destination, { owner, mode }) => {
       const to = fileTarget(destination, name, { owner })
-      makeRoomFor(to)
+      makeRoomFor(to, root)
       writeFileSync(to, content, { flag: 'wx' })
       lchownSync(to, owner.uid, owner.gid)
       chmodSync(to, mode)
@@ -193,6 +192,7 @@ export function createTarget(root: string, session: FileSession, job: Job): Copy
       const times = [...directoryTimes].map(
         ([path, mtimeNs]): FileOperation => ({ type: 'settimes', path, mtimeNs }),
       )
+      directoryTimes.clear()
       if (times.length > 0) await session.batch(times, job)
     },
   }
@@ -200,7 +200,7 @@ export function createTarget(root: string, session: FileSession, job: Job): Copy
 
 interface CopiedFile {
   /** Where a capability may be copied from. */
-  readonly from?: string
+  readonly from: string
   readonly to: string
   readonly mtimeNs: bigint
 }
@@ -210,19 +210,19 @@ function madeOnTheWay(options: CopyOptions): DirectoryOptions {
 }
 
 /** Removes what stands where a file goes: a file or a link, never a directory. */
-function makeRoomFor(path: string): void {
+function makeRoomFor(path: string, root: string): void {
   const stats = lstatIfPresent(path)
   if (stats?.isDirectory() === true)
-    throw new OssbError('ERR_OSSB_FILESYSTEM', `cannot replace to directory ${path} with file`)
+    throw new OssbError('ERR_OSSB_FILESYSTEM', `cannot replace to directory ${path.slice(root.length)} with file`)
   if (stats !== undefined) rmSync(path)
 }
 
 /** A directory below the destination takes everything from its source, also where it exists. */
-function enterDirectory(path: string, source: SourceFile, options: CopyOptions): void {
+function enterDirectory(path: string, root: string, source: SourceFile, options: CopyOptions): void {
   const stats = lstatIfPresent(path)
   if (stats === undefined) mkdirSync(path)
   else if (!stats.isDirectory())
-    throw new OssbError('ERR_OSSB_FILESYSTEM', `cannot copy to non-directory: ${path}`)
+    throw new OssbError('ERR_OSSB_FILESYSTEM', `cannot copy to non-directory: ${path.slice(root.length)}`)
   setAttributes(source, path, options)
 }
 

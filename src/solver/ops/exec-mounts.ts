@@ -125,14 +125,27 @@ async function cacheMount(
   job: Job,
 ): Promise<ProcessMount> {
   const directory = await claimCache(mount, context, held, job)
-  if (!existsSync(directory)) {
-    mkdirSync(directory, { recursive: true })
-    if (mount.input !== undefined)
-      await copyInto(directory, treeOf(trees, mount.input), mount.source, context, job)
-    chmodSync(directory, mount.mode)
-    chownSync(directory, mount.uid, mount.gid)
-  }
+  if (!existsSync(directory)) await fillCache(directory, mount, trees, context, job)
   return { type: 'bind', source: directory, target: mount.target, readonly: mount.readonly }
+}
+
+/** Makes a cache beside its place and moves it there whole; where another build was faster, that one's stays. */
+async function fillCache(
+  directory: string,
+  mount: Kind<'cache'>,
+  trees: ReadonlyMap<number, SourceTree>,
+  context: MountContext,
+  job: Job,
+): Promise<void> {
+  const fresh = context.workspace.directory()
+  if (mount.input !== undefined)
+    await copyInto(fresh, treeOf(trees, mount.input), mount.source, context, job)
+  chownSync(fresh, mount.uid, mount.gid)
+  chmodSync(fresh, mount.mode)
+  const move = { type: 'rename', path: fresh, to: directory, mode: 'noreplace', optional: true } as const
+  const [moved] = await context.session.batch([move], job)
+  if (moved?.ok === false && moved.code !== 'EEXIST')
+    throw new OssbError('ERR_OSSB_FILESYSTEM', `Cannot make the cache mount "${mount.id}": ${moved.code}`)
 }
 
 /** `locked` waits for its turn, `private` takes the first directory that nobody uses, `shared` takes what is there. */

@@ -1,12 +1,13 @@
 import { OssbError, StepFailedError } from '../../core/index.ts'
 import type { Executor } from '../../executors/index.ts'
-import { contentDigest, type SourceTree, selectSources } from '../../fs/index.ts'
+import { selectSources } from '../../fs/index.ts'
 import type { ExecOp, Mount } from '../../graph/index.ts'
 import type { FileSession } from '../../native/index.ts'
 import type { StorePaths, Workspace } from '../../store/index.ts'
 import type { InputSelection, OpRunner } from '../op-runner.ts'
 import { assertRunnable } from './emulation.ts'
 import { prepareMounts } from './exec-mounts.ts'
+import { selectionDigest } from './selection-digest.ts'
 
 export interface ExecRunnerOptions {
   readonly executor: Executor
@@ -22,7 +23,7 @@ const SHM_BYTES = 64 * 1024 * 1024
 /** Carries out RUN. */
 export function createExecRunner(options: ExecRunnerOptions): OpRunner<ExecOp> {
   return {
-    selections: (op) => op.mounts.flatMap((mount) => selectionOf(mount) ?? []),
+    selections: (op) => op.mounts.flatMap((mount) => selectionOf(mount, options.session) ?? []),
     run: async (op, vertex, root, trees, job) => {
       assertRunnable(op.platform)
       await using mounts = await prepareMounts(op.mounts, trees, options, job)
@@ -53,14 +54,20 @@ export function createExecRunner(options: ExecRunnerOptions): OpRunner<ExecOp> {
   }
 }
 
-function selectionOf(mount: Mount): InputSelection | undefined {
+function selectionOf(mount: Mount, session: FileSession): InputSelection | undefined {
   if (mount.type !== 'bind' && mount.type !== 'cache') return undefined
   const { input, source } = mount
   if (input === undefined) return undefined
   return {
     input,
-    digest: (tree: SourceTree) =>
-      contentDigest(tree, selectSources(tree, literally(source)), { owners: 'counted' }),
+    digest: async (tree, job) =>
+      await selectionDigest(
+        tree,
+        selectSources(tree, literally(source)),
+        { owners: 'counted' },
+        session,
+        job,
+      ),
   }
 }
 

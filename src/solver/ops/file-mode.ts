@@ -6,13 +6,14 @@ import { OssbError } from '../../core/index.ts'
  * @param current the 12 permission bits that the file has
  */
 export function applyMode(spec: string, current: number, isDirectory: boolean): number {
-  if (/^[0-7]{1,4}$/.test(spec)) return Number.parseInt(spec, 8)
+  const octal = octalMode(spec)
+  if (octal !== undefined) return octal
   return spec.split(',').reduce((mode, clause) => applyClause(clause, mode, isDirectory, spec), current)
 }
 
 /** Whether `--chmod` also holds for directories that are made on the way: only octal digits do. */
 export function octalMode(spec: string | undefined): number | undefined {
-  return spec !== undefined && /^[0-7]{1,4}$/.test(spec) ? Number.parseInt(spec, 8) : undefined
+  return spec !== undefined && /^0*[0-7]{1,4}$/.test(spec) ? Number.parseInt(spec, 8) : undefined
 }
 
 const CLASSES = { u: 0o4700, g: 0o2070, o: 0o1007 } as const

@@ -1,7 +1,6 @@
 import type { Codec } from '../../codec/index.ts'
 import { type Job, OssbError } from '../../core/index.ts'
 import {
-  contentDigest,
   createPatternMatcher,
   lookupOwner,
   type Owner,
@@ -14,12 +13,13 @@ import type { CopyAction, FileAction, FileOp } from '../../graph/index.ts'
 import type { FileSession } from '../../native/index.ts'
 import type { InputSelection, OpRunner } from '../op-runner.ts'
 import { type CopyTarget, createTarget } from './copy-target.ts'
+import { selectionDigest } from './selection-digest.ts'
 import { unpackArchive } from './unpack-archive.ts'
 
 /** Carries out COPY, ADD and WORKDIR: changes that the builder makes itself, without a process. */
 export function createFileRunner(session: FileSession, codec: Codec): OpRunner<FileOp> {
   return {
-    selections: (op) => op.actions.flatMap((action) => (action.type === 'copy' ? [selectionOf(action)] : [])),
+    selections: (op) => op.actions.flatMap((action) => (action.type === 'copy' ? [selectionOf(action, session)] : [])),
     run: async (op, _vertex, root, trees, job) => {
       const context = { target: createTarget(root.rootfs, session, job), trees, session, codec }
       for (const action of op.actions) await ACTIONS[action.type](action as never, context, job)
@@ -51,9 +51,11 @@ const ACTIONS: { readonly [T in FileAction['type']]: ActionRunner<Extract<FileAc
     const tree = context.trees.get(action.input)
     if (tree === undefined)
       throw new OssbError('ERR_OSSB_INTERNAL', `Cannot copy from input ${action.input}: there is none`)
+    // The names of owners mean what they mean before anything is copied.
+    const chown = ownerOf(action.owner, context.target)
     for (const source of action.sources) {
       for (const selected of selectSources(tree, source))
-        await copySource(action, tree, selected, context, job)
+        await copySource(action, chown, tree, selected, context, job)
     }
   },
 }
@@ -62,12 +64,12 @@ const ROOT: Owner = { uid: 0, gid: 0 }
 
 async function copySource(
   action: CopyAction,
+  chown: Owner | undefined,
   tree: SourceTree,
   source: SelectedSource,
   context: ActionContext,
   job: Job,
 ): Promise<void> {
-  const chown = ownerOf(action.owner, context.target)
   if (action.unpack && (await unpackArchive(source, action.destination, chown, context, job))) return
   const owner = chown ?? (action.ownership === 'root' ? ROOT : undefined)
   const exclude = excludeOf(action)
@@ -89,16 +91,15 @@ function excludeOf(action: CopyAction): PatternMatcher | undefined {
   return action.exclude.length === 0 ? undefined : createPatternMatcher(action.exclude)
 }
 
-function selectionOf(action: CopyAction): InputSelection {
+function selectionOf(action: CopyAction, session: FileSession): InputSelection {
   return {
     input: action.input,
-    digest: (tree) => {
+    digest: async (tree, job) => {
       const exclude = excludeOf(action)
       const selected = action.sources.flatMap((source) => selectSources(tree, source))
-      return contentDigest(tree, selected, {
-        owners: action.ownership === 'kept' ? 'counted' : 'ignored',
-        ...(exclude === undefined ? {} : { exclude }),
-      })
+      const owners = action.ownership === 'kept' && action.owner === undefined ? 'counted' : 'ignored'
+      const options = { owners, ...(exclude === undefined ? {} : { exclude }) } as const
+      return await selectionDigest(tree, selected, options, session, job)
     },
   }
 }

@@ -23,6 +23,8 @@ export async function unpackArchive(
   job: Job,
 ): Promise<boolean> {
   if (source.isDirectory || !(await isArchive(source.hostPath, context.codec))) return false
+  // What was copied so far is finished by path, and the archive may put something else there.
+  await context.target.finish()
   const directory = context.target.makeDirectories(destination, { owner: undefined, mode: 0o755 })
   const tar = context.codec.decompress(readChunks(source.hostPath))
   const options = {

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 const checkout = fileURLToPath(new URL('../../..', import.meta.url))
 
 test('the committed helpers are what their source gives, where the compilers are installed', () => {
-  const { status, stdout, stderr } = spawnSync('scripts/build-native.sh', ['--check'], {
+  const { status, stdout, stderr } = spawnSync('sh', ['scripts/build-native.sh', '--check'], {
     cwd: checkout,
     encoding: 'utf8',
   })

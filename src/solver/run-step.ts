@@ -1,0 +1,95 @@
+import { errnoOf, fileSystemError, type Job, jobOf, OssbError } from '../core/index.ts'
+import type { SourceTree } from '../fs/index.ts'
+import type { Op, Vertex } from '../graph/index.ts'
+import { createLayer, type LayerWriterOptions } from '../layer/index.ts'
+import type { Layer } from '../oci/index.ts'
+import type { Snapshotter } from '../snapshot/index.ts'
+import { makesLayer, type OpRunner } from './op-runner.ts'
+import { layersOf, type Result, withTree } from './result.ts'
+
+/** The behaviour of every operation that makes a layer, by kind. */
+export type Runners = { readonly [K in 'exec' | 'file']: OpRunner<Extract<Op, { kind: K }>> }
+
+export function runnerOf(runners: Runners, op: Extract<Op, { kind: 'exec' | 'file' }>): OpRunner {
+  return runners[op.kind] as OpRunner
+}
+
+export interface StepOptions {
+  readonly runners: Runners
+  readonly snapshotter: Snapshotter
+  readonly layers: LayerWriterOptions
+  /** When a step ran, for its layer (RFC 3339). */
+  readonly now: () => string
+}
+
+/** Runs a step in a root file system above its input's, and freezes what it changed into a layer. */
+export async function runStep(
+  vertex: Vertex,
+  inputs: readonly Result[],
+  options: StepOptions,
+  job: Job,
+): Promise<readonly Layer[]> {
+  const own = jobOf(job, vertex.digest)
+  own.emit({ type: 'started', name: vertex.name })
+  try {
+    const below = layersOf(inputs[0])
+    const layer = await makeLayer(vertex, inputs, below, options, own)
+    own.emit({ type: 'completed', name: vertex.name })
+    return [...below, layer]
+  } catch (error) {
+    const failure = failureOf(error, vertex, job)
+    own.emit({
+      type: 'completed',
+      name: vertex.name,
+      error: failure instanceof Error ? failure.message : String(failure),
+    })
+    throw failure
+  }
+}
+
+/** Why a step failed: the reason to stop, where there is one, whatever came of stopping; system errors as what they are. */
+export function failureOf(error: unknown, vertex: Vertex, job: Job): unknown {
+  if (job.signal.aborted) return job.signal.reason
+  return errnoOf(error)?.startsWith('E') === true && !(error instanceof OssbError)
+    ? fileSystemError(`carry out "${vertex.name}"`, error)
+    : error
+}
+
+async function makeLayer(
+  vertex: Vertex,
+  inputs: readonly Result[],
+  below: readonly Layer[],
+  options: StepOptions,
+  job: Job,
+): Promise<Layer> {
+  const { op } = vertex
+  if (!makesLayer(op))
+    throw new OssbError('ERR_OSSB_INTERNAL', `Cannot run "${vertex.name}": a ${op.kind} makes no layer`)
+  const runner = runnerOf(options.runners, op)
+  await using root = await options.snapshotter.prepare(below, job)
+  const read = [...new Set(runner.selections(op).map(({ input }) => input))]
+  await withTrees(read, inputs, options.snapshotter, (trees) => runner.run(op, vertex, root, trees, job), job)
+  const layer = await createLayer(root.changes(job), root.rootfs, options.now(), options.layers, job)
+  await root.commit(layer, job)
+  return layer
+}
+
+/** Shows several inputs as trees at once. */
+async function withTrees(
+  read: readonly number[],
+  inputs: readonly Result[],
+  snapshotter: Snapshotter,
+  use: (trees: ReadonlyMap<number, SourceTree>) => Promise<void>,
+  job: Job,
+  shown: ReadonlyMap<number, SourceTree> = new Map(),
+): Promise<void> {
+  const [input, ...others] = read
+  const result = input === undefined ? undefined : inputs[input]
+  if (input === undefined || result === undefined) return await use(shown)
+  await withTree(
+    result,
+    snapshotter,
+    (tree) => withTrees(others, inputs, snapshotter, use, job, new Map([...shown, [input, tree]])),
+    job,
+  )
+}
