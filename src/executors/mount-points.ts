@@ -59,7 +59,9 @@ export async function makeMountPoints(
     for (const [index, mount] of resolved.entries()) {
       const above = [...KERNEL, ...resolved.slice(0, index).map(({ target }) => target)]
       if (isCovered(mount.target, above)) continue
-      await makePath({ path: join(rootfs, mount.target), kind: mount.kind }, maker, job)
+      // runc gives a tmpfs the mode of its mount point, whatever it is asked for.
+      const mode = mount.type === 'tmpfs' ? { mode: 0o1777 } : {}
+      await makePath({ path: join(rootfs, mount.target), kind: mount.kind, ...mode }, maker, job)
     }
   } catch (error) {
     await remove(withoutAbort(job))
@@ -111,9 +113,16 @@ interface Maker {
   readonly stubs: Stub[]
 }
 
+interface MissingPath {
+  readonly path: string
+  readonly kind: 'directory' | 'file'
+  /** Of the last part; the directories above it get 0755. */
+  readonly mode?: number
+}
+
 /** Makes what is missing of a path; each directory in which something is made gets its time back at once. */
 async function makePath(
-  { path, kind }: { readonly path: string; readonly kind: 'directory' | 'file' },
+  { path, kind, mode = kind === 'directory' ? 0o755 : 0o644 }: MissingPath,
   maker: Maker,
   job: Job,
 ): Promise<void> {
@@ -130,7 +139,7 @@ async function makePath(
   const time = timeOf(parent)
   if (kind === 'directory') mkdirSync(path)
   else writeFileSync(path, '', { flag: 'wx' })
-  chmodSync(path, kind === 'directory' ? 0o755 : 0o644)
+  chmodSync(path, mode)
   maker.stubs.push({ path, identity: identityOf(path) })
   await maker.session.batch([time], job)
 }

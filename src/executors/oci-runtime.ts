@@ -35,7 +35,8 @@ const END_PAUSE = 20
 
 /**
  * Runs a process by an OCI runtime, in the mount namespace (and, for an ordinary user, user namespace) that the builder
- * itself entered at its start. The process is number 1 of its pid namespace, as in a container.
+ * itself entered at its start. The process is number 1 of its pid namespace, as in a container: a signal that it sends to
+ * itself does nothing where it has no handler for it.
  */
 export function createOciRuntimeExecutor(options: OciRuntimeOptions): Executor {
   const { runtime, helper, session, scratch } = options

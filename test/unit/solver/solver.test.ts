@@ -85,6 +85,8 @@ const codec = { compress: (chunks: AsyncIterable<Uint8Array>) => chunks } as unk
 
 const textOf = (path: string) => world.texts.get(path) ?? ''
 
+let roots = 0
+
 const snapshotter: Snapshotter = {
   name: 'copy',
   view: (layers) =>
@@ -93,7 +95,8 @@ const snapshotter: Snapshotter = {
       [Symbol.asyncDispose]: async () => {},
     }),
   prepare: () => {
-    const rootfs = `/root/${world.texts.size}`
+    roots += 1
+    const rootfs = `/root/${roots}`
     return Promise.resolve({
       rootfs,
       // A deletion needs no file: its name alone makes layers differ.
