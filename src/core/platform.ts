@@ -143,8 +143,6 @@ function compatibleVariants({ architecture, variant }: Platform): readonly (stri
     Array.from({ length: Math.max(0, from - to + 1) }, (_, i) => `v${from - i}`)
   if (architecture === 'arm') return [...down(Number.isNaN(level) ? 7 : level, 5)]
   if (architecture === 'amd64') return [...down(Number.isNaN(level) ? 1 : level, 2), undefined]
-  if (architecture === 'arm64')
-    return variant === undefined ? [undefined] : [variant, ...(level === 9 ? ['v9'] : []), undefined]
   return [variant, ...(variant === undefined ? [] : [undefined])]
 }
 

@@ -1,4 +1,13 @@
-import { accessSync, chmodSync, constants, lstatSync, readdirSync, rmdirSync, type Stats, unlinkSync } from 'node:fs'
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  lstatSync,
+  readdirSync,
+  rmdirSync,
+  type Stats,
+  unlinkSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { errnoOf, OssbError } from '../core/index.ts'
 import { lstatIfPresent } from './resolve-in-root.ts'

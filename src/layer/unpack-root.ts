@@ -54,7 +54,7 @@ export function createUnpackRoot(root: string, session: FileSession, job: Job): 
     // A path that was resolved before may now lead elsewhere, even out of the root through a new link: all are forgotten.
     await flush()
     directories.clear()
-    for (const path of [...directoryTimes.keys()])
+    for (const path of directoryTimes.keys())
       if (path === hostPath || path.startsWith(`${hostPath}/`)) directoryTimes.delete(path)
     removeTree(hostPath)
   }

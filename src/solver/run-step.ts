@@ -11,7 +11,7 @@ import { layersOf, type Result, withTree } from './result.ts'
 export type Runners = { readonly [K in 'exec' | 'file']: OpRunner<Extract<Op, { kind: K }>> }
 
 export function runnerOf(runners: Runners, op: Extract<Op, { kind: 'exec' | 'file' }>): OpRunner {
-  return runners[op.kind] as OpRunner
+  return runners[op.kind]
 }
 
 export interface StepOptions {

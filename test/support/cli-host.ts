@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream'
 import type { Api } from '../../src/cli/api.ts'
-import type { Host, TextStream } from '../../src/cli/host.ts'
+import type { Host } from '../../src/cli/host.ts'
 import { runOssb } from '../../src/cli/main.ts'
 import type { BuildOptions, BuildResult } from '../../src/index.ts'
 
@@ -50,8 +50,8 @@ export async function runCli(
       environment: { HOME: '/home/me' },
       self: ['node', 'ossb.js'],
       stdin: {},
-      stdout: stdout as TextStream,
-      stderr: stderr as TextStream,
+      stdout: stdout,
+      stderr: stderr,
       now: () => (clock += 100),
       interruption: { signal: new AbortController().signal, exitCode: () => undefined },
       ask: () => Promise.resolve(''),
@@ -65,7 +65,8 @@ export async function runCli(
 /** All that was written to a stream. Since Node 26 a read gives one chunk. */
 export function textOf(stream: PassThrough): string {
   let text = ''
-  for (let chunk: unknown = stream.read(); chunk !== null; chunk = stream.read()) text += String(chunk)
+  for (let chunk = stream.read() as Buffer | null; chunk !== null; chunk = stream.read() as Buffer | null)
+    text += chunk.toString()
   return text
 }
 

@@ -1,5 +1,4 @@
 import { PassThrough } from 'node:stream'
-import type { TextStream } from '../../src/cli/host.ts'
 import { openProgress, type ProgressMode } from '../../src/cli/progress/progress.ts'
 import type { ProgressState } from '../../src/cli/progress/reducer.ts'
 import type { BuildEvent, Digest } from '../../src/index.ts'
@@ -70,7 +69,7 @@ export async function play(mode: ProgressMode, script: Script, outcome: 'done' |
   const stream = new PassThrough()
   const progress = await openProgress({
     mode,
-    stream: stream as TextStream,
+    stream: stream,
     now: () => now,
     environment: { NO_COLOR: '1' },
   })

@@ -80,6 +80,9 @@ function chooseOperation(entries, random) {
   const files = entries.filter(({ type, nlink }) => type === 'file' && nlink === 1)
   // The same goes for new names of such a file: an overlay does not know that they belong together.
   const single = others.filter(({ type, nlink }) => type !== 'directory' && nlink === 1)
+  const changeable = others
+    .filter(({ type, nlink }) => type === 'directory' || nlink === 1)
+    .map(({ path, type }) => ({ path, kind: type }))
   const linked = others.filter(({ type, nlink }) => type !== 'directory' && nlink > 1)
   const movable = others.filter(({ path }) => !linked.some((file) => `${file.path}/`.startsWith(`${path}/`)))
   const names = ['a', 'b', 'c', 'new file', 'ü', '.hidden', 'x'.repeat(120)]
@@ -93,10 +96,10 @@ function chooseOperation(entries, random) {
     () => files.length > 0 && { type: 'truncate', path: pick(files).path },
     () => files.length > 0 && { type: 'capability', path: pick(files).path },
     () => files.length > 0 && { type: 'noCapability', path: pick(files).path },
-    () => others.length > 0 && { type: 'chmod', ...target(pick(others)), mode: pick([0o700, 0o2755, 0o1777, 0o000]) },
-    () => others.length > 0 && { type: 'chown', ...target(pick(others)), uid: pick([0, 7, 70_000]), gid: pick([0, 8]) },
-    () => others.length > 0 && { type: 'sameOwner', ...target(pick(others)) },
-    () => others.length > 0 && { type: 'touch', ...target(pick(others)), seconds: 900_000_000 + random(1000) },
+    () => changeable.length > 0 && { type: 'chmod', ...pick(changeable), mode: pick([0o700, 0o2755, 0o1777, 0o000]) },
+    () => changeable.length > 0 && { type: 'chown', ...pick(changeable), uid: pick([0, 7, 70_000]), gid: pick([0, 8]) },
+    () => changeable.length > 0 && { type: 'sameOwner', ...pick(changeable) },
+    () => changeable.length > 0 && { type: 'touch', ...pick(changeable), seconds: 900_000_000 + random(1000) },
     () => others.length > 0 && { type: 'remove', path: pick(others).path },
     () => others.length > 0 && { type: 'recreate', path: pick(others).path, as: pick(['directory', 'file', 'symlink', 'full']) },
     () => ({ type: 'recreate', path: fresh(), as: pick(['directory', 'file', 'symlink', 'full']) }),
@@ -108,85 +111,80 @@ function chooseOperation(entries, random) {
   return pick(kinds)() || undefined
 }
 
-function target({ path, type, nlink }) {
-  return type === 'directory' || nlink === 1 ? { path, kind: type } : { path: '', kind: 'linked' }
+/** A change to a file's content that leaves its modification time as it was. */
+async function inPlace(path, batch, change) {
+  const { mtimeNs } = fs.lstatSync(path, { bigint: true })
+  change()
+  await batch([{ type: 'settimes', path, mtimeNs }])
 }
 
-/** Does an operation; one that can't be done (a name is taken, a parent is no directory) leaves the tree as it was. */
-async function perform(root, operation, session) {
-  const at = (path) => join(root, path)
-  const path = at(operation.path)
-  const exists = (name) => fs.lstatSync(name, { throwIfNoEntry: false }) !== undefined
-  const batch = (list) => session.batch(list, JOB)
-  const inPlace = async (change) => {
-    const { mtimeNs } = fs.lstatSync(path, { bigint: true })
-    change()
-    await batch([{ type: 'settimes', path, mtimeNs }])
-  }
-  switch (operation.type) {
-    case 'write':
-      if (exists(path)) return
-      fs.writeFileSync(path, operation.text)
-      fs.chmodSync(path, operation.mode)
-      return
-    case 'rewrite':
-      return await inPlace(() => {
-        const text = fs.readFileSync(path)
-        if (text.length > 0) text[0] ^= 1
-        fs.writeFileSync(path, text, { flag: 'r+' })
-      })
-    case 'rewriteSame':
-      return await inPlace(() => fs.writeFileSync(path, fs.readFileSync(path), { flag: 'r+' }))
-    case 'append':
-      return fs.appendFileSync(path, 'more\n')
-    case 'open':
-      return fs.closeSync(fs.openSync(path, 'r+'))
-    case 'truncate':
-      return fs.truncateSync(path, 0)
-    case 'capability':
-      return void (await batch([{ type: 'setxattr', path, name: 'security.capability', value: CAPABILITY }]))
-    case 'noCapability':
-      return void (await batch([{ type: 'removexattr', path, name: 'security.capability', optional: true }]))
-    case 'chmod':
-      if (operation.kind !== 'symlink' && operation.kind !== 'linked') fs.chmodSync(path, operation.mode)
-      return
-    case 'chown':
-      if (operation.kind !== 'linked') fs.lchownSync(path, operation.uid, operation.gid)
-      return
-    case 'sameOwner': {
-      const { uid, gid } = fs.lstatSync(path)
-      if (operation.kind !== 'linked') fs.lchownSync(path, uid, gid)
-      return
-    }
-    case 'touch':
-      if (operation.kind !== 'linked') fs.lutimesSync(path, operation.seconds, operation.seconds)
-      return
-    case 'remove':
-      return removeTree(path)
-    case 'recreate':
-      removeTree(path)
-      if (operation.as === 'file') fs.writeFileSync(path, 'instead\n')
-      else if (operation.as === 'symlink') fs.symlinkSync('../some/where', path)
-      else fs.mkdirSync(path)
-      if (operation.as === 'full') for (const name of ['a', 'file1', 'z']) fs.writeFileSync(join(path, name), name)
-      return
-    case 'move':
-      if (exists(at(operation.to)) || `${operation.to}/`.startsWith(`${operation.path}/`)) return
-      execFileSync('mv', ['-T', '--', path, at(operation.to)])
-      return
-    case 'link':
-      if (exists(at(operation.to)) || fs.lstatSync(path).isDirectory()) return
-      fs.linkSync(path, at(operation.to))
-      return
-    case 'fifo':
-    case 'device': {
-      if (exists(path)) return
-      const fileType = operation.type === 'fifo' ? 'fifo' : 'character'
-      return void (await batch([{ type: 'mknod', path, fileType, mode: 0o640, major: 1, minor: 3 }]))
-    }
-    default:
-      throw new Error(`no operation ${operation.type}`)
-  }
+function exists(path) {
+  return fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined
+}
+
+async function makeNode(path, fileType, batch) {
+  if (!exists(path)) await batch([{ type: 'mknod', path, fileType, mode: 0o640, major: 1, minor: 3 }])
+}
+
+const RECREATE = {
+  directory: (path) => fs.mkdirSync(path),
+  file: (path) => fs.writeFileSync(path, 'instead\n'),
+  symlink: (path) => fs.symlinkSync('../some/where', path),
+  full: (path) => {
+    fs.mkdirSync(path)
+    for (const name of ['a', 'file1', 'z']) fs.writeFileSync(join(path, name), name)
+  },
+}
+
+/** One that can't be done, because a name is taken, leaves the tree as it was. */
+const OPERATIONS = {
+  write: ({ path, text, mode }) => {
+    if (exists(path)) return
+    fs.writeFileSync(path, text)
+    fs.chmodSync(path, mode)
+  },
+  rewrite: ({ path }, batch) =>
+    inPlace(path, batch, () => {
+      const text = fs.readFileSync(path)
+      if (text.length > 0) text[0] ^= 1
+      fs.writeFileSync(path, text, { flag: 'r+' })
+    }),
+  rewriteSame: ({ path }, batch) =>
+    inPlace(path, batch, () => fs.writeFileSync(path, fs.readFileSync(path), { flag: 'r+' })),
+  append: ({ path }) => fs.appendFileSync(path, 'more\n'),
+  open: ({ path }) => fs.closeSync(fs.openSync(path, 'r+')),
+  truncate: ({ path }) => fs.truncateSync(path, 0),
+  capability: ({ path }, batch) =>
+    batch([{ type: 'setxattr', path, name: 'security.capability', value: CAPABILITY }]),
+  noCapability: ({ path }, batch) =>
+    batch([{ type: 'removexattr', path, name: 'security.capability', optional: true }]),
+  chmod: ({ path, mode, kind }) => {
+    if (kind !== 'symlink') fs.chmodSync(path, mode)
+  },
+  chown: ({ path, uid, gid }) => fs.lchownSync(path, uid, gid),
+  sameOwner: ({ path }) => {
+    const { uid, gid } = fs.lstatSync(path)
+    fs.lchownSync(path, uid, gid)
+  },
+  touch: ({ path, seconds }) => fs.lutimesSync(path, seconds, seconds),
+  remove: ({ path }) => removeTree(path),
+  recreate: ({ path, as }) => {
+    removeTree(path)
+    RECREATE[as](path)
+  },
+  move: ({ path, to }) => {
+    if (!exists(to) && !`${to}/`.startsWith(`${path}/`)) execFileSync('mv', ['-T', '--', path, to])
+  },
+  link: ({ path, to }) => {
+    if (!exists(to)) fs.linkSync(path, to)
+  },
+  fifo: ({ path }, batch) => makeNode(path, 'fifo', batch),
+  device: ({ path }, batch) => makeNode(path, 'character', batch),
+}
+
+async function perform(root, { type, path, to, ...more }, session) {
+  const at = { path: join(root, path), to: to === undefined ? undefined : join(root, to) }
+  await OPERATIONS[type]({ ...at, ...more }, (operations) => session.batch(operations, JOB))
 }
 
 async function makeBase(root, session) {

@@ -213,7 +213,10 @@ function madeOnTheWay(options: CopyOptions): DirectoryOptions {
 function makeRoomFor(path: string, root: string): void {
   const stats = lstatIfPresent(path)
   if (stats?.isDirectory() === true)
-    throw new OssbError('ERR_OSSB_FILESYSTEM', `cannot replace to directory ${path.slice(root.length)} with file`)
+    throw new OssbError(
+      'ERR_OSSB_FILESYSTEM',
+      `cannot replace to directory ${path.slice(root.length)} with file`,
+    )
   if (stats !== undefined) rmSync(path)
 }
 

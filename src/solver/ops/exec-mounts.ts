@@ -138,8 +138,7 @@ async function fillCache(
   job: Job,
 ): Promise<void> {
   const fresh = context.workspace.directory()
-  if (mount.input !== undefined)
-    await copyInto(fresh, treeOf(trees, mount.input), mount.source, context, job)
+  if (mount.input !== undefined) await copyInto(fresh, treeOf(trees, mount.input), mount.source, context, job)
   chownSync(fresh, mount.uid, mount.gid)
   chmodSync(fresh, mount.mode)
   const move = { type: 'rename', path: fresh, to: directory, mode: 'noreplace', optional: true } as const

@@ -1,5 +1,10 @@
 import { type Digest, digestOf, type Job } from '../../core/index.ts'
-import { type ContentDigestOptions, contentDigest, type SelectedSource, type SourceTree } from '../../fs/index.ts'
+import {
+  type ContentDigestOptions,
+  contentDigest,
+  type SelectedSource,
+  type SourceTree,
+} from '../../fs/index.ts'
 import type { FileSession } from '../../native/index.ts'
 import { readCapabilities } from './capabilities.ts'
 

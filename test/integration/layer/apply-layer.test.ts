@@ -1,9 +1,17 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Job } from '../../../src/core/index.ts'
-import { applyLayer, type ApplyOptions, layerTar } from '../../../src/layer/index.ts'
+import { type ApplyOptions, applyLayer, layerTar } from '../../../src/layer/index.ts'
 import {
   type ArchiveEntry,
   archive,
@@ -29,54 +37,106 @@ function makeRoot() {
   mkdirSync(join(outside, 'sub'), { recursive: true })
   writeFileSync(join(outside, 'canary'), 'alive')
   writeFileSync(join(outside, 'sub/canary'), 'alive')
-  for (const path of ['sub/canary', 'sub', 'canary', '']) utimesSync(join(outside, path), 1_000_000, 1_000_000)
+  for (const path of ['sub/canary', 'sub', 'canary', ''])
+    utimesSync(join(outside, path), 1_000_000, 1_000_000)
   const apply = (entries: readonly ArchiveEntry[], options: Partial<ApplyOptions> = {}, job: Job = IDLE) =>
     applyLayer(inPieces(archive(...entries)), { root, ...options }, fileSession(), job)
   return { root, outside, apply }
 }
 
-const directory = (path: string, more: ArchiveEntry = {}): ArchiveEntry => ({ path, type: 'directory', mode: 0o755, ...more })
+const directory = (path: string, more: ArchiveEntry = {}): ArchiveEntry => ({
+  path,
+  type: 'directory',
+  mode: 0o755,
+  ...more,
+})
 const file = (path: string, content = 'new'): ArchiveEntry => ({ path, content, mtimeNs: 5n * NS })
 const link = (path: string, linkTarget: string): ArchiveEntry => ({ path, type: 'symlink', linkTarget })
 
 describe('applyLayer() leaves everything outside of the root alone', () => {
   test.each<[string, (outside: string) => readonly ArchiveEntry[], readonly string[]]>([
     ['an absolute name', (outside) => [file(`${outside}/canary`)], []],
-    ['".." in a name', () => [file('../outside/canary'), file('a/../../../outside/canary')], ['outside', 'outside/canary']],
+    [
+      '".." in a name',
+      () => [file('../outside/canary'), file('a/../../../outside/canary')],
+      ['outside', 'outside/canary'],
+    ],
     ['a file through a link to outside', (outside) => [link('l', outside), file('l/canary')], []],
-    ['a file through a relative link', () => [link('l', '../outside'), file('l/canary')], ['l', 'outside', 'outside/canary']],
+    [
+      'a file through a relative link',
+      () => [link('l', '../outside'), file('l/canary')],
+      ['l', 'outside', 'outside/canary'],
+    ],
     ['a file in the place of a link', (outside) => [link('f', `${outside}/canary`), file('f')], ['f']],
-    ['a directory in the place of a link', (outside) => [link('d', outside), directory('d', { mode: 0 })], ['d']],
-    ['a hard link to outside', () => [file('outside/canary'), { path: 'h', type: 'hardlink', linkTarget: '../outside/canary' }], ['h', 'outside', 'outside/canary']],
+    [
+      'a directory in the place of a link',
+      (outside) => [link('d', outside), directory('d', { mode: 0 })],
+      ['d'],
+    ],
+    [
+      'a hard link to outside',
+      () => [file('outside/canary'), { path: 'h', type: 'hardlink', linkTarget: '../outside/canary' }],
+      ['h', 'outside', 'outside/canary'],
+    ],
     [
       'a hard link through a link',
-      (outside) => [link('l', outside), file(`${outside}/sub/canary`), { path: 'h', type: 'hardlink', linkTarget: 'l/sub/canary' }],
+      (outside) => [
+        link('l', outside),
+        file(`${outside}/sub/canary`),
+        { path: 'h', type: 'hardlink', linkTarget: 'l/sub/canary' },
+      ],
       [],
     ],
-    ['a chain of links', (outside) => [link('a', 'b'), link('b', 'c'), link('c', `${outside}/sub`), file('a/canary')], []],
+    [
+      'a chain of links',
+      (outside) => [link('a', 'b'), link('b', 'c'), link('c', `${outside}/sub`), file('a/canary')],
+      [],
+    ],
     [
       'a parent that becomes a link after it was a directory',
-      (outside) => [directory('d'), directory('d/sub'), file('d/sub/canary'), link('d', outside), file('d/sub/canary')],
+      (outside) => [
+        directory('d'),
+        directory('d/sub'),
+        file('d/sub/canary'),
+        link('d', outside),
+        file('d/sub/canary'),
+      ],
       [],
     ],
     [
       'times of directories whose parent became a link',
-      (outside) => [directory('d', { mtimeNs: 9n * NS }), directory('d/sub', { mtimeNs: 9n * NS }), link('d', outside)],
+      (outside) => [
+        directory('d', { mtimeNs: 9n * NS }),
+        directory('d/sub', { mtimeNs: 9n * NS }),
+        link('d', outside),
+      ],
       ['d'],
     ],
     [
       'times and attributes of files whose parent became a link',
       (outside) => [
         directory('d'),
-        { ...file('d/canary'), mtimeNs: 9n * NS + 1n, xattrs: new Map([['security.capability', CAPABILITY]]) },
+        {
+          ...file('d/canary'),
+          mtimeNs: 9n * NS + 1n,
+          xattrs: new Map([['security.capability', CAPABILITY]]),
+        },
         link('d', outside),
       ],
       ['d'],
     ],
-    ['a whiteout through a link', (outside) => [link('l', outside), file('l/.wh.canary', ''), file('l/sub/.wh..wh..opq', '')], []],
+    [
+      'a whiteout through a link',
+      (outside) => [link('l', outside), file('l/.wh.canary', ''), file('l/sub/.wh..wh..opq', '')],
+      [],
+    ],
     ['a whiteout of ".."', () => [file('.wh...', ''), file('.wh..', ''), file('.wh.', '')], []],
     ['a whiteout with a path', () => [file('a/../../.wh.outside', '')], []],
-    ['device nodes and fifos through a link', (outside) => [link('l', outside), { path: 'l/fifo', type: 'fifo' }], []],
+    [
+      'device nodes and fifos through a link',
+      (outside) => [link('l', outside), { path: 'l/fifo', type: 'fifo' }],
+      [],
+    ],
   ])('%s', async (_what, entries, expected) => {
     const { root, outside, apply } = makeRoot()
     await apply(entries(outside)).catch(() => undefined)
@@ -101,7 +161,9 @@ describe('applyLayer() leaves everything outside of the root alone', () => {
 
   test('a loop of links is an error', async () => {
     const { apply } = makeRoot()
-    await expect(apply([link('a', 'b'), link('b', 'a'), file('a/x')])).rejects.toThrow('too many levels of symbolic links')
+    await expect(apply([link('a', 'b'), link('b', 'a'), file('a/x')])).rejects.toThrow(
+      'too many levels of symbolic links',
+    )
   })
 })
 
@@ -113,14 +175,23 @@ describe('applyLayer() makes', () => {
       directory('d/', { mode: 0o2755, uid: 7, gid: 8, mtimeNs: 1_000_000_001n }),
       { path: 'd/suid', content: 'x', mode: 0o6755, uid: 1000, gid: 1000, mtimeNs: 2_000_000_000n },
       { path: 'd/hard', type: 'hardlink', linkTarget: 'd/suid' },
-      { path: 'd/cap', content: '', mode: 0o755, uid: 5, xattrs: new Map([['security.capability', CAPABILITY]]), mtimeNs: 1_500_000_000_123_456_789n },
+      {
+        path: 'd/cap',
+        content: '',
+        mode: 0o755,
+        uid: 5,
+        xattrs: new Map([['security.capability', CAPABILITY]]),
+        mtimeNs: 1_500_000_000_123_456_789n,
+      },
       { path: 'd/link', type: 'symlink', linkTarget: '/nowhere', uid: 9, mtimeNs: 4_000_000_005n },
       { path: 'd/hard-link-of-link', type: 'hardlink', linkTarget: 'd/link' },
       { path: 'd/pipe', type: 'fifo', mode: 0o622, gid: 4, mtimeNs: 6n * NS },
       { path: 'd/null', type: 'character', mode: 0o666, devMajor: 1, devMinor: 3, mtimeNs: 7n * NS },
       { path: 'implied/parent/file', content: 'p', mode: 0, mtimeNs: -1_000_000_000n },
     ])
-    const lines = (await listTree(root)).map((line) => line.replace(/^(implied.* directory .*)@\d+/, '$1@now'))
+    const lines = (await listTree(root)).map((line) =>
+      line.replace(/^(implied.* directory .*)@\d+/, '$1@now'),
+    )
     expect(lines).toMatchInlineSnapshot(`
       [
         "d directory 2755 7:8 @1000000000",
@@ -142,14 +213,33 @@ describe('applyLayer() makes', () => {
 
   test('the later of two entries of one name', async () => {
     const { root, apply } = makeRoot()
-    await apply([file('a', 'one'), file('a', 'two'), directory('b'), file('b/x'), file('b', 'file'), link('c', 'a'), directory('c'), file('c/y')])
-    expect((await listTree(root)).map((line) => line.split(' ').slice(0, 2).join(' '))).toEqual(['a file', 'b file', 'c directory', 'c/y file'])
+    await apply([
+      file('a', 'one'),
+      file('a', 'two'),
+      directory('b'),
+      file('b/x'),
+      file('b', 'file'),
+      link('c', 'a'),
+      directory('c'),
+      file('c/y'),
+    ])
+    expect((await listTree(root)).map((line) => line.split(' ').slice(0, 2).join(' '))).toEqual([
+      'a file',
+      'b file',
+      'c directory',
+      'c/y file',
+    ])
     expect(readFileSync(join(root, 'a'), 'utf8')).toBe('two')
   })
 
   test('nothing of a user attribute that overlayfs would take for its own', async () => {
     const { root, apply } = makeRoot()
-    const xattrs = new Map(['user.overlay.opaque', 'user.overlay.whiteout', 'trusted.overlay.opaque', 'user.mine'].map((name) => [name, Buffer.from('y')]))
+    const xattrs = new Map(
+      ['user.overlay.opaque', 'user.overlay.whiteout', 'trusted.overlay.opaque', 'user.mine'].map((name) => [
+        name,
+        Buffer.from('y'),
+      ]),
+    )
     await apply([directory('d', { xattrs })])
     const [listed] = await fileSession().batch([{ type: 'listxattr', path: join(root, 'd') }], IDLE)
     expect(listed?.ok === true && Buffer.from(listed.value).toString()).toBe('user.mine\0')
@@ -187,18 +277,42 @@ describe('applyLayer() applies whiteouts', () => {
   test.each<[string, readonly ArchiveEntry[], readonly string[]]>([
     ['of a file', [file('d/.wh.a', '')], ['d', 'd/b', 'd/sub', 'd/sub/c', 'e']],
     ['of a directory', [file('.wh.d', '')], ['e']],
-    ['of what is not there', [file('.wh.x', ''), file('new/.wh.x', '')], ['d', 'd/a', 'd/b', 'd/sub', 'd/sub/c', 'e', 'new']],
+    [
+      'of what is not there',
+      [file('.wh.x', ''), file('new/.wh.x', '')],
+      ['d', 'd/a', 'd/b', 'd/sub', 'd/sub/c', 'e', 'new'],
+    ],
     ['that hide all of a directory', [directory('d'), file('d/.wh..wh..opq', '')], ['d', 'e']],
-    ['but keeps what came before them', [file('d/a', 'mine'), file('d/.wh.a', '')], ['d', 'd/a', 'd/b', 'd/sub', 'd/sub/c', 'e']],
-    ['but keeps what came before an opaque mark', [directory('d'), file('d/!new'), file('d/.wh..wh..opq', '')], ['d', 'd/!new', 'e']],
+    [
+      'but keeps what came before them',
+      [file('d/a', 'mine'), file('d/.wh.a', '')],
+      ['d', 'd/a', 'd/b', 'd/sub', 'd/sub/c', 'e'],
+    ],
+    [
+      'but keeps what came before an opaque mark',
+      [directory('d'), file('d/!new'), file('d/.wh..wh..opq', '')],
+      ['d', 'd/!new', 'e'],
+    ],
     [
       'also below a directory that came before an opaque mark',
       [directory('d'), directory('d/sub'), file('d/sub/!new'), file('d/.wh..wh..opq', '')],
       ['d', 'd/sub', 'd/sub/!new', 'e'],
     ],
-    ['but keeps files whose directory has no entry of its own', [file('d/sub/new'), file('.wh.d', '')], ['d', 'd/sub', 'd/sub/new', 'e']],
-    ['but keeps what was written through a link', [link('l', 'd'), file('l/a', 'mine'), file('d/.wh.a', '')], ['d', 'd/a', 'd/b', 'd/sub', 'd/sub/c', 'e', 'l']],
-    ['but not the marks of AUFS', [file('.wh..wh.aufs', ''), directory('.wh..wh.plnk'), file('.wh..wh..tmp', '')], ['d', 'd/a', 'd/b', 'd/sub', 'd/sub/c', 'e']],
+    [
+      'but keeps files whose directory has no entry of its own',
+      [file('d/sub/new'), file('.wh.d', '')],
+      ['d', 'd/sub', 'd/sub/new', 'e'],
+    ],
+    [
+      'but keeps what was written through a link',
+      [link('l', 'd'), file('l/a', 'mine'), file('d/.wh.a', '')],
+      ['d', 'd/a', 'd/b', 'd/sub', 'd/sub/c', 'e', 'l'],
+    ],
+    [
+      'but not the marks of AUFS',
+      [file('.wh..wh.aufs', ''), directory('.wh..wh.plnk'), file('.wh..wh..tmp', '')],
+      ['d', 'd/a', 'd/b', 'd/sub', 'd/sub/c', 'e'],
+    ],
   ])('%s', async (_what, entries, expected) => {
     const { root, apply } = makeRoot()
     await apply(lower)
@@ -257,7 +371,10 @@ test('a tree that is written and applied again is the same, and GNU tar reads it
     find . -exec touch -h -d '2001-02-03 04:05:06' {} +`
   execFileSync('sh', ['-euc', script], { cwd: source })
   const path = join(source, 'a/big')
-  await fileSession().batch([{ type: 'setxattr', path, name: 'security.capability', value: CAPABILITY }], IDLE)
+  await fileSession().batch(
+    [{ type: 'setxattr', path, name: 'security.capability', value: CAPABILITY }],
+    IDLE,
+  )
   const entries = await entriesOf(source)
   async function* changes() {
     for (const entry of entries) yield { type: 'upsert', entry } as const

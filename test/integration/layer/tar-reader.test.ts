@@ -4,7 +4,15 @@ import { closeSync, mkdirSync, openSync, readFileSync, truncateSync, writeFileSy
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { applyLayer, encodeTarHeader, isTarHeader, readTar } from '../../../src/layer/index.ts'
-import { archive, bytesOf, fileSession, IDLE, inPieces, listTree, newDirectory } from '../../support/layer-files.ts'
+import {
+  archive,
+  bytesOf,
+  fileSession,
+  IDLE,
+  inPieces,
+  listTree,
+  newDirectory,
+} from '../../support/layer-files.ts'
 import { tarHeader } from '../../support/tar-header.ts'
 
 const md5 = (bytes: Uint8Array) => createHash('md5').update(bytes).digest('hex')
@@ -21,7 +29,10 @@ async function contents(tar: Uint8Array, piece?: number): Promise<Record<string,
 }
 
 function gnuTar(directory: string, ...options: readonly string[]): Buffer {
-  return execFileSync('tar', ['-c', '--sort=name', ...options, '.'], { cwd: directory, maxBuffer: 64 * 1024 * 1024 })
+  return execFileSync('tar', ['-c', '--sort=name', ...options, '.'], {
+    cwd: directory,
+    maxBuffer: 64 * 1024 * 1024,
+  })
 }
 
 describe('readTar() reads what GNU tar writes', () => {
@@ -36,7 +47,14 @@ describe('readTar() reads what GNU tar writes', () => {
     execFileSync('ln', ['-s', 'd/file', join(source, 'symlink')])
     long = newDirectory()
     const deep = `${'directory/'.repeat(20)}${'name'.repeat(40)}`
-    execFileSync('sh', ['-euc', `mkdir -p "$(dirname "${deep}")"; echo long > "${deep}"; ln -s "${'target/'.repeat(30)}" link; ln "${deep}" hard; : > naïve`], { cwd: long })
+    execFileSync(
+      'sh',
+      [
+        '-euc',
+        `mkdir -p "$(dirname "${deep}")"; echo long > "${deep}"; ln -s "${'target/'.repeat(30)}" link; ln "${deep}" hard; : > naïve`,
+      ],
+      { cwd: long },
+    )
   })
 
   test.each(['v7', 'ustar', 'posix', 'gnu', 'oldgnu'])('--format=%s', async (format) => {
@@ -104,7 +122,13 @@ describe('readTar() reads', () => {
       const head = Buffer.from(encodeTarHeader(tarHeader({ path: 'pax', size: body.length })))
       head.write(flag, 156)
       head.fill(0x20, 148, 156)
-      head.write(`${head.reduce((sum, byte) => sum + byte, 0).toString(8).padStart(6, '0')}\0 `, 148)
+      head.write(
+        `${head
+          .reduce((sum, byte) => sum + byte, 0)
+          .toString(8)
+          .padStart(6, '0')}\0 `,
+        148,
+      )
       return Buffer.concat([head, body, Buffer.alloc(512 - body.length)])
     }
     const one = (path: string) => archive({ path, uid: 1, mtimeNs: 1_000_000_000n }).subarray(0, 512)
@@ -118,7 +142,8 @@ describe('readTar() reads', () => {
       Buffer.alloc(1024),
     ])
     const found: string[] = []
-    for await (const { header } of readTar(inPieces(tar))) found.push(`${header.path} ${header.uid} ${header.mtimeNs}`)
+    for await (const { header } of readTar(inPieces(tar)))
+      found.push(`${header.path} ${header.uid} ${header.mtimeNs}`)
     expect(found).toEqual(['a 77 12500000000', 'renamed 8 12500000000', 'c 1 12500000000'])
   })
 
@@ -145,7 +170,10 @@ describe('readTar() reads', () => {
   })
 
   test('the stream to its end, whatever is not read of an entry', async () => {
-    const tar = Buffer.concat([archive({ path: 'a', content: 'x'.repeat(5000) }, { path: 'b' }), Buffer.alloc(10_000, 1)])
+    const tar = Buffer.concat([
+      archive({ path: 'a', content: 'x'.repeat(5000) }, { path: 'b' }),
+      Buffer.alloc(10_000, 1),
+    ])
     let seen = 0
     async function* counted() {
       for await (const piece of inPieces(tar)) {
@@ -173,7 +201,11 @@ describe('readTar() refuses', () => {
     ['an end in a file', whole.subarray(0, 700), 'it ends in the middle of "file"'],
     ['an end in a pax header', whole.subarray(0, 2100), 'it ends in the middle of a header'],
     ['a wrong checksum', damaged((tar) => tar.write('X', 0)), 'a header has a wrong checksum'],
-    ['a checksum that is no number', damaged((tar) => tar.write('zzzzzz', 148)), 'a header has a field that is not a number'],
+    [
+      'a checksum that is no number',
+      damaged((tar) => tar.write('zzzzzz', 148)),
+      'a header has a field that is not a number',
+    ],
     ['a pax record without a length', damaged((tar) => tar.write('path', 2048)), 'a pax header is malformed'],
     ['a pax record that is too long', damaged((tar) => tar.write('999', 2048)), 'a pax header is malformed'],
     ['something else', Buffer.alloc(600, 'text '), 'a header has a field that is not a number'],
@@ -186,7 +218,7 @@ describe('readTar() refuses', () => {
 
   test('a name that is not UTF-8', async () => {
     const directory = newDirectory()
-    spawnSync('sh', ['-c', "touch \"$(printf 'caf\\351')\""], { cwd: directory })
+    spawnSync('sh', ['-c', 'touch "$(printf \'caf\\351\')"'], { cwd: directory })
     await expect(contents(gnuTar(directory))).rejects.toThrow('is not UTF-8')
   })
 })

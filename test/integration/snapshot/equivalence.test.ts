@@ -6,7 +6,9 @@ import { afterAll, describe, expect, test } from 'vitest'
 
 const DRIVER = new URL('../../support/snapshot-driver.mjs', import.meta.url).pathname
 const AS_ROOT =
-  process.getuid?.() === 0 ? ['unshare', '--mount'] : ['unshare', '--user', '--map-auto', '--map-root-user', '--mount']
+  process.getuid?.() === 0
+    ? ['unshare', '--mount']
+    : ['unshare', '--user', '--map-auto', '--map-root-user', '--mount']
 
 interface Line {
   readonly line: string
@@ -49,13 +51,16 @@ const random = Math.floor(Math.random() * 2 ** 31)
 describe.each([1, 2, 3, 17, random])('after random changes with seed %i', (seed) => {
   const steps = runDriver(seed)
 
-  test.each(['copy', 'overlay'] as const)('the layer of the %s snapshotter makes its working root', (name) => {
-    for (const { told, performed } of steps) {
-      const { tree, keptTree, unpackedTree } = told[name]
-      expect(linesOf(unpackedTree), JSON.stringify(performed)).toEqual(linesOf(tree))
-      expect(linesOf(keptTree), JSON.stringify(performed)).toEqual(linesOf(tree))
-    }
-  })
+  test.each(['copy', 'overlay'] as const)(
+    'the layer of the %s snapshotter makes its working root',
+    (name) => {
+      for (const { told, performed } of steps) {
+        const { tree, keptTree, unpackedTree } = told[name]
+        expect(linesOf(unpackedTree), JSON.stringify(performed)).toEqual(linesOf(tree))
+        expect(linesOf(keptTree), JSON.stringify(performed)).toEqual(linesOf(tree))
+      }
+    },
+  )
 
   test('both snapshotters tell the same changes and make the same layer', () => {
     for (const { told, performed } of steps) {
@@ -67,6 +72,8 @@ describe.each([1, 2, 3, 17, random])('after random changes with seed %i', (seed)
 
   test('there was something to tell', () => {
     expect(steps.map(({ told }) => told.copy.changes.length > 5)).toEqual([true, true, true])
-    expect(steps.some(({ told }) => told.copy.changes.some((change) => change.startsWith('delete')))).toBe(true)
+    expect(steps.some(({ told }) => told.copy.changes.some((change) => change.startsWith('delete')))).toBe(
+      true,
+    )
   })
 })

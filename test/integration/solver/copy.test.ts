@@ -5,11 +5,19 @@ import { dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { createCodec } from '../../../src/codec/index.ts'
-import { type SourceTree, createPatternMatcher } from '../../../src/fs/index.ts'
+import { createPatternMatcher, type SourceTree } from '../../../src/fs/index.ts'
 import { type CopyAction, createVertex, type FileAction, type FileOp } from '../../../src/graph/index.ts'
 import type { WorkingRoot } from '../../../src/snapshot/index.ts'
 import { createFileRunner } from '../../../src/solver/index.ts'
-import { archive, bytesOf, entriesOf, fileSession, IDLE, inPieces, newDirectory } from '../../support/layer-files.ts'
+import {
+  archive,
+  bytesOf,
+  entriesOf,
+  fileSession,
+  IDLE,
+  inPieces,
+  newDirectory,
+} from '../../support/layer-files.ts'
 
 const codec = createCodec({ workers: 0 })
 const CAPABILITY = Buffer.from('0100000200040000000000000000000000000000', 'hex')
@@ -43,24 +51,48 @@ interface Place {
 function makePlace(context = CONTEXT, root = ROOT): Place {
   const directory = newDirectory()
   const place = { context: join(directory, 'context'), root: join(directory, 'root') }
-  for (const [path, script] of [[place.context, context], [place.root, root]] as const) {
+  for (const [path, script] of [
+    [place.context, context],
+    [place.root, root],
+  ] as const) {
     mkdirSync(path)
     execFileSync('sh', ['-euc', script], { cwd: path })
   }
   return place
 }
 
-const DEFAULTS = { input: 1, ownership: 'root', unpack: false, exclude: [], parents: false, link: false } as const
+const DEFAULTS = {
+  input: 1,
+  ownership: 'root',
+  unpack: false,
+  exclude: [],
+  parents: false,
+  link: false,
+} as const
 
-function copyAction(sources: readonly string[], destination: string, more: Partial<CopyAction> = {}): CopyAction {
+function copyAction(
+  sources: readonly string[],
+  destination: string,
+  more: Partial<CopyAction> = {},
+): CopyAction {
   return { type: 'copy', ...DEFAULTS, sources, destination, ...more }
 }
 
-async function perform({ context, root }: Place, actions: readonly FileAction[], tree: Partial<SourceTree> = {}) {
+async function perform(
+  { context, root }: Place,
+  actions: readonly FileAction[],
+  tree: Partial<SourceTree> = {},
+) {
   const op: FileOp = { kind: 'file', actions }
   const working = { rootfs: root } as WorkingRoot
   const trees = new Map([[1, { root: context, ...tree }]])
-  await createFileRunner(fileSession(), codec).run(op, createVertex(op, [], { name: '' }), working, trees, IDLE)
+  await createFileRunner(fileSession(), codec).run(
+    op,
+    createVertex(op, [], { name: '' }),
+    working,
+    trees,
+    IDLE,
+  )
 }
 
 /** What is below /work and differs from the start: `path type mode owner @seconds content`; times of today as @now. */
@@ -73,7 +105,8 @@ async function outcome({ root }: Place): Promise<readonly string[]> {
     const known = type === 'file' && nlink > 1 ? first.get(ino) : undefined
     if (known !== undefined) return [`${path} = ${known}`]
     first.set(ino, path)
-    const text = type === 'file' ? readFileSync(join(root, path), 'utf8').trim().slice(0, 40) : (linkTarget ?? '')
+    const text =
+      type === 'file' ? readFileSync(join(root, path), 'utf8').trim().slice(0, 40) : (linkTarget ?? '')
     const mark = capability === undefined ? '' : 'capability'
     return [[path, type, mode.toString(8), `${uid}:${gid}`, `@${seconds}`, text, mark].join(' ').trim()]
   })
@@ -109,8 +142,12 @@ describe('COPY of a file', () => {
   ])('to %s', async (destination, expected) => {
     const place = makePlace()
     await perform(place, [copyAction(['file'], destination)])
-    expect((await changes(place)).filter((line) => !/^existing directory|^existing\/sub directory/.test(line))).toEqual(expected)
-    expect(readFileSync(join(place.root, 'work/oldfile'), 'utf8')).toBe(destination === '/work/oldfile' ? 'f\n' : 'old\n')
+    expect(
+      (await changes(place)).filter((line) => !/^existing directory|^existing\/sub directory/.test(line)),
+    ).toEqual(expected)
+    expect(readFileSync(join(place.root, 'work/oldfile'), 'utf8')).toBe(
+      destination === '/work/oldfile' ? 'f\n' : 'old\n',
+    )
   })
 
   test.each<[string, string, string]>([
@@ -154,7 +191,11 @@ describe('COPY of a directory', () => {
   test('copies what it holds, with its times, and makes what leads there', async () => {
     const place = makePlace()
     await perform(place, [copyAction(['dir'], '/work/a/new')])
-    expect(await changes(place)).toEqual(['a directory 755 0:0 @now', 'a/new directory 755 0:0 @2', ...content('a/new')])
+    expect(await changes(place)).toEqual([
+      'a directory 755 0:0 @now',
+      'a/new directory 755 0:0 @2',
+      ...content('a/new'),
+    ])
   })
 
   test.each(['dirlink', '/dir/', './other/../dir', 'escape/dir'])('named %s', async (source) => {
@@ -166,7 +207,11 @@ describe('COPY of a directory', () => {
   test('through an absolute link, which starts at the root of the context', async () => {
     const place = makePlace()
     await perform(place, [copyAction(['absolute'], '/work/new/')])
-    expect(await changes(place)).toEqual(['new directory 755 0:0 @2', 'new/b file 644 0:0 @1 b', 'new/deep directory 755 0:0 @1'])
+    expect(await changes(place)).toEqual([
+      'new directory 755 0:0 @2',
+      'new/b file 644 0:0 @1 b',
+      'new/deep directory 755 0:0 @1',
+    ])
   })
 
   test('into an existing one leaves that its mode and owner; nested ones get those of the source', async () => {
@@ -177,7 +222,9 @@ describe('COPY of a directory', () => {
 
   test('onto a nested file is an error', async () => {
     const place = makePlace(CONTEXT, `${ROOT}\nmkdir work/new; touch work/new/sub`)
-    await expect(perform(place, [copyAction(['dir'], '/work/new')])).rejects.toThrow('cannot copy to non-directory: /work/new/sub')
+    await expect(perform(place, [copyAction(['dir'], '/work/new')])).rejects.toThrow(
+      'cannot copy to non-directory: /work/new/sub',
+    )
   })
 
   test('keeps owners of a stage', async () => {
@@ -202,12 +249,17 @@ describe('COPY of a directory', () => {
       process.chdir(cwd)
     }
     const path = join(place.context, 'other/o')
-    await fileSession().batch([{ type: 'setxattr', path, name: 'security.capability', value: CAPABILITY }], IDLE)
+    await fileSession().batch(
+      [{ type: 'setxattr', path, name: 'security.capability', value: CAPABILITY }],
+      IDLE,
+    )
     await perform(place, [copyAction(['other'], '/work/new', { owner: '5' })])
     process.chdir(join(place.context, 'other'))
     server.close()
     process.chdir(cwd)
-    expect((await changes(place)).map((line) => line.replace(/^new directory (.*)@\S+/, 'new directory $1'))).toEqual([
+    expect(
+      (await changes(place)).map((line) => line.replace(/^new directory (.*)@\S+/, 'new directory $1')),
+    ).toEqual([
       expect.stringMatching(/^new directory 755 5:5/),
       'new/a file 644 5:5 @1 oa',
       'new/o file 644 5:5 @1 o capability',
@@ -284,15 +336,32 @@ describe('COPY with flags', () => {
 
   test('--exclude counts from the copied directory, and not for a file that is named', async () => {
     const place = makePlace()
-    await perform(place, [copyAction(['dir', 'file', 'other/a'], '/work/new/', { exclude: ['a', 'link', '**/b', 'pipe', 'file'] })])
-    expect((await changes(place)).map((line) => line.split(' ')[0])).toEqual(['new', 'new/a', 'new/file', 'new/hard', 'new/sub', 'new/sub/deep'])
+    await perform(place, [
+      copyAction(['dir', 'file', 'other/a'], '/work/new/', {
+        exclude: ['a', 'link', '**/b', 'pipe', 'file'],
+      }),
+    ])
+    expect((await changes(place)).map((line) => line.split(' ')[0])).toEqual([
+      'new',
+      'new/a',
+      'new/file',
+      'new/hard',
+      'new/sub',
+      'new/sub/deep',
+    ])
   })
 
   test('what the ignore file hides is not there', async () => {
     const place = makePlace()
     const ignore = createPatternMatcher(['dir/*', '!dir/sub/b', 'file2'])
     await perform(place, [copyAction(['dir', 'file*'], '/work/new/')], { ignore })
-    expect((await changes(place)).map((line) => line.split(' ')[0])).toEqual(['new', 'new/file', 'new/filelink', 'new/sub', 'new/sub/b'])
+    expect((await changes(place)).map((line) => line.split(' ')[0])).toEqual([
+      'new',
+      'new/file',
+      'new/filelink',
+      'new/sub',
+      'new/sub/b',
+    ])
     await expect(perform(place, [copyAction(['file2'], '/work/')], { ignore })).rejects.toMatchObject({
       message: '"/file2": not found',
       hint: 'The file exists, but .dockerignore leaves it out of the build context.',
@@ -303,7 +372,14 @@ describe('COPY with flags', () => {
 describe('ADD', () => {
   const tar = archive(
     { path: 'x/', type: 'directory', mode: 0o700, uid: 5, gid: 6, mtimeNs: 978_307_205_000_000_000n },
-    { path: 'x/y', content: 'from the archive', mode: 0o4755, uid: 5, gid: 6, mtimeNs: 978_307_206_000_000_000n },
+    {
+      path: 'x/y',
+      content: 'from the archive',
+      mode: 0o4755,
+      uid: 5,
+      gid: 6,
+      mtimeNs: 978_307_206_000_000_000n,
+    },
     { path: '.wh.oldfile', mtimeNs: 978_307_207_000_000_000n },
   )
   const unpacked = (owner = '5:6', file = '0:0') => [
@@ -327,7 +403,10 @@ describe('ADD', () => {
     const place = makePlace()
     writeFileSync(join(place.context, 'a.tar'), tar)
     await perform(place, [copyAction(['a.tar'], '/work/new', { unpack: true, owner: 'app', mode: '0600' })])
-    expect(await changes(place)).toEqual(['new directory 755 0:0 @now', ...unpacked('1234:2345', '1234:2345')])
+    expect(await changes(place)).toEqual([
+      'new directory 755 0:0 @now',
+      ...unpacked('1234:2345', '1234:2345'),
+    ])
   })
 
   test.each<[string, Buffer]>([
@@ -356,7 +435,10 @@ describe('ADD', () => {
   test('leaves what was copied before alone where an archive puts links in its place', async () => {
     const place = makePlace()
     const outside = join(dirname(place.root), 'outside')
-    execFileSync('sh', ['-euc', `mkdir -p ${outside}; echo alive > ${outside}/a; touch -d @5 ${outside}/a ${outside}`])
+    execFileSync('sh', [
+      '-euc',
+      `mkdir -p ${outside}; echo alive > ${outside}/a; touch -d @5 ${outside}/a ${outside}`,
+    ])
     const evil = archive({ path: 'd', type: 'symlink', linkTarget: outside })
     writeFileSync(join(place.context, 'evil.tar'), evil)
     await perform(place, [
@@ -375,7 +457,10 @@ describe('the actions of WORKDIR and heredocs', () => {
       { type: 'mkdir', path: '/work/a/b', mode: 0o755, owner: 'app' },
       { type: 'mkdir', path: '/work/existing', mode: 0o755, owner: 'app' },
     ])
-    expect(await changes(place)).toEqual(['a directory 755 1234:2345 @now', 'a/b directory 755 1234:2345 @now'])
+    expect(await changes(place)).toEqual([
+      'a directory 755 1234:2345 @now',
+      'a/b directory 755 1234:2345 @now',
+    ])
   })
 
   test('a heredoc is a file by the rules of COPY', async () => {

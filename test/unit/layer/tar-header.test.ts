@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { encodeTarHeader, isTarHeader, readTar, type TarHeader } from '../../../src/layer/index.ts'
 import { tarHeader } from '../../support/tar-header.ts'
@@ -14,7 +14,8 @@ async function decode(bytes: Uint8Array): Promise<TarHeader> {
 
 /** The fields of a block as text, NULs shown as dots. */
 function blockText(block: Buffer): string {
-  const field = (from: number, to: number) => block.toString('latin1', from, to).replaceAll('\0', '.').replace(/\.+$/, '.')
+  const field = (from: number, to: number) =>
+    block.toString('latin1', from, to).replaceAll('\0', '.').replace(/\.+$/, '.')
   return [
     `name ${field(0, 100)}`,
     `mode ${field(100, 108)} uid ${field(108, 116)} gid ${field(116, 124)}`,
@@ -51,7 +52,10 @@ const entry: fc.Arbitrary<TarHeader> = fc
     linkTarget: name,
     devMajor: fc.nat(4095),
     devMinor: fc.nat(1_048_575),
-    xattrs: fc.dictionary(fc.constantFrom('security.capability', 'user.a=b'), fc.uint8Array({ maxLength: 40 })),
+    xattrs: fc.dictionary(
+      fc.constantFrom('security.capability', 'user.a=b'),
+      fc.uint8Array({ maxLength: 40 }),
+    ),
   })
   .map(({ xattrs, ...fields }) => {
     const isFile = fields.type === 'file'
@@ -89,7 +93,14 @@ describe('encodeTarHeader()', () => {
   })
 
   test('writes one plain block where everything fits', () => {
-    const header = tarHeader({ path: 'etc/passwd', mode: 0o4755, uid: 1000, gid: 50, size: 1234, mtimeNs: 1_700_000_000_999_999_999n })
+    const header = tarHeader({
+      path: 'etc/passwd',
+      mode: 0o4755,
+      uid: 1000,
+      gid: 50,
+      size: 1234,
+      mtimeNs: 1_700_000_000_999_999_999n,
+    })
     expect(blockText(encodeTarHeader(header))).toMatchInlineSnapshot(`
       "name etc/passwd.
       mode 0004755. uid 0001750. gid 0000062.
@@ -117,10 +128,17 @@ describe('encodeTarHeader()', () => {
     ['a large owner', { uid: 2_097_152, gid: 2_097_152 }, ['gid', 'uid']],
     ['8 GiB', { size: 8 * 1024 ** 3 }, ['size']],
     ['a time before the epoch', { mtimeNs: -1n }, ['mtime']],
-    ['a capability', { xattrs: new Map([['security.capability', Buffer.from([0, 61, 10])]]) }, ['SCHILY.xattr.security.capability']],
+    [
+      'a capability',
+      { xattrs: new Map([['security.capability', Buffer.from([0, 61, 10])]]) },
+      ['SCHILY.xattr.security.capability'],
+    ],
     [
       'a capability of a file with a splittable path, which is then in the pax header too',
-      { path: `${'d'.repeat(90)}/${'n'.repeat(90)}`, xattrs: new Map([['security.capability', Buffer.of(1)]]) },
+      {
+        path: `${'d'.repeat(90)}/${'n'.repeat(90)}`,
+        xattrs: new Map([['security.capability', Buffer.of(1)]]),
+      },
       ['SCHILY.xattr.security.capability', 'path'],
     ],
   ])('puts a pax header in front of %s', (_what, fields, keys) => {
@@ -141,7 +159,9 @@ describe('encodeTarHeader()', () => {
   })
 
   test('writes pax headers as Go does', () => {
-    const bytes = encodeTarHeader(tarHeader({ path: 'höme/dïr/', type: 'directory', mode: 0o755, uid: 7, mtimeNs: 5_000_000_000n }))
+    const bytes = encodeTarHeader(
+      tarHeader({ path: 'höme/dïr/', type: 'directory', mode: 0o755, uid: 7, mtimeNs: 5_000_000_000n }),
+    )
     expect(blockText(bytes.subarray(0, 512))).toMatchInlineSnapshot(`
       "name hme/dr/PaxHeaders.0.
       mode 0000000. uid 0000000. gid 0000000.
@@ -177,6 +197,8 @@ describe('encodeTarHeader()', () => {
 
   test('cuts a name behind a pax header so that it does not end with a slash', () => {
     const path = `${'d'.repeat(99)}/ü${'n'.repeat(10)}`
-    expect(encodeTarHeader(tarHeader({ path })).subarray(-512).toString('latin1', 0, 100)).toBe(`${'d'.repeat(99)}\0`)
+    expect(encodeTarHeader(tarHeader({ path })).subarray(-512).toString('latin1', 0, 100)).toBe(
+      `${'d'.repeat(99)}\0`,
+    )
   })
 })

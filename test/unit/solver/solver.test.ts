@@ -115,7 +115,10 @@ function solver(options: Partial<SolverOptions> = {}) {
     runners: {
       exec: { selections: () => [], run: () => Promise.reject(new Error('no exec here')) },
       file: {
-        selections: (op) => (nameOf(op).startsWith('copy') ? [{ input: 1, digest: async (tree: SourceTree) => digestOf(contentOf(tree)) }] : []),
+        selections: (op) =>
+          nameOf(op).startsWith('copy')
+            ? [{ input: 1, digest: async (tree: SourceTree) => digestOf(contentOf(tree)) }]
+            : [],
         run: async (op, _vertex, root, trees, own) => {
           const name = nameOf(op)
           world.ran.push(name)
@@ -257,12 +260,16 @@ describe('a step that fails', () => {
       await new Promise((resolve) => setTimeout(resolve, 5))
       throw new OssbError('ERR_OSSB_STEP_FAILED', 'it broke')
     })
-    world.behaviours.set('long', (job) => new Promise((_resolve, reject) => {
-      job.signal.addEventListener('abort', () => {
-        stopped = job.signal.reason
-        reject(new Error('something that came of stopping'))
-      })
-    }))
+    world.behaviours.set(
+      'long',
+      (job) =>
+        new Promise((_resolve, reject) => {
+          job.signal.addEventListener('abort', () => {
+            stopped = job.signal.reason
+            reject(new Error('something that came of stopping'))
+          })
+        }),
+    )
     const root = step('copy', step('after', step('long', image('debian'))), step('bad', image('debian')))
     const failure = await solver()(root).catch((error: unknown) => error)
     expect(failure).toMatchObject({ message: 'it broke', source: { file: 'Dockerfile', startLine: 1 } })
@@ -281,7 +288,10 @@ describe('a step that fails', () => {
   })
 
   test('for want of space says so in words', async () => {
-    const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC', syscall: 'write' })
+    const full = Object.assign(new Error('ENOSPC: no space left on device, write'), {
+      code: 'ENOSPC',
+      syscall: 'write',
+    })
     world.behaviours.set('first', () => Promise.reject(full))
     await expect(solver()(step('first', image('debian')))).rejects.toMatchObject({
       code: 'ERR_OSSB_NO_SPACE',
@@ -292,11 +302,18 @@ describe('a step that fails', () => {
   test('a build that is stopped from outside ends with that reason, which is about no line', async () => {
     const abort = new AbortController()
     const reason = new OssbError('ERR_OSSB_INTERRUPTED', 'Interrupted')
-    world.behaviours.set('first', (job) => new Promise((_resolve, reject) => {
-      job.signal.addEventListener('abort', () => reject(new Error('killed')))
-      abort.abort(reason)
-    }))
-    const failure = await solver()(step('second', step('first', image('debian'))), { signal: abort.signal, emit: () => {} }).catch((error: unknown) => error)
+    world.behaviours.set(
+      'first',
+      (job) =>
+        new Promise((_resolve, reject) => {
+          job.signal.addEventListener('abort', () => reject(new Error('killed')))
+          abort.abort(reason)
+        }),
+    )
+    const failure = await solver()(step('second', step('first', image('debian'))), {
+      signal: abort.signal,
+      emit: () => {},
+    }).catch((error: unknown) => error)
     expect(failure).toBe(reason)
     expect(reason.source).toBeUndefined()
     expect(world.running.now).toBe(0)
