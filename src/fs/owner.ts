@@ -75,12 +75,22 @@ function lookupGroup(root: string, spec: string): number {
  */
 export function lookupOwner(root: string, spec: string): Owner {
   const [userSpec = '', groupSpec] = splitOwner(spec)
-  const id = numericId(userSpec)
+  const id = ownId(userSpec)
   const entry = id === undefined ? readPasswd(root).find((user) => user.name === userSpec) : undefined
   const uid = id ?? entry?.uid ?? 0
   if (groupSpec === undefined) return { uid, gid: id ?? entry?.gid ?? 0 }
-  const gid = numericId(groupSpec) ?? readGroups(root).find((group) => group.name === groupSpec)?.gid ?? 0
+  const gid = ownId(groupSpec) ?? readGroups(root).find((group) => group.name === groupSpec)?.gid ?? 0
   return { uid, gid }
+}
+
+/** Whether the files of a root say what an owner of --chown is: it has a name that is not "root". */
+export function isOwnerByName(spec: string): boolean {
+  return splitOwner(spec).some((part) => ownId(part) === undefined)
+}
+
+/** The id of what needs no look into a file. */
+function ownId(part: string): number | undefined {
+  return part === '' || part === 'root' ? 0 : numericId(part)
 }
 
 function splitOwner(spec: string): readonly string[] {

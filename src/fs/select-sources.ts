@@ -2,7 +2,7 @@ import { type BigIntStats, lstatSync, readdirSync } from 'node:fs'
 import { join, posix, relative } from 'node:path'
 import { OssbError } from '../core/index.ts'
 import { goMatch } from './go-match.ts'
-import type { PatternMatcher } from './pattern.ts'
+import { createPatternMatcher, type PatternMatcher } from './pattern.ts'
 import { lstatIfPresent, resolveInRoot } from './resolve-in-root.ts'
 
 /** A tree to copy from: a build context with what its ignore file hides, or a root file system. */
@@ -18,6 +18,8 @@ export interface SelectedSource {
   /** Where it lies on the host, after every link was followed inside the tree. */
   readonly hostPath: string
   readonly isDirectory: boolean
+  /** What of a directory is not meant; absent is nothing. */
+  readonly unselected?: PatternMatcher
 }
 
 /** A file below a selected source; `path` is relative to the source, '' is the source itself. */
@@ -25,6 +27,8 @@ export interface SourceFile {
   readonly path: string
   readonly hostPath: string
   readonly stats: BigIntStats
+  /** A directory that is only there because of what is below it. */
+  readonly isParentOnly: boolean
 }
 
 /** Whether Go's filepath.Match would treat the path as a pattern. */
@@ -38,12 +42,34 @@ export function hasWildcard(path: string): boolean {
  * @throws OssbError ERR_OSSB_NOT_FOUND for a path that is not there, or hidden by the ignore file
  */
 export function selectSources(tree: SourceTree, source: string): readonly SelectedSource[] {
-  const path = posix.normalize(`/${source}`).replace(/\/$/, '').slice(1)
+  const path = cleanPath(source)
   if (hasWildcard(path)) return matchesOf(tree, path).flatMap((match) => selectPath(tree, match) ?? [])
   const selected = selectPath(tree, path)
   if (selected === undefined)
     throw new OssbError('ERR_OSSB_NOT_FOUND', `"/${path}": not found`, { hint: hintFor(tree, path) })
   return [selected]
+}
+
+const PIVOT = '/./'
+
+/**
+ * What a source of COPY --parents stands for: directories, of each only what the pattern behind the first `/./` of the
+ * source selects, and what leads there; a source without one is a pattern for the tree's root.
+ * @throws OssbError ERR_OSSB_NOT_FOUND as selectSources() does; also when a pattern without wildcards has no match
+ */
+export function selectWithParents(tree: SourceTree, source: string): readonly SelectedSource[] {
+  const pivot = source.indexOf(PIVOT)
+  const directory = pivot === -1 ? '' : cleanPath(source.slice(0, pivot))
+  const pattern = cleanPath(pivot === -1 ? source : source.slice(pivot + PIVOT.length))
+  if (!hasWildcard(directory) && !hasWildcard(pattern)) selectSources(tree, posix.join(directory, pattern))
+  const directories = selectSources(tree, directory).filter(({ isDirectory }) => isDirectory)
+  if (pattern === '') return directories
+  const unselected = createPatternMatcher(['**', `!${pattern}`])
+  return directories.map((selected) => ({ ...selected, unselected }))
+}
+
+function cleanPath(path: string): string {
+  return posix.normalize(`/${path}`).replace(/\/$/, '').slice(1)
 }
 
 function hintFor(tree: SourceTree, path: string): string {
@@ -107,8 +133,8 @@ function childrenMatching(
 }
 
 /**
- * A selected source and all below it, parents first, names in byte order, without what the tree's ignore file or
- * `exclude` (patterns relative to the source) hides. A hidden directory appears when something below it does.
+ * A selected source and all below it that is meant, parents first, names in byte order, without what the tree's ignore
+ * file or `exclude` (patterns relative to the source) hides. A hidden directory appears when something below it does.
  */
 export function* walkSource(
   tree: SourceTree,
@@ -116,14 +142,16 @@ export function* walkSource(
   exclude: PatternMatcher | undefined,
 ): Generator<SourceFile> {
   const base = relative(tree.root, source.hostPath)
-  const isHidden = (path: string) =>
-    tree.ignore?.matches(posix.join(base, path)) === true || exclude?.matches(path) === true
+  const own = [source.unselected, exclude].flatMap((matcher) => matcher ?? [])
+  const isIgnored = (path: string) => tree.ignore?.matches(posix.join(base, path)) === true
+  const isLeftOut = (path: string) => own.some((matcher) => matcher.matches(path))
   const mayShowBelow = (path: string) =>
-    tree.ignore?.mayMatchBelow(posix.join(base, path)) === true || exclude?.mayMatchBelow(path) === true
+    (!isIgnored(path) || tree.ignore?.mayMatchBelow(posix.join(base, path)) === true) &&
+    own.every((matcher) => !matcher.matches(path) || matcher.mayMatchBelow(path))
   // Directories that are hidden themselves, and wait for something below them to be seen.
   const waiting: SourceFile[] = []
   function* visit(file: SourceFile): Generator<SourceFile> {
-    const hidden = file.path !== '' && isHidden(file.path)
+    const hidden = file.path !== '' && (file.isParentOnly || isIgnored(file.path))
     const isDirectory = file.stats.isDirectory()
     if (hidden && !(isDirectory && mayShowBelow(file.path))) return
     if (hidden) waiting.push(file)
@@ -131,15 +159,18 @@ export function* walkSource(
     if (!isDirectory) return
     for (const name of namesIn(file.hostPath)) {
       const hostPath = join(file.hostPath, name)
+      const path = posix.join(file.path, name)
       yield* visit({
-        path: posix.join(file.path, name),
+        path,
         hostPath,
         stats: lstatSync(hostPath, { bigint: true }),
+        isParentOnly: isLeftOut(path),
       })
     }
     if (waiting.at(-1) === file) waiting.pop()
   }
-  yield* visit({ path: '', hostPath: source.hostPath, stats: lstatSync(source.hostPath, { bigint: true }) })
+  const { hostPath } = source
+  yield* visit({ path: '', hostPath, stats: lstatSync(hostPath, { bigint: true }), isParentOnly: false })
 }
 
 function namesIn(directory: string): readonly string[] {

@@ -95,6 +95,8 @@ export type Mount =
 export interface FileOp {
   readonly kind: 'file'
   readonly actions: readonly FileAction[]
+  /** Modification time, in seconds, of what no source gives one: WORKDIR, heredocs, parents of a destination. Absent is now. */
+  readonly time?: number
 }
 
 export type FileAction = MkdirAction | MkfileAction | CopyAction
@@ -124,7 +126,10 @@ export interface CopyAction {
   readonly type: 'copy'
   /** Index into the vertex's inputs. */
   readonly input: number
-  /** Paths or Go filepath.Match patterns, relative to the input's root. */
+  /**
+   * Paths or Go filepath.Match patterns, relative to the input's root. With `parents`: such a path, and behind the first
+   * `/./` a pattern of .dockerignore for what is below it; without a `/./`, that pattern alone.
+   */
   readonly sources: readonly string[]
   /** Absolute; a trailing "/" says that it is a directory. */
   readonly destination: string
@@ -137,6 +142,8 @@ export interface CopyAction {
   /** Whether local archives are unpacked (ADD). */
   readonly unpack: boolean
   readonly exclude: readonly string[]
+  /** Keeps the directories that lead to what a pattern selects below the destination. */
   readonly parents: boolean
+  /** Makes the layer as if nothing lay below it. Counts when all actions of the operation are copies that say so. */
   readonly link: boolean
 }

@@ -12,7 +12,9 @@ export interface InputSelection {
 
 /** How an operation that changes a root file system is carried out. Ops are data; this is the behaviour to a kind. */
 export interface OpRunner<O extends Op = Op> {
-  /** What it reads of its inputs beside the root file system that it changes (input 0). */
+  /** Whether the layer is made in an empty root file system, and not above that of input 0. Absent is never. */
+  isIndependent?(op: O): boolean
+  /** What it reads of its inputs beside the root file system that it changes (input 0, but if it is independent). */
   selections(op: O): readonly InputSelection[]
   /** Changes `root`; `trees` are the inputs that `selections` names, by their index. */
   run(

@@ -66,11 +66,13 @@ async function makeLayer(
   if (!makesLayer(op))
     throw new OssbError('ERR_OSSB_INTERNAL', `Cannot run "${vertex.name}": a ${op.kind} makes no layer`)
   const runner = runnerOf(options.runners, op)
-  await using root = await options.snapshotter.prepare(below, job)
+  const isIndependent = runner.isIndependent?.(op) === true
+  await using root = await options.snapshotter.prepare(isIndependent ? [] : below, job)
   const read = [...new Set(runner.selections(op).map(({ input }) => input))]
   await withTrees(read, inputs, options.snapshotter, (trees) => runner.run(op, vertex, root, trees, job), job)
   const layer = await createLayer(root.changes(job), root.rootfs, options.now(), options.layers, job)
-  await root.commit(layer, job)
+  // An empty root with this layer is a state that no other step starts from.
+  if (!isIndependent) await root.commit(layer, job)
   return layer
 }
 

@@ -85,16 +85,22 @@ function createWalk(options: SolverOptions, limit: Semaphore, failure: AbortCont
     if (known !== undefined) return known
     const inputs = await allOf(vertex.inputs.map(solve))
     const contentKey = await contentKeyOf(vertex, inputs)
+    // An independent layer is known by itself, whatever it comes to lie above.
+    const below = isIndependent(vertex.op) ? layersOf(inputs[0]) : []
     const same = await find(vertex, contentKey)
     if (same !== undefined) {
-      await cache.save(key, layersOf(same), job)
-      return same
+      const layers = [...below, ...layersOf(same)]
+      await cache.save(key, layers, job)
+      return { type: 'layers', layers }
     }
     const layers = await limit.run(() => runStep(vertex, inputs, options, job), job.signal)
-    await cache.save(contentKey, layers, job)
+    await cache.save(contentKey, layers.slice(below.length), job)
     await cache.save(key, layers, job)
     return { type: 'layers', layers }
   }
+
+  const isIndependent = (op: Op): boolean =>
+    makesLayer(op) && runnerOf(runners, op).isIndependent?.(op) === true
 
   const find = async (vertex: Vertex, key: Digest): Promise<Result | undefined> => {
     if (options.noCache) return undefined
@@ -131,7 +137,7 @@ function createWalk(options: SolverOptions, limit: Semaphore, failure: AbortCont
   const contentKeyOf = async (vertex: Vertex, inputs: readonly Result[]): Promise<Digest> => {
     const digests = await allOf(
       inputs.map(async (input, i) =>
-        i === 0 && input.type === 'layers'
+        i === 0 && input.type === 'layers' && !isIndependent(vertex.op)
           ? chainIdOf(input.layers)
           : await selectionDigests(vertex, i, input),
       ),
@@ -150,6 +156,7 @@ function createWalk(options: SolverOptions, limit: Semaphore, failure: AbortCont
     const { op } = vertex
     const selections = makesLayer(op) ? runnerOf(runners, op).selections(op) : []
     const own = selections.filter((selection) => selection.input === input)
+    if (own.length === 0) return digestOf('')
     return await withTree(
       result,
       snapshotter,

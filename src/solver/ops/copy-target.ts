@@ -17,27 +17,20 @@ import {
   lstatIfPresent,
   type Owner,
   type PatternMatcher,
-  readFileEntry,
   resolveInRoot,
   type SelectedSource,
   type SourceFile,
   type SourceTree,
   walkSource,
 } from '../../fs/index.ts'
-import type { FileOperation, FileSession } from '../../native/index.ts'
-import { readCapabilities } from './capabilities.ts'
-import { applyMode, octalMode } from './file-mode.ts'
+import type { FileSession } from '../../native/index.ts'
+import { type AttributeOptions, createLateAttributes, makeDevice, setAttributes } from './copy-attributes.ts'
+import { octalMode } from './file-mode.ts'
 
-export interface CopyOptions {
-  /** Forced owner of everything; absent keeps that of the source. */
-  readonly owner?: Owner
+export interface CopyOptions extends AttributeOptions {
   /** From --chown: also for the directories that are made on the way. */
   readonly chown?: Owner
-  /** From --chmod. */
-  readonly mode?: string
   readonly exclude?: PatternMatcher
-  /** Path of the source to keep below the destination (--parents), relative. */
-  readonly keptPath?: string
 }
 
 export interface DirectoryOptions {
@@ -55,7 +48,7 @@ export interface CopyTarget {
     content: Uint8Array,
     destination: string,
     options: { readonly owner: Owner; readonly mode: number },
-  ): Promise<void>
+  ): void
   copy(
     tree: SourceTree,
     source: SelectedSource,
@@ -67,13 +60,19 @@ export interface CopyTarget {
   finish(): Promise<void>
 }
 
+export interface TargetOptions {
+  readonly root: string
+  readonly session: FileSession
+  /** Modification time, in nanoseconds, of what no source gives one; absent is now. */
+  readonly mtimeNs?: bigint
+}
+
 const BATCH = 1024
 const ROOT: Owner = { uid: 0, gid: 0 }
 
-export function createTarget(root: string, session: FileSession, job: Job): CopyTarget {
-  const copied: CopiedFile[] = []
-  /** Modification times of directories: only right once nothing is put into them any more. */
-  const directoryTimes = new Map<string, bigint>()
+export function createTarget({ root, session, mtimeNs: ownTime }: TargetOptions, job: Job): CopyTarget {
+  const late = createLateAttributes(session)
+  const pathOf = (host: string) => host.slice(root.length)
 
   const makeDirectories = (path: string, { owner, mode }: DirectoryOptions): string => {
     const host = resolveInRoot(root, path, { last: 'follow' })
@@ -82,11 +81,12 @@ export function createTarget(root: string, session: FileSession, job: Job): Copy
     const [first] = missing
     const existing = first === undefined ? host : dirname(first)
     if (!lstatSync(existing).isDirectory())
-      throw new OssbError('ERR_OSSB_FILESYSTEM', `mkdir ${path}: not a directory`)
+      throw new OssbError('ERR_OSSB_FILESYSTEM', `mkdir ${pathOf(existing)}: not a directory`)
     for (const directory of missing) {
       mkdirSync(directory)
       lchownSync(directory, owner?.uid ?? 0, owner?.gid ?? 0)
       chmodSync(directory, mode)
+      if (ownTime !== undefined) late.directory(directory, ownTime)
     }
     return host
   }
@@ -100,37 +100,43 @@ export function createTarget(root: string, session: FileSession, job: Job): Copy
     return join(makeDirectories(posix.dirname(path), madeOnTheWay(options)), posix.basename(path))
   }
 
-  const flush = async () => {
-    const files = copied.splice(0)
-    const capabilities = await readCapabilities(
-      files.map(({ from }) => from),
-      session,
-      job,
-    )
-    const operations = files.flatMap(({ to, mtimeNs }, i): FileOperation[] => {
-      const time: FileOperation = { type: 'settimes', path: to, mtimeNs }
-      const value = capabilities[i]
-      return value === undefined
-        ? [time]
-        : [{ type: 'setxattr', path: to, name: 'security.capability', value }, time]
-    })
-    if (operations.length > 0) await session.batch(operations, job)
+  /** Removes what stands where a file goes: a file or a link, never a directory. */
+  const makeRoomFor = (path: string): void => {
+    const stats = lstatIfPresent(path)
+    if (stats?.isDirectory() === true)
+      throw new OssbError('ERR_OSSB_FILESYSTEM', `cannot replace to directory ${pathOf(path)} with file`)
+    if (stats !== undefined) rmSync(path)
   }
 
   const copyOne = async (file: SourceFile, to: string, options: CopyOptions, links: Map<string, string>) => {
     const { hostPath, stats } = file
-    makeRoomFor(to, root)
+    makeRoomFor(to)
     const inode = `${stats.dev}:${stats.ino}`
-    const first = stats.nlink > 1n ? links.get(inode) : undefined
-    if (first !== undefined) return linkSync(first, to)
-    if (stats.nlink > 1n) links.set(inode, to)
-    if (stats.isSymbolicLink()) symlinkSync(readlinkSync(hostPath), to)
-    else if (stats.isFile()) copyFileSync(hostPath, to, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL)
-    else if (stats.isSocket()) writeFileSync(to, '', { flag: 'wx' })
-    else await session.batch([makeDevice(hostPath, to)], job)
-    setAttributes(file, to, options)
-    copied.push({ from: hostPath, to, mtimeNs: stats.mtimeNs })
-    if (copied.length >= BATCH) await flush()
+    const isLinked = stats.isFile() && stats.nlink > 1n
+    const first = isLinked ? links.get(inode) : undefined
+    if (first === undefined) {
+      if (isLinked) links.set(inode, to)
+      if (stats.isSymbolicLink()) symlinkSync(readlinkSync(hostPath), to)
+      else if (stats.isFile())
+        copyFileSync(hostPath, to, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL)
+      else if (stats.isSocket()) writeFileSync(to, '', { flag: 'wx' })
+      else await session.batch([makeDevice(hostPath, to)], job)
+      setAttributes(file, to, options)
+    } else linkSync(first, to)
+    late.file(to, hostPath, stats.mtimeNs)
+    if (late.waiting >= BATCH) await late.flush(job)
+  }
+
+  /** A directory below the destination takes everything from its source, also where it exists. */
+  const enterDirectory = (source: SourceFile, to: string, options: CopyOptions): void => {
+    const existing = lstatIfPresent(to)
+    if (existing?.isDirectory() === false) throw nonDirectory(pathOf(to))
+    if (existing === undefined) mkdirSync(to)
+    // One that only leads to what is copied is not copied itself: its time is that of a directory made on the way.
+    if (source.isParentOnly && existing !== undefined) chmodSync(to, Number(source.stats.mode & 0o7777n))
+    else setAttributes(source, to, options)
+    if (!source.isParentOnly) late.directory(to, source.stats.mtimeNs)
+    else if (existing === undefined && ownTime !== undefined) late.directory(to, ownTime)
   }
 
   const copyDirectory = async (
@@ -141,110 +147,43 @@ export function createTarget(root: string, session: FileSession, job: Job): Copy
     reader: Job,
   ) => {
     const existing = lstatIfPresent(resolveInRoot(root, destination, { last: 'follow' }))
-    if (existing?.isDirectory() === false)
-      throw new OssbError('ERR_OSSB_FILESYSTEM', `cannot copy to non-directory: ${destination}`)
+    if (existing?.isDirectory() === false) throw nonDirectory(destination)
     const base = makeDirectories(destination, madeOnTheWay(options))
     const links = new Map<string, string>()
     for (const file of walkSource(tree, source, options.exclude)) {
       reader.signal.throwIfAborted()
       const to = join(base, file.path)
-      if (!file.stats.isDirectory()) {
-        await copyOne(file, to, options, links)
-        continue
-      }
-      if (file.path !== '') enterDirectory(to, root, file, options)
-      directoryTimes.set(to, file.stats.mtimeNs)
+      if (!file.stats.isDirectory()) await copyOne(file, to, options, links)
+      else if (file.path !== '') enterDirectory(file, to, options)
+      else late.directory(base, file.stats.mtimeNs)
     }
   }
 
   return {
     root,
     makeDirectories,
-    writeFile: async (name, content, destination, { owner, mode }) => {
+    writeFile: (name, content, destination, { owner, mode }) => {
       const to = fileTarget(destination, name, { owner })
-      makeRoomFor(to, root)
+      makeRoomFor(to)
       writeFileSync(to, content, { flag: 'wx' })
       lchownSync(to, owner.uid, owner.gid)
       chmodSync(to, mode)
+      if (ownTime !== undefined) late.file(to, to, ownTime)
     },
     copy: async (tree, source, destination, options, reader) => {
-      const kept = options.keptPath
-      if (source.isDirectory) {
-        await copyDirectory(
-          tree,
-          source,
-          kept === undefined ? destination : posix.join(destination, kept),
-          options,
-          reader,
-        )
-        return
-      }
-      const name = basename(source.path)
-      const to =
-        kept === undefined
-          ? fileTarget(destination, name, options)
-          : fileTarget(`${posix.join(destination, posix.dirname(kept))}/`, name, options)
-      const stats = lstatSync(source.hostPath, { bigint: true })
-      await copyOne({ path: '', hostPath: source.hostPath, stats }, to, options, new Map())
+      if (source.isDirectory) return await copyDirectory(tree, source, destination, options, reader)
+      const { hostPath } = source
+      const file = { path: '', hostPath, stats: lstatSync(hostPath, { bigint: true }), isParentOnly: false }
+      await copyOne(file, fileTarget(destination, basename(source.path), options), options, new Map())
     },
-    finish: async () => {
-      await flush()
-      const times = [...directoryTimes].map(
-        ([path, mtimeNs]): FileOperation => ({ type: 'settimes', path, mtimeNs }),
-      )
-      directoryTimes.clear()
-      if (times.length > 0) await session.batch(times, job)
-    },
+    finish: () => late.finish(job),
   }
 }
 
-interface CopiedFile {
-  /** Where a capability may be copied from. */
-  readonly from: string
-  readonly to: string
-  readonly mtimeNs: bigint
+function nonDirectory(path: string): OssbError {
+  return new OssbError('ERR_OSSB_FILESYSTEM', `cannot copy to non-directory: ${path}`)
 }
 
 function madeOnTheWay(options: CopyOptions): DirectoryOptions {
   return { owner: options.chown ?? ROOT, mode: octalMode(options.mode) ?? 0o755 }
-}
-
-/** Removes what stands where a file goes: a file or a link, never a directory. */
-function makeRoomFor(path: string, root: string): void {
-  const stats = lstatIfPresent(path)
-  if (stats?.isDirectory() === true)
-    throw new OssbError(
-      'ERR_OSSB_FILESYSTEM',
-      `cannot replace to directory ${path.slice(root.length)} with file`,
-    )
-  if (stats !== undefined) rmSync(path)
-}
-
-/** A directory below the destination takes everything from its source, also where it exists. */
-function enterDirectory(path: string, root: string, source: SourceFile, options: CopyOptions): void {
-  const stats = lstatIfPresent(path)
-  if (stats === undefined) mkdirSync(path)
-  else if (!stats.isDirectory())
-    throw new OssbError('ERR_OSSB_FILESYSTEM', `cannot copy to non-directory: ${path.slice(root.length)}`)
-  setAttributes(source, path, options)
-}
-
-function setAttributes({ stats }: SourceFile, to: string, { owner, mode }: CopyOptions): void {
-  lchownSync(to, owner?.uid ?? Number(stats.uid), owner?.gid ?? Number(stats.gid))
-  if (stats.isSymbolicLink()) return
-  const current = Number(stats.mode & 0o7777n)
-  chmodSync(to, mode === undefined ? current : applyMode(mode, current, stats.isDirectory()))
-}
-
-function makeDevice(from: string, to: string): FileOperation {
-  const entry = readFileEntry(from, '')
-  const fileType = entry.type === 'character' || entry.type === 'block' ? entry.type : 'fifo'
-  return {
-    type: 'mknod',
-    path: to,
-    fileType,
-    mode: entry.mode,
-    major: entry.rdevMajor,
-    minor: entry.rdevMinor,
-  }
 }

@@ -104,7 +104,7 @@ async function bindMount(
     }
   }
   const directory = context.workspace.directory()
-  const target = createTarget(directory, context.session, job)
+  const target = createTarget({ root: directory, session: context.session }, job)
   const [source] = selectSources(tree, mount.source)
   if (source === undefined) throw new OssbError('ERR_OSSB_NOT_FOUND', `"${mount.source}": not found`)
   await target.copy(tree, source, source.isDirectory ? '/content' : '/content/file', {}, job)
@@ -178,7 +178,7 @@ async function copyInto(
   { session }: MountContext,
   job: Job,
 ): Promise<void> {
-  const target = createTarget(directory, session, job)
+  const target = createTarget({ root: directory, session }, job)
   for (const selected of selectSources(tree, source)) await target.copy(tree, selected, '/', {}, job)
   await target.finish()
 }

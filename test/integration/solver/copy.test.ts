@@ -154,7 +154,7 @@ describe('COPY of a file', () => {
     ['file', '/work/oldfile/x', 'mkdir /work/oldfile: not a directory'],
     ['file', '/work/oldfile/', 'mkdir /work/oldfile: not a directory'],
     ['dir', '/work/oldfile', 'cannot copy to non-directory: /work/oldfile'],
-    ['dir', '/work/oldfile/x', 'mkdir /work/oldfile/x: not a directory'],
+    ['dir', '/work/oldfile/x', 'mkdir /work/oldfile: not a directory'],
     ['missing', '/work/', '"/missing": not found'],
     ['file/x', '/work/', '"/file/x": not found'],
     ['broken', '/work/', '"/broken": not found'],
