@@ -1,5 +1,5 @@
 import { type ByteReader, createByteReader } from './byte-reader.ts'
-import { decimal, invalid, readNumber } from './tar-fields.ts'
+import { decimal, invalid, MAX_METADATA_BYTES, readNumber } from './tar-fields.ts'
 import { BLOCK_BYTES } from './tar-header.ts'
 
 export interface SparseMap {
@@ -13,7 +13,7 @@ export interface SparseMap {
 export async function readSparseMap(
   reader: ByteReader,
   block: Buffer,
-  { records }: Overrides,
+  records: ReadonlyMap<string, Buffer>,
   flag: string,
 ): Promise<SparseMap | undefined> {
   if (flag === 'S') return readOldSparseMap(reader, block)
@@ -41,6 +41,7 @@ async function readOldSparseMap(reader: ByteReader, block: Buffer): Promise<Spar
   for (let more = block[482] === 1; more; ) {
     const extension = await reader.take(BLOCK_BYTES)
     if (extension.length < BLOCK_BYTES) throw invalid('it ends in the middle of a sparse map')
+    if (numbers.length * 12 > MAX_METADATA_BYTES) throw invalid('a sparse map is malformed')
     collect(extension, 0, 21)
     more = extension[504] === 1
   }
@@ -56,12 +57,9 @@ async function readSparseNumbers(reader: ByteReader): Promise<{ numbers: number[
     if (block.length < BLOCK_BYTES) break
     const lines = (rest + block.toString('latin1')).split('\n')
     rest = lines.pop() ?? ''
-    for (const line of lines) {
-      if (numbers.length > 0 && numbers.length > 2 * (numbers[0] ?? 0)) break
-      numbers.push(decimal(line))
-    }
-    if (numbers.length > 0 && numbers.length > 2 * (numbers[0] ?? 0))
-      return { numbers: numbers.slice(1), mapBytes }
+    numbers.push(...lines.map(decimal))
+    const wanted = 2 * (numbers[0] ?? Number.POSITIVE_INFINITY) + 1
+    if (numbers.length >= wanted) return { numbers: numbers.slice(1, wanted), mapBytes }
   }
   throw invalid('a sparse map is malformed')
 }

@@ -1,5 +1,8 @@
 import { OssbError } from '../core/index.ts'
 
+/** The most that a pax header, a GNU long name or the map of a sparse file may hold, in bytes. */
+export const MAX_METADATA_BYTES: number = 1024 * 1024
+
 export function invalid(why: string): OssbError {
   return new OssbError('ERR_OSSB_LAYER_INVALID', `Cannot read the tar archive: ${why}`)
 }

@@ -1,6 +1,14 @@
 import { type ByteReader, createByteReader } from './byte-reader.ts'
 import { expandSparse, readSparseMap } from './sparse-map.ts'
-import { decimal, invalid, mergeRecords, readNumber, readTime, representable } from './tar-fields.ts'
+import {
+  decimal,
+  invalid,
+  MAX_METADATA_BYTES,
+  mergeRecords,
+  readNumber,
+  readTime,
+  representable,
+} from './tar-fields.ts'
 import { BLOCK_BYTES, checksumOf, paddingOf, type TarEntryType, type TarHeader } from './tar-header.ts'
 
 /** An entry as it passes by. `content` may be read once, before the next entry is asked for; what is not read is skipped. */
@@ -8,9 +16,6 @@ export interface TarEntry {
   readonly header: TarHeader
   readonly content: () => AsyncIterable<Uint8Array>
 }
-
-/** The most that a pax header or a GNU long name may hold, in bytes. */
-const MAX_METADATA_BYTES = 1024 * 1024
 
 const TYPES: Readonly<Record<string, TarEntryType>> = {
   '0': 'file',
@@ -113,7 +118,7 @@ async function openEntry(
   size: number,
 ): Promise<OpenEntry | undefined> {
   const flag = String.fromCharCode(block[156] ?? 0)
-  const sparse = await readSparseMap(reader, block, overrides, flag)
+  const sparse = await readSparseMap(reader, block, overrides.records, flag)
   const type = flag === 'S' ? 'file' : TYPES[flag]
   const header = readHeader(block, overrides, type ?? 'file', sparse?.realSize ?? size)
   // A file by an old writer whose name ends in "/" is a directory; links and devices have no content, whatever they say.

@@ -5,7 +5,8 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import * as fs from 'node:fs'
-import { join } from 'node:path'
+import { createServer } from 'node:net'
+import { basename, dirname, join } from 'node:path'
 import { createCodec } from '../../dist/codec/index.js'
 import { removeTree } from '../../dist/fs/index.js'
 import { createLayer } from '../../dist/layer/index.js'
@@ -97,7 +98,7 @@ function chooseOperation(entries, random) {
     () => files.length > 0 && { type: 'capability', path: pick(files).path },
     () => files.length > 0 && { type: 'noCapability', path: pick(files).path },
     () => changeable.length > 0 && { type: 'chmod', ...pick(changeable), mode: pick([0o700, 0o2755, 0o1777, 0o000]) },
-    () => changeable.length > 0 && { type: 'chown', ...pick(changeable), uid: pick([0, 7, 70_000]), gid: pick([0, 8]) },
+    () => changeable.length > 0 && { type: 'chown', ...pick(changeable), uid: pick([0, 7, 60_000]), gid: pick([0, 8]) },
     () => changeable.length > 0 && { type: 'sameOwner', ...pick(changeable) },
     () => changeable.length > 0 && { type: 'touch', ...pick(changeable), seconds: 900_000_000 + random(1000) },
     () => others.length > 0 && { type: 'remove', path: pick(others).path },
@@ -122,8 +123,10 @@ function exists(path) {
   return fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined
 }
 
+/** A user namespace may make fifos only. */
 async function makeNode(path, fileType, batch) {
-  if (!exists(path)) await batch([{ type: 'mknod', path, fileType, mode: 0o640, major: 1, minor: 3 }])
+  const node = { fileType, mode: 0o640, major: 1, minor: 3 }
+  if (!exists(path)) await batch([{ type: 'mknod', path, ...node, optional: true }])
 }
 
 const RECREATE = {
@@ -178,6 +181,14 @@ const OPERATIONS = {
   link: ({ path, to }) => {
     if (!exists(to)) fs.linkSync(path, to)
   },
+  socket: async ({ path }) => {
+    removeTree(path)
+    // The path of a socket may only be short; who closes it removes it.
+    process.chdir(dirname(path))
+    const server = createServer().unref()
+    await new Promise((resolve) => server.listen(basename(path), resolve))
+    process.chdir('/')
+  },
   fifo: ({ path }, batch) => makeNode(path, 'fifo', batch),
   device: ({ path }, batch) => makeNode(path, 'character', batch),
 }
@@ -196,7 +207,7 @@ async function makeBase(root, session) {
       ln -s file1 $d/link
     done
     echo linked > other/hard1; ln other/hard1 other/hard2; ln other/hard1 dir/hard3
-    mkfifo other/pipe; mknod other/null c 1 3
+    mkfifo other/pipe; mknod other/null c 1 3 || true
     chown 1000:1000 dir/file2; chmod 4755 dir/file3; chmod 0 other/file1; chmod 1777 other
     : > naïve; printf x > dir.txt`
   execFileSync('sh', ['-euc', script], { cwd: root })
@@ -237,6 +248,15 @@ async function main() {
           if (operation === undefined) continue
           performed.push(operation)
           await perform(root.rootfs, operation, session)
+        }
+        // Last of all: what is a socket for one snapshotter's next step is nothing for the other's.
+        if (step === Number(steps) - 1) {
+          const entries = (await collect(root.rootfs, helper)).filter(({ path }) => path !== '')
+          const { path } = entries[random(entries.length)]
+          if (basename(path).length < 100) {
+            performed.push({ type: 'socket', path })
+            await perform(root.rootfs, performed.at(-1), session)
+          }
         }
       } else for (const operation of performed) await perform(root.rootfs, operation, session)
       const changes = []

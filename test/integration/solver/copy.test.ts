@@ -304,7 +304,7 @@ describe('COPY with flags', () => {
     ['nobody-here', '0:0'],
     ['app:nothing', '1234:0'],
     ['root', '0:0'],
-    ['4294967294:1', '4294967294:1'],
+    ['60000:1', '60000:1'],
   ])('--chown=%s', async (owner, expected) => {
     const place = makePlace()
     await perform(place, [copyAction(['dir/sub'], '/work/a/new', { owner })])
