@@ -45,10 +45,12 @@ export function copyAction(
 export interface PerformOptions {
   /** What the operation lies above; absent is some image. */
   readonly base?: Op
+  /** The root file system of what it lies above; absent is the place's own. */
+  readonly below?: string
   readonly tree?: Partial<SourceTree>
-  readonly codec?: ReturnType<typeof createCodec>
 }
 
+const codec = createCodec({ workers: 0 })
 const IMAGE = { kind: 'context', name: 'base' } as const
 
 /** Carries out an operation in the place's root, with the place's context as input 1. */
@@ -57,11 +59,11 @@ export async function perform(
   op: Omit<FileOp, 'kind'>,
   options: PerformOptions = {},
 ): Promise<void> {
-  const runner = createFileRunner(fileSession(), options.codec ?? createCodec({ workers: 0 }))
+  const runner = createFileRunner(fileSession(), codec)
   const file: FileOp = { kind: 'file', ...op }
   const below = createVertex(options.base ?? IMAGE, [], { name: 'below' })
   const trees = new Map([
-    [0, { root }],
+    [0, { root: options.below ?? root }],
     [1, { root: context, ...options.tree }],
   ])
   const working = { rootfs: root } as WorkingRoot
