@@ -130,10 +130,13 @@ function absoluteDestination({ state, destination }: Plan): string {
 interface CopyWhat {
   readonly sources: readonly string[]
   readonly unpack: boolean
+  /** Absent is what the instruction says. */
+  readonly parents?: boolean
 }
 
 /** Adds a copy; sources that follow each other from one place are one action. */
-function addCopy(plan: Plan, { vertex, ownership }: FileSource, { sources, unpack }: CopyWhat): void {
+function addCopy(plan: Plan, { vertex, ownership }: FileSource, what: CopyWhat): void {
+  const { sources, unpack, parents = plan.settings.parents } = what
   if (sources.length === 0) return
   if (plan.open?.from === vertex && plan.open.unpack === unpack) {
     for (const source of sources) plan.open.sources.push(source)
@@ -146,6 +149,7 @@ function addCopy(plan: Plan, { vertex, ownership }: FileSource, { sources, unpac
     sources: plan.open.sources,
     destination: absoluteDestination(plan),
     ...plan.settings,
+    parents,
     ownership,
     unpack,
   })
@@ -164,7 +168,7 @@ function addHeredoc(plan: Plan, heredoc: Heredoc): void {
       : body,
   } as const
   const mode = settings.mode === undefined ? HEREDOC_MODE : octalMode(settings.mode)
-  if (mode === undefined || settings.link || settings.parents) {
+  if (mode === undefined || settings.link) {
     addCopy(
       plan,
       {
@@ -174,6 +178,8 @@ function addHeredoc(plan: Plan, heredoc: Heredoc): void {
       {
         sources: [literalPattern(heredoc.name)],
         unpack: false,
+        // A heredoc has no path to keep.
+        parents: false,
       },
     )
     return
@@ -182,7 +188,7 @@ function addHeredoc(plan: Plan, heredoc: Heredoc): void {
   plan.actions.push({ ...file, destination: absoluteDestination(plan), ...owner, mode })
 }
 
-/** A root with the heredoc as its one file, for what only a copy can do: symbolic modes, --link, --parents. */
+/** A root with the heredoc as its one file, for what only a copy can do: symbolic modes and --link. */
 function heredocVertex(file: MkfileAction, { range }: Transfer): Vertex {
   const scratch = createVertex({ kind: 'scratch' }, [], { name: 'scratch' })
   const name = `[internal] preparing inline document ${file.name}`
