@@ -50,11 +50,21 @@ function convertMount(fields: MountFields, context: MountContext): Mount {
       type: 'tmpfs',
       target: requiredTarget(settings, context),
       ...(settings.size === undefined ? {} : { size: settings.size }),
+      ...(settings.access === 'read' ? { readonly: true } : {}),
     }),
     secret: () => secretMount(settings, context),
     ssh: () => sshMount(settings, context),
   }
-  return builders[settings.type]()
+  const mount = builders[settings.type]()
+  noteMount(mount, context)
+  return mount
+}
+
+function noteMount(mount: Mount, { state: { scope }, range }: MountContext): void {
+  const { outline } = scope
+  if (mount.type === 'secret') outline.secrets.push({ id: mount.id, required: mount.required, source: range })
+  else if (mount.type === 'ssh') outline.ssh.push({ id: mount.id, required: mount.required, source: range })
+  else if (mount.type === 'cache') outline.caches.push({ id: mount.id, required: false, source: range })
 }
 
 function targetPath(target: string, { state }: MountContext): string {

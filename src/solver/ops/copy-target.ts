@@ -70,8 +70,10 @@ export interface CopyTarget {
 const BATCH = 1024
 const ROOT: Owner = { uid: 0, gid: 0 }
 
-export function createTarget(root: string, session: FileSession, job: Job): CopyTarget {
+/** `time` in seconds is that of what no source gives one; absent is now. */
+export function createTarget(root: string, session: FileSession, job: Job, time?: number): CopyTarget {
   const copied: CopiedFile[] = []
+  const ownTime = time === undefined ? undefined : BigInt(time) * 1_000_000_000n
   /** Modification times of directories: only right once nothing is put into them any more. */
   const directoryTimes = new Map<string, bigint>()
 
@@ -87,6 +89,7 @@ export function createTarget(root: string, session: FileSession, job: Job): Copy
       mkdirSync(directory)
       lchownSync(directory, owner?.uid ?? 0, owner?.gid ?? 0)
       chmodSync(directory, mode)
+      if (ownTime !== undefined) directoryTimes.set(directory, ownTime)
     }
     return host
   }
@@ -166,6 +169,7 @@ export function createTarget(root: string, session: FileSession, job: Job): Copy
       writeFileSync(to, content, { flag: 'wx' })
       lchownSync(to, owner.uid, owner.gid)
       chmodSync(to, mode)
+      if (ownTime !== undefined) await session.batch([{ type: 'settimes', path: to, mtimeNs: ownTime }], job)
     },
     copy: async (tree, source, destination, options, reader) => {
       const kept = options.keptPath
@@ -213,7 +217,10 @@ function madeOnTheWay(options: CopyOptions): DirectoryOptions {
 function makeRoomFor(path: string, root: string): void {
   const stats = lstatIfPresent(path)
   if (stats?.isDirectory() === true)
-    throw new OssbError('ERR_OSSB_FILESYSTEM', `cannot replace to directory ${path.slice(root.length)} with file`)
+    throw new OssbError(
+      'ERR_OSSB_FILESYSTEM',
+      `cannot replace to directory ${path.slice(root.length)} with file`,
+    )
   if (stats !== undefined) rmSync(path)
 }
 

@@ -19,9 +19,10 @@ import { unpackArchive } from './unpack-archive.ts'
 /** Carries out COPY, ADD and WORKDIR: changes that the builder makes itself, without a process. */
 export function createFileRunner(session: FileSession, codec: Codec): OpRunner<FileOp> {
   return {
-    selections: (op) => op.actions.flatMap((action) => (action.type === 'copy' ? [selectionOf(action, session)] : [])),
+    selections: (op) =>
+      op.actions.flatMap((action) => (action.type === 'copy' ? [selectionOf(action, session)] : [])),
     run: async (op, _vertex, root, trees, job) => {
-      const context = { target: createTarget(root.rootfs, session, job), trees, session, codec }
+      const context = { target: createTarget(root.rootfs, session, job, op.time), trees, session, codec }
       for (const action of op.actions) await ACTIONS[action.type](action as never, context, job)
       await context.target.finish()
     },
