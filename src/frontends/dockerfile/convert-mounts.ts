@@ -98,7 +98,7 @@ function bindMount(settings: MountSettings, context: MountContext): Mount {
 function cacheMount(settings: MountSettings, context: MountContext): Mount {
   const target = requiredTarget(settings, context)
   const namespace = buildArg(context.state.scope.input, 'BUILDKIT_CACHE_MOUNT_NS')
-  const id = settings.id ?? posix.normalize(settings.target ?? '')
+  const id = settings.id ?? cleanPath(settings.target ?? '')
   return {
     type: 'cache',
     target,
@@ -111,6 +111,12 @@ function cacheMount(settings: MountSettings, context: MountContext): Mount {
     uid: settings.uid ?? 0,
     gid: settings.gid ?? 0,
   }
+}
+
+/** Go's path.Clean. */
+function cleanPath(path: string): string {
+  const normal = posix.normalize(path)
+  return normal.length > 1 && normal.endsWith('/') ? normal.slice(0, -1) : normal
 }
 
 function secretMount(settings: MountSettings, context: MountContext): Mount {
