@@ -12,10 +12,9 @@ import {
   type Job,
   nameInRegistry,
   OssbError,
-  type Platform,
-  parsePlatform,
   parseReference,
 } from './core/index.ts'
+import { planDefinition, readDefinition } from './definition.ts'
 import {
   createNamespaceExecutor,
   createOciRuntimeExecutor,
@@ -35,8 +34,7 @@ import {
   many,
   type OutputTarget,
 } from './exporters/index.ts'
-import { createDockerfileFrontend } from './frontends/index.ts'
-import type { DockerfileInput, Frontend, Plan } from './graph/index.ts'
+import type { Plan } from './graph/index.ts'
 import { type FileSession, loadHelper, type NativeHelper, openFileSession, walkTree } from './native/index.ts'
 import type { ContentStore, Image } from './oci/index.ts'
 import type { BuildOptions, BuildResult, OutputSpec } from './options.ts'
@@ -55,12 +53,8 @@ import {
   finishImage,
   type ImageProvider,
 } from './solver/index.ts'
-import { openDirectory, readDockerfile } from './sources/index.ts'
+import { openDirectory } from './sources/index.ts'
 import { createOciLayout, openWorkspace, type StorePaths, storePaths, type Workspace } from './store/index.ts'
-
-const FRONTENDS: Readonly<Record<string, () => Frontend<DockerfileInput>>> = {
-  dockerfile: createDockerfileFrontend,
-}
 
 /** Everything that a build works with, wired together; released at its end. */
 interface Engine {
@@ -81,49 +75,20 @@ interface Engine {
  * @throws OssbError; StepFailedError with the status of a RUN that failed. Outputs and cache are as they were before.
  */
 export async function build(options: BuildOptions, job: Job): Promise<BuildResult> {
-  const frontend = frontendOf(options)
-  const platform = platformOf(options)
+  const definition = readDefinition(options)
   const names = options.tags.map((tag) => nameInRegistry(tag, options.registry))
-  const dockerfile = readDockerfile(options.context, options.dockerfile)
-  const context = openDirectory(options.context, dockerfile.path)
+  const context = openDirectory(options.context, definition.dockerfile.path)
   await using engine = await openEngine(options, job)
   await checkPushes(options.outputs, names, engine, job)
-  const input: DockerfileInput = {
-    file: { name: dockerfile.name, text: dockerfile.text },
-    platforms: [platform],
-    buildPlatform: hostPlatform(),
-    buildArgs: { ...epochArgument(options), ...options.buildArgs },
-    labels: options.labels,
-    ...(options.target === undefined ? {} : { target: options.target }),
-    namedContexts: [],
-  }
-  const [plan] = await frontend.plan(input, engine.images.resolve, job)
-  if (plan === undefined)
-    throw new OssbError('ERR_OSSB_INTERNAL', `Cannot build "${dockerfile.name}": the frontend made no plan`)
+  const [plan] = await planDefinition(definition, engine.images.resolve, job)
+  if (plan === undefined) throw new OssbError('ERR_OSSB_INTERNAL', 'Cannot build: the frontend made no plan')
   const image = await solvePlan(plan, new Map([['context', context]]), options, engine, job)
   const exported = await many(exportersOf(options, names, engine)).export([image], job)
   return {
     ...exported,
     names: names.map((name) => formatReference(parseReference(name))),
-    platform: formatPlatform(platform),
+    platform: formatPlatform(definition.input.platforms[0] ?? hostPlatform()),
   }
-}
-
-function frontendOf({ frontend }: BuildOptions): Frontend<DockerfileInput> {
-  const create = FRONTENDS[frontend]
-  if (create !== undefined) return create()
-  throw new OssbError('ERR_OSSB_USAGE', `Cannot use the frontend "${frontend}": there is none of this name`, {
-    hint: `Frontends: ${Object.keys(FRONTENDS).join(', ')}.`,
-  })
-}
-
-function platformOf({ platforms }: BuildOptions): Platform {
-  const [first, ...others] = platforms
-  if (others.length > 0)
-    throw new OssbError('ERR_OSSB_USAGE', `Cannot build for ${platforms.join(' and ')} at once`, {
-      hint: 'Build one platform at a time.',
-    })
-  return first === undefined ? hostPlatform() : parsePlatform(first)
 }
 
 async function openEngine(options: BuildOptions, job: Job): Promise<Engine & AsyncDisposable> {
@@ -271,12 +236,6 @@ function requiredEpoch(epoch: number | undefined): number {
   throw new OssbError('ERR_OSSB_USAGE', 'Cannot rewrite timestamps: SOURCE_DATE_EPOCH is not set', {
     hint: 'Set it in the environment, or with --build-arg SOURCE_DATE_EPOCH=0.',
   })
-}
-
-/** Like buildx, hands SOURCE_DATE_EPOCH of the environment on as a build argument (reproducible-builds.org/specs). */
-function epochArgument({ environment }: BuildOptions): { readonly SOURCE_DATE_EPOCH?: string } {
-  const text = environment['SOURCE_DATE_EPOCH']
-  return text === undefined ? {} : { SOURCE_DATE_EPOCH: text }
 }
 
 /** A push that will be refused is refused before the build, not after it. */

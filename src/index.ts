@@ -2,12 +2,23 @@
  * The public API of OSSB. Everything below this file is internal.
  */
 import type { Job } from './core/index.ts'
-import type { BuildOptions, BuildResult } from './options.ts'
+import type { CheckReport, Outline, TargetList } from './graph/index.ts'
+import type { BuildOptions, BuildResult, InspectOptions } from './options.ts'
 
 export { cacheInfo, cachePrune } from './cache-directory.ts'
 export type { BuildEvent, Descriptor, Digest, ErrorCode, Job, SourceRange } from './core/index.ts'
 export { formatBytes, OssbError, StepFailedError } from './core/index.ts'
 export { doctor, enterNamespace } from './environment.ts'
+export type {
+  CheckReport,
+  CheckWarning,
+  Outline,
+  OutlineArgument,
+  OutlineMount,
+  SourceFile,
+  Target,
+  TargetList,
+} from './graph/index.ts'
 export type * from './options.ts'
 
 /**
@@ -18,4 +29,32 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
   // Loaded when it is needed: asking for help must not wait for the whole builder.
   const engine = await import('./build.ts')
   return await engine.build(options, job)
+}
+
+/**
+ * Looks for mistakes in a Dockerfile without building it; needs no namespace. Base images are looked at where they can
+ * be: the report names those that could not, and what would make a build fail.
+ * @throws OssbError when there is no Dockerfile
+ */
+export async function check(options: InspectOptions, job: Job): Promise<CheckReport> {
+  const inspection = await import('./inspect.ts')
+  return await inspection.check(options, job)
+}
+
+/**
+ * What a build of the target takes from outside: arguments, secrets, ssh sockets, caches.
+ * @throws OssbError when there is no Dockerfile, or a mistake in it
+ */
+export async function outline(options: InspectOptions, job: Job): Promise<Outline> {
+  const inspection = await import('./inspect.ts')
+  return await inspection.outline(options, job)
+}
+
+/**
+ * The stages of a Dockerfile, as what can be built from it.
+ * @throws OssbError when there is no Dockerfile, or a mistake in it
+ */
+export async function targets(options: InspectOptions): Promise<TargetList> {
+  const inspection = await import('./inspect.ts')
+  return inspection.targets(options)
 }

@@ -25,6 +25,15 @@ export type OutputSpec =
 
 export type ExecutorChoice = 'auto' | 'rootless' | 'local' | 'container'
 
+/** What is to be built, as far as a build file can be understood without building. */
+export type DefinitionOptions = Pick<
+  BuildOptions,
+  'context' | 'dockerfile' | 'buildArgs' | 'target' | 'platforms' | 'labels' | 'frontend' | 'environment'
+>
+
+/** A look at a build file; base images are found as a build finds them. */
+export type InspectOptions = DefinitionOptions & Pick<BuildOptions, 'cacheDir' | 'insecureRegistries'>
+
 /** One build. Both command lines translate into this; nothing below them knows which was used. */
 export interface BuildOptions {
   /** The build context: a directory. */

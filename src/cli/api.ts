@@ -4,9 +4,13 @@ import type {
   CacheInfo,
   CachePruneOptions,
   CachePruneResult,
+  CheckReport,
   DoctorReport,
   ExecutorChoice,
+  InspectOptions,
   Job,
+  Outline,
+  TargetList,
 } from '../index.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -14,6 +18,9 @@ type Environment = Readonly<Record<string, string | undefined>>
 /** The part of the public API that the command line is built on. */
 export interface Api {
   build(options: BuildOptions, job: Job): Promise<BuildResult>
+  check(options: InspectOptions, job: Job): Promise<CheckReport>
+  outline(options: InspectOptions, job: Job): Promise<Outline>
+  targets(options: InspectOptions): Promise<TargetList>
   cacheInfo(cacheDir: string, job: Job): Promise<CacheInfo>
   cachePrune(options: CachePruneOptions, job: Job): Promise<CachePruneResult>
   doctor(

@@ -1,5 +1,6 @@
 import type { BuildOptions, ExecutorChoice, LayerCompression } from '../index.ts'
 import { cacheDirectory, type Environment } from './cache-directory.ts'
+import { type CallRequest, parseCall } from './call-spec.ts'
 import { parseBuildArgs, parseLabels } from './key-values.ts'
 import type { BuildFlags } from './option-table.ts'
 import { type OutputSettings, parseOutputs, writesToStandardOutput } from './output-spec.ts'
@@ -9,6 +10,8 @@ import { usageError } from './usage-error.ts'
 /** What `ossb build` was asked for: the build, and what the command line itself does around it. */
 export interface BuildRequest {
   readonly options: BuildOptions
+  /** What to say instead of building. */
+  readonly call?: CallRequest
   readonly progress: ProgressMode | 'auto'
   readonly imageIdFile?: string
   readonly metadataFile?: string
@@ -51,8 +54,10 @@ export function toBuildRequest(line: BuildCommandLine): BuildRequest {
     environment,
   }
   checkImageIdFile(flags, options)
+  const call = parseCall(flags)
   return {
     options,
+    ...(call === undefined ? {} : { call }),
     progress: flags.quiet ? 'quiet' : (flags.progress ?? 'auto'),
     ...(flags.iidfile === undefined ? {} : { imageIdFile: flags.iidfile }),
     ...(flags['metadata-file'] === undefined ? {} : { metadataFile: flags['metadata-file'] }),

@@ -9,8 +9,17 @@ const RULE = '-'.repeat(20)
  * Without the text, or where the range lies outside it, just the place.
  */
 export function codeFrame(range: SourceRange, text?: string): readonly string[] {
+  return codeFrameOf(range, text === undefined ? [] : textLines(text))
+}
+
+/** The lines of a text, for several frames. */
+export function textLines(text: string): readonly string[] {
+  return text.replace(/\n$/, '').split('\n')
+}
+
+/** As codeFrame(). */
+export function codeFrameOf(range: SourceRange, lines: readonly string[]): readonly string[] {
   const place = `${range.file}:${range.startLine}`
-  const lines = text?.replace(/\n$/, '').split('\n') ?? []
   const last = Math.min(range.endLine, lines.length)
   if (range.startLine < 1 || range.startLine > last) return [place]
   const around = range.startLine === last ? 2 : 1

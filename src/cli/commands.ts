@@ -31,6 +31,7 @@ export const COMMANDS: readonly CliCommand[] = [
       ['ossb build -t app:1 .', 'build ./Dockerfile, keep the image in the store as app:1'],
       ['ossb build -t registry.example.com/app:1 --push .', 'build and push'],
       ['ossb build -o type=oci,dest=app.tar -t app:1 .', 'write an OCI archive'],
+      ['ossb build --check .', 'look for mistakes in ./Dockerfile'],
       ['ossb build --target test -o local .', 'write the files of stage "test" to ./rootfs'],
     ],
   },

@@ -3,6 +3,7 @@ import { toBuildRequest } from './build-options.ts'
 import { type ParsedCommand, parseCommandLine } from './command-line.ts'
 import { runBuild } from './commands/build.ts'
 import { runCacheInfo, runCachePrune } from './commands/cache.ts'
+import { runCall } from './commands/call.ts'
 import { runDoctor } from './commands/doctor.ts'
 import { COMMANDS } from './commands.ts'
 import { errorLines } from './error-report.ts'
@@ -38,17 +39,17 @@ type Handler = (parsed: ParsedCommand, host: Host, api: Api) => number | Promise
 
 /** By command. The parser has checked the values against the option table of the command, as the type of its flags says. */
 const HANDLERS: Readonly<Record<string, Handler>> = {
-  build: (parsed, host, api) =>
-    runBuild(
-      toBuildRequest({
-        context: parsed.positional ?? '.',
-        flags: parsed.values as unknown as BuildFlags,
-        environment: host.environment,
-        stdoutIsTerminal: host.stdout.isTTY === true,
-      }),
-      host,
-      api,
-    ),
+  build(parsed, host, api) {
+    const request = toBuildRequest({
+      context: parsed.positional ?? '.',
+      flags: parsed.values as unknown as BuildFlags,
+      environment: host.environment,
+      stdoutIsTerminal: host.stdout.isTTY === true,
+    })
+    return request.call === undefined
+      ? runBuild(request, host, api)
+      : runCall(request, request.call, host, api)
+  },
   'cache info': (parsed, host, api) => runCacheInfo(parsed.values as unknown as CacheInfoFlags, host, api),
   'cache prune': (parsed, host, api) => runCachePrune(parsed.values as unknown as CachePruneFlags, host, api),
   doctor: (parsed, host, api) => runDoctor(parsed.values as unknown as DoctorFlags, host, api),

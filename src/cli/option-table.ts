@@ -62,6 +62,8 @@ export interface BuildFlags extends HelpFlags, CacheFlags, ExecutorFlags {
   readonly target: string | undefined
   readonly platform: readonly string[]
   readonly frontend: string | undefined
+  readonly check: boolean
+  readonly call: string | undefined
   readonly tag: readonly string[]
   readonly registry: string | undefined
   readonly label: readonly string[]
@@ -169,6 +171,20 @@ export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
     group: 'Input',
     description: 'Language of the build file.',
     default: 'dockerfile',
+  },
+  check: {
+    type: 'flag',
+    group: 'Input',
+    description:
+      'Look for mistakes instead of building, in all stages or in what --target needs; ends with status 1 where there are some.',
+  },
+  call: {
+    type: 'text',
+    value: 'METHOD[,KEY=VALUE…]',
+    group: 'Input',
+    description:
+      'What to do: build; check (--check); outline, which lists arguments, secrets and ssh sockets of the target; or targets, which lists the stages. Keys: format=text|json, ignorestatus=true.',
+    default: 'build',
   },
   tag: {
     alias: 't',

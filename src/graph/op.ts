@@ -43,6 +43,8 @@ export interface ExecOp {
   readonly user: string
   readonly network: 'default' | 'none' | 'host'
   readonly security: 'sandbox' | 'insecure'
+  /** Name of the machine that the process sees; absent is the builder's own choice. */
+  readonly hostname?: string
   readonly mounts: readonly Mount[]
   readonly platform: Platform
 }
@@ -68,7 +70,13 @@ export type Mount =
       readonly uid: number
       readonly gid: number
     }
-  | { readonly type: 'tmpfs'; readonly target: string; readonly size?: number }
+  | {
+      readonly type: 'tmpfs'
+      readonly target: string
+      readonly size?: number
+      /** Absent is false. */
+      readonly readonly?: boolean
+    }
   | {
       readonly type: 'secret'
       readonly id: string

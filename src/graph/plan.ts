@@ -1,5 +1,7 @@
 import type { Descriptor, Job, Platform } from '../core/index.ts'
 import type { ImageConfig } from '../oci/index.ts'
+import type { CheckReport, Outline, TargetList } from './inspection.ts'
+import type { SourceFile } from './source-file.ts'
 import type { Vertex } from './vertex.ts'
 
 /**
@@ -30,15 +32,19 @@ export interface ResolvedImage {
  */
 export type ConfigResolver = (reference: string, platform: Platform, job: Job) => Promise<ResolvedImage>
 
-/** Turns some description of images into plans: one plan for each platform asked for. */
+/** Turns some description of images into plans, or says what it describes. */
 export interface Frontend<Input> {
+  /** One plan for each platform asked for. */
   plan(input: Input, images: ConfigResolver, job: Job): Promise<readonly Plan[]>
-}
-
-/** A file that the frontend read, so that errors can show its lines. */
-export interface SourceFile {
-  readonly name: string
-  readonly text: string
+  /**
+   * Looks for mistakes: in all that can be built, or in what the target needs where one is named. An image that
+   * cannot be resolved is no failure, and neither is a mistake that would make a build fail: the report has both.
+   */
+  check(input: Input, images: ConfigResolver, job: Job): Promise<CheckReport>
+  /** What a build of the target takes from outside; no image is looked at. */
+  outline(input: Input, job: Job): Promise<Outline>
+  /** What can be built. */
+  targets(input: Input): TargetList
 }
 
 /** The input of the Dockerfile frontend. */
@@ -52,4 +58,8 @@ export interface DockerfileInput {
   readonly target?: string
   /** Names of contexts beside the main one, in lower case. */
   readonly namedContexts: readonly string[]
+  /** The patterns of the main context's ignore file, for checks. Absent is no ignore file. */
+  readonly ignorePatterns?: readonly string[]
+  /** Times of contexts that have one, in seconds, by name; the main one is "context". */
+  readonly contextTimes?: Readonly<Record<string, number>>
 }

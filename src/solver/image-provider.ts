@@ -9,14 +9,12 @@ import {
   OssbError,
   type Platform,
   parseReference,
-  platformRank,
 } from '../core/index.ts'
 import type { ConfigResolver, ImageOp, ResolvedImage } from '../graph/index.ts'
 import { createSemaphore, readAll } from '../io/index.ts'
 import {
   type BlobSource,
   type ContentStore,
-  type ImageConfig,
   type Layer,
   MAX_DOCUMENT_BYTES,
   parseImageConfig,
@@ -88,7 +86,6 @@ export function createImageProvider({ store, repository }: ImageProviderOptions)
       await fetchDocument(about, source, `the config of "${reference}"`, job),
       `the config of "${reference}"`,
     )
-    warnOnPlatform(config, platform, reference, job)
     return {
       manifest: { mediaType: manifest.mediaType, digest: manifest.digest, size: manifest.size },
       config,
@@ -173,12 +170,6 @@ function parseLayoutReference(reference: string): { directory: string; name: str
     )
   }
   return { directory, name: match[2] ?? match[3] ?? '' }
-}
-
-function warnOnPlatform(config: ImageConfig, platform: Platform, reference: string, job: Job): void {
-  if (platformRank(config, platform) !== undefined) return
-  const message = `Base image ${reference} was pulled with platform "${formatPlatform(config)}", expected "${formatPlatform(platform)}" for current build`
-  job.emit({ type: 'warning', rule: 'InvalidBaseImagePlatform', message })
 }
 
 /** Work that no vertex stands for, shown as a step of its own. */

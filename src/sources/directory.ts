@@ -19,15 +19,27 @@ export function openDirectory(path: string, dockerfile: string | undefined): Sou
       },
     )
   }
+  const ignore = readIgnoreFile(root, dockerfile)
+  return ignore === undefined ? { root } : { root, ignore: matcherOf(ignore) }
+}
+
+/** An ignore file, with its patterns. */
+export interface IgnoreFile {
+  readonly path: string
+  readonly patterns: readonly string[]
+}
+
+/** The file that says what of a directory is no part of the context: the Dockerfile's own, else the directory's. */
+export function readIgnoreFile(directory: string, dockerfile: string | undefined): IgnoreFile | undefined {
   const candidates = [
     ...(dockerfile === undefined ? [] : [join(dirname(dockerfile), `${basename(dockerfile)}.dockerignore`)]),
-    join(root, '.dockerignore'),
+    join(directory, '.dockerignore'),
   ]
-  for (const file of candidates) {
-    const text = readIfPresent(file)
-    if (text !== undefined) return { root, ignore: matcherOf(text, file) }
+  for (const path of candidates) {
+    const text = readIfPresent(path)
+    if (text !== undefined) return { path, patterns: parseIgnoreFile(text) }
   }
-  return { root }
+  return undefined
 }
 
 function readIfPresent(path: string): string | undefined {
@@ -39,13 +51,13 @@ function readIfPresent(path: string): string | undefined {
   }
 }
 
-function matcherOf(text: string, file: string) {
+function matcherOf({ path, patterns }: IgnoreFile) {
   try {
-    return createPatternMatcher(parseIgnoreFile(text))
+    return createPatternMatcher(patterns)
   } catch (error) {
     throw new OssbError(
       'ERR_OSSB_CONTEXT',
-      `Cannot use "${file}": ${error instanceof Error ? error.message : String(error)}`,
+      `Cannot use "${path}": ${error instanceof Error ? error.message : String(error)}`,
       { cause: error },
     )
   }

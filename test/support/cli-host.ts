@@ -21,6 +21,9 @@ export function fakeApi(replaced: Partial<Api> = {}): Api {
   const unexpected = () => Promise.reject(new Error('not expected here'))
   return {
     build: () => Promise.resolve(BUILT),
+    check: unexpected,
+    outline: unexpected,
+    targets: unexpected,
     cacheInfo: unexpected,
     cachePrune: unexpected,
     doctor: unexpected,

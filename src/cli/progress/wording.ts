@@ -33,7 +33,7 @@ export function warningLines({ warnings }: ProgressState): readonly string[] {
   if (warnings.length === 0) return []
   return [
     '',
-    ` ${warnings.length === 1 ? '1 warning' : `${warnings.length} warnings`} found:`,
+    ` ${warnings.length === 1 ? '1 warning' : `${warnings.length} warnings`} found (use ossb build --check to expand):`,
     ...warnings.map((warning) => ` - ${warningText(warning)}`),
   ]
 }

@@ -1,6 +1,7 @@
 import { formatPlatform, type Platform } from '../../core/index.ts'
 import type { DockerfileInput } from '../../graph/index.ts'
 import { locate } from './dockerfile-error.ts'
+import type { ArgDeclaration, InstructionOf } from './instructions.ts'
 import type { Dockerfile } from './stages.ts'
 import { expandWord } from './words.ts'
 
@@ -44,11 +45,21 @@ interface GlobalOptions {
   readonly platform: Platform
 }
 
+/** The arguments that FROM lines see, by name. */
+export type ArgumentScope = ReadonlyMap<string, string>
+
+/** Called for each global ARG, with its value and the names that its default uses. */
+type OnArgument = (
+  declaration: ArgDeclaration & { readonly value?: string },
+  instruction: InstructionOf<'ARG'>,
+  uses: ReadonlySet<string>,
+) => void
+
 /**
  * What FROM lines see, and what an `ARG NAME` without a value takes in a stage: the platform's arguments, then
  * the ARGs before the first FROM. A build argument comes before a default.
  */
-export function globalScope(options: GlobalOptions): ReadonlyMap<string, string> {
+export function globalScope(options: GlobalOptions, onArgument?: OnArgument): ArgumentScope {
   const { dockerfile, input, platform } = options
   const predefined: [string, string][] = [
     ...platformArgs('BUILD', input.buildPlatform),
@@ -56,16 +67,22 @@ export function globalScope(options: GlobalOptions): ReadonlyMap<string, string>
     ['TARGETSTAGE', input.target || 'default'],
   ]
   const scope = new Map(predefined.map(([name, value]) => [name, buildArg(input, name) ?? value]))
-  for (const { declarations, range } of dockerfile.globalArgs) {
-    for (const { name, defaultValue } of declarations) {
+  const { escape } = dockerfile.directives
+  for (const instruction of dockerfile.globalArgs) {
+    for (const declaration of instruction.declarations) {
+      const uses = new Set<string>()
+      const lookup = (name: string) => {
+        uses.add(name)
+        return scope.get(name)
+      }
+      const { name, defaultValue } = declaration
       const value =
         buildArg(input, name) ??
         (defaultValue === undefined
           ? undefined
-          : locate(range, () =>
-              expandWord(defaultValue, (key) => scope.get(key), { escape: dockerfile.directives.escape }),
-            ))
+          : locate(instruction.range, () => expandWord(defaultValue, lookup, { escape })))
       if (value !== undefined) scope.set(name, value)
+      onArgument?.({ ...declaration, ...(value === undefined ? {} : { value }) }, instruction, uses)
     }
   }
   return scope

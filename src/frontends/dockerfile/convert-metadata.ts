@@ -5,6 +5,8 @@ import { goList, goQuoteList } from './go-format.ts'
 import { formatHealthcheck } from './healthcheck.ts'
 import { addHistory } from './image-state.ts'
 import type { CommandLine, InstructionOf } from './instructions.ts'
+import { checkPort } from './lint-checks.ts'
+import { describedAs } from './outline.ts'
 import { expandPort } from './ports.ts'
 import { isSignal } from './signals.ts'
 import { expand, expandToWords, type StageState } from './stage-state.ts'
@@ -40,18 +42,43 @@ export function convertLabel(state: StageState, { pairs, range }: InstructionOf<
 }
 
 export function convertArg(state: StageState, instruction: InstructionOf<'ARG'>): void {
-  const shown = instruction.declarations.map(({ name, defaultValue }) => {
-    const value =
+  const shown = instruction.declarations.map((declaration) => {
+    const { name, defaultValue } = declaration
+    const own =
       buildArg(state.scope.input, name) ??
-      (defaultValue === undefined
-        ? state.scope.globals.get(name)
-        : expand(state, defaultValue, instruction.range))
+      (defaultValue === undefined ? undefined : expand(state, defaultValue, instruction.range))
+    const value = own ?? state.scope.globals.get(name)
+    noteArgument(state, instruction, { name, own, isInherited: own === undefined && value !== undefined })
     state.declared.set(name, value ?? state.declared.get(name))
     if (value === undefined) return name
     if (entersEnvironment(name)) state.env.set(name, value)
     return `${name}=${value}`
   })
   addHistory(state.image, `ARG ${shown.join(' ')}`, 'empty')
+}
+
+interface NotedArgument {
+  readonly name: string
+  readonly own: string | undefined
+  /** Whether it is the global ARG that says what the argument is. */
+  readonly isInherited: boolean
+}
+
+function noteArgument(
+  { scope: { outline }, stage }: StageState,
+  { range, comments }: InstructionOf<'ARG'>,
+  { name, own, isInherited }: NotedArgument,
+): void {
+  outline.used.add(name)
+  if (isInherited) return
+  const noted = outline.stageArgs.get(stage.index) ?? []
+  outline.stageArgs.set(stage.index, noted)
+  noted.push({
+    name,
+    ...describedAs(comments, name),
+    ...(own === undefined ? {} : { value: own }),
+    source: range,
+  })
 }
 
 export function convertMaintainer({ image }: StageState, { value }: InstructionOf<'MAINTAINER'>): void {
@@ -86,6 +113,7 @@ export function convertVolume(state: StageState, { paths, range }: InstructionOf
 
 export function convertExpose(state: StageState, { ports, range }: InstructionOf<'EXPOSE'>): void {
   const words = ports.flatMap((port) => expandToWords(state, port, range))
+  for (const word of words) checkPort(word, range, state.scope.lint)
   const expanded = [...words].sort().flatMap(expandPort)
   for (const port of expanded) state.image.exposedPorts.add(port)
   addHistory(state.image, `EXPOSE ${goList(expanded)}`, 'empty')

@@ -50,11 +50,21 @@ function convertMount(fields: MountFields, context: MountContext): Mount {
       type: 'tmpfs',
       target: requiredTarget(settings, context),
       ...(settings.size === undefined ? {} : { size: settings.size }),
+      ...(settings.access === 'read' ? { readonly: true } : {}),
     }),
     secret: () => secretMount(settings, context),
     ssh: () => sshMount(settings, context),
   }
-  return builders[settings.type]()
+  const mount = builders[settings.type]()
+  noteMount(mount, context)
+  return mount
+}
+
+function noteMount(mount: Mount, { state: { scope }, range }: MountContext): void {
+  const { outline } = scope
+  if (mount.type === 'secret') outline.secrets.push({ id: mount.id, required: mount.required, source: range })
+  else if (mount.type === 'ssh') outline.ssh.push({ id: mount.id, required: mount.required, source: range })
+  else if (mount.type === 'cache') outline.caches.push({ id: mount.id, required: false, source: range })
 }
 
 function targetPath(target: string, { state }: MountContext): string {
@@ -88,7 +98,7 @@ function bindMount(settings: MountSettings, context: MountContext): Mount {
 function cacheMount(settings: MountSettings, context: MountContext): Mount {
   const target = requiredTarget(settings, context)
   const namespace = buildArg(context.state.scope.input, 'BUILDKIT_CACHE_MOUNT_NS')
-  const id = settings.id ?? posix.normalize(settings.target ?? '')
+  const id = settings.id ?? cleanPath(settings.target ?? '')
   return {
     type: 'cache',
     target,
@@ -101,6 +111,12 @@ function cacheMount(settings: MountSettings, context: MountContext): Mount {
     uid: settings.uid ?? 0,
     gid: settings.gid ?? 0,
   }
+}
+
+/** Go's path.Clean. */
+function cleanPath(path: string): string {
+  const normal = posix.normalize(path)
+  return normal.length > 1 && normal.endsWith('/') ? normal.slice(0, -1) : normal
 }
 
 function secretMount(settings: MountSettings, context: MountContext): Mount {

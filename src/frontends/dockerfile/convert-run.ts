@@ -1,5 +1,5 @@
 import { createVertex, type ExecOp, type Mount } from '../../graph/index.ts'
-import { proxyEnvironment } from './arguments.ts'
+import { buildArg, proxyEnvironment } from './arguments.ts'
 import { absolutePath } from './container-path.ts'
 import { processArguments } from './convert-metadata.ts'
 import { convertMounts } from './convert-mounts.ts'
@@ -15,8 +15,11 @@ const SCRIPTS = '/dev/pipes'
 export function convertRun(state: StageState, instruction: InstructionOf<'RUN'>): void {
   const { command, script } = resolveHeredocs(instruction)
   if (command.words.length === 0) throw dockerfileError('arguments are required')
-  const args = processArguments(state, command)
   const mounts = convertMounts(state, instruction)
+  // Nobody runs it: all that stands in its environment, once for each RUN, would be for nothing.
+  if (state.scope.isInspection) return
+  const args = processArguments(state, command)
+  const hostname = buildArg(state.scope.input, 'BUILDKIT_SANDBOX_HOSTNAME') ?? ''
   const op: ExecOp = {
     kind: 'exec',
     args,
@@ -25,6 +28,7 @@ export function convertRun(state: StageState, instruction: InstructionOf<'RUN'>)
     user: state.image.user ?? '',
     network: instruction.network,
     security: instruction.security,
+    ...(hostname === '' ? {} : { hostname }),
     mounts: script === undefined ? mounts.mounts : [...mounts.mounts, script],
     platform: state.platform,
   }

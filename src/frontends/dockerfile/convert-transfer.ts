@@ -3,6 +3,7 @@ import {
   type CopyAction,
   createVertex,
   type FileAction,
+  type FileOp,
   type HttpOp,
   type MkfileAction,
   type Vertex,
@@ -15,6 +16,7 @@ import { goQuote } from './go-format.ts'
 import { type Heredoc, heredocBody, heredocFileName } from './heredoc.ts'
 import { addHistory } from './image-state.ts'
 import type { InstructionOf } from './instructions.ts'
+import { checkIgnored } from './lint-checks.ts'
 import { downloadName, isGitSource, isHttpSource } from './remote-source.ts'
 import { expand, type FileSource, nextStepName, type StageState, stepText } from './stage-state.ts'
 
@@ -40,6 +42,8 @@ export function convertCopy(state: StageState, instruction: InstructionOf<'COPY'
     if (isGitSource(source)) throw dockerfileError("source can't be a git ref for COPY")
     if (isHttpSource(source)) throw dockerfileError("source can't be a URL for COPY")
   }
+  if (instruction.from === undefined)
+    for (const source of plan.sources) checkIgnored(source, instruction, state.scope)
   const from = copySource(state, instruction.from)
   const path = instruction.parents ? parentsSourcePath : sourcePath
   addCopy(plan, from, { sources: plan.sources.map(path), unpack: false })
@@ -66,6 +70,7 @@ export function convertAdd(state: StageState, instruction: InstructionOf<'ADD'>)
       const unpack = instruction.unpack ?? false
       addCopy(plan, { vertex, ownership: 'root' }, { sources: [fileName], unpack })
     } else {
+      checkIgnored(source, instruction, state.scope)
       addCopy(plan, context, { sources: [sourcePath(source)], unpack: instruction.unpack ?? true })
     }
   }
@@ -172,7 +177,11 @@ function addHeredoc(plan: Plan, heredoc: Heredoc): void {
     addCopy(
       plan,
       {
-        vertex: heredocVertex({ ...file, destination: '/', mode: HEREDOC_MODE }, instruction),
+        vertex: heredocVertex(
+          { ...file, destination: '/', mode: HEREDOC_MODE },
+          instruction,
+          state.scope.time,
+        ),
         ownership: 'root',
       },
       {
@@ -189,16 +198,20 @@ function addHeredoc(plan: Plan, heredoc: Heredoc): void {
 }
 
 /** A root with the heredoc as its one file, for what only a copy can do: symbolic modes and --link. */
-function heredocVertex(file: MkfileAction, { range }: Transfer): Vertex {
+function heredocVertex(file: MkfileAction, { range }: Transfer, time: number | undefined): Vertex {
   const scratch = createVertex({ kind: 'scratch' }, [], { name: 'scratch' })
   const name = `[internal] preparing inline document ${file.name}`
-  return createVertex({ kind: 'file', actions: [file] }, [scratch], { name, source: range })
+  return createVertex(fileOp([file], time), [scratch], { name, source: range })
+}
+
+function fileOp(actions: readonly FileAction[], time: number | undefined): FileOp {
+  return { kind: 'file', actions, ...(time === undefined ? {} : { time }) }
 }
 
 function finish(plan: Plan): void {
   const { state, instruction } = plan
   for (const heredoc of instruction.heredocs) addHeredoc(plan, heredoc)
-  state.vertex = createVertex({ kind: 'file', actions: plan.actions }, plan.inputs, {
+  state.vertex = createVertex(fileOp(plan.actions, state.scope.time), plan.inputs, {
     name: nextStepName(state, stepText(instruction)),
     source: instruction.range,
   })

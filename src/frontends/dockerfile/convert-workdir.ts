@@ -16,7 +16,9 @@ export function convertWorkdir(state: StageState, instruction: InstructionOf<'WO
   image.workingDir = path
   const name = nextStepName(state, stepText(instruction))
   if (path !== '/') {
-    const op = { kind: 'file', actions: [mkdir(path, image.user)] } as const
+    const { time } = state.scope
+    const actions = [mkdir(path, image.user)]
+    const op = { kind: 'file', actions, ...(time === undefined ? {} : { time }) } as const
     state.vertex = createVertex(op, [state.vertex], { name, source: range })
   }
   addHistory(image, `WORKDIR ${path}`, path === '/' ? 'empty' : 'layer')

@@ -5,6 +5,7 @@ import { dockerfileError } from './dockerfile-error.ts'
 import { goQuote } from './go-format.ts'
 import type { Instruction } from './instructions.ts'
 import { locateAsync, type Planning, scratchVertex } from './planning.ts'
+import { checkImagePlatform } from './stage-base.ts'
 import type { FileSource } from './stage-state.ts'
 import { type Stage, stageLabel } from './stages.ts'
 
@@ -55,9 +56,13 @@ async function resolveSource(stage: Stage, use: SourceUse, planning: Planning): 
   return { vertex: await imageVertex(use, planning), ownership: 'kept' }
 }
 
-async function imageVertex({ from, range }: SourceUse, { scope, images, job }: Planning): Promise<Vertex> {
+async function imageVertex(
+  { from, range }: SourceUse,
+  { scope, sourceImages, job }: Planning,
+): Promise<Vertex> {
   const { platform } = scope
-  const { manifest } = await locateAsync(range, images(from, platform, job))
+  const { manifest, config } = await locateAsync(range, sourceImages(from, platform, job))
+  checkImagePlatform({ reference: from, platform, range }, config, scope)
   const op = { kind: 'image', reference: from, manifest, platform } as const
   return createVertex(op, [], { name: `FROM ${from}`, source: range })
 }

@@ -1,75 +1,177 @@
-import type { Job, Platform } from '../../core/index.ts'
-import type { ConfigResolver, DockerfileInput, Frontend, Plan } from '../../graph/index.ts'
+import { OssbError, type Platform } from '../../core/index.ts'
+import { createPatternMatcher, type PatternMatcher } from '../../fs/index.ts'
+import type { CheckReport, CheckWarning, DockerfileInput, Frontend, Plan } from '../../graph/index.ts'
 import { buildArg, globalScope } from './arguments.ts'
+import { readFromLines } from './from-lines.ts'
 import { finishConfig } from './image-state.ts'
 import { createLint, type Lint, parseCheckOptions } from './lint.ts'
 import { checkDockerfile } from './lint-checks.ts'
-import { planStage } from './planner.ts'
-import { parseSourceDateEpoch } from './source-date-epoch.ts'
-import { type Dockerfile, findTarget, parseDockerfile, type Stage } from './stages.ts'
+import { createOutlineRecord, describedAs, outlineOf, targetsOf } from './outline.ts'
+import { planStages } from './planner.ts'
+import type { Planning } from './planning.ts'
+import { readSourceDateEpoch } from './source-date-epoch.ts'
+import type { PlanScope, StageState } from './stage-state.ts'
+import { type Dockerfile, findTarget, parseDockerfile } from './stages.ts'
+import { onceEach, standIn, tolerant } from './stand-in-images.ts'
 import { checkSyntax } from './syntax-reference.ts'
 
 /** The frontend for Dockerfiles, as BuildKit's stable syntax (1.26) has them. */
 export function createDockerfileFrontend(): Frontend<DockerfileInput> {
   return {
     async plan(input, images, job) {
-      const dockerfile = parseDockerfile(input.file.name, input.file.text)
-      checkSyntax(dockerfile.directives, buildArg(input, 'BUILDKIT_SYNTAX'))
+      const dockerfile = readDockerfile(input)
       const target = findTarget(dockerfile.stages, input.target)
-      const lint = createDockerfileLint(dockerfile, input, job)
+      const lint = createDockerfileLint(dockerfile, input, ({ rule, detail, source }) =>
+        job.emit({ type: 'warning', rule, message: detail, source }),
+      )
       checkDockerfile(dockerfile, lint)
-      const request = { dockerfile, target, input, lint, images: onceEach(images), job }
-      const plans = await Promise.all(input.platforms.map((platform) => planFor(platform, request)))
+      const resolve = onceEach(images)
+      const plans = await Promise.all(
+        input.platforms.map(async (platform) => {
+          const scope = createScope({ dockerfile, input, platform, lint, isInspection: false })
+          const [state] = await planStages([target], { scope, images: resolve, sourceImages: resolve, job })
+          return planOf(state as StageState)
+        }),
+      )
       lint.finish()
       return plans
     },
+
+    async check(input, images, job) {
+      const warnings: CheckWarning[] = []
+      const unresolved: CheckReport['unresolved'][number][] = []
+      const resolve = onceEach(
+        tolerant(images, (reference, reason) => unresolved.push({ reference, reason })),
+      )
+      let error: OssbError | undefined
+      try {
+        const dockerfile = readDockerfile(input)
+        const lint = createDockerfileLint(dockerfile, input, (warning) => warnings.push(warning))
+        await checkEverything(dockerfile, input, { lint, images: resolve, sourceImages: standIn, job })
+        lint.finish()
+      } catch (failure) {
+        job.signal.throwIfAborted()
+        if (!(failure instanceof OssbError)) throw failure
+        error = failure
+      }
+      return {
+        file: input.file,
+        warnings: warnings.sort((a, b) => a.source.startLine - b.source.startLine),
+        ...(error === undefined ? {} : { error }),
+        unresolved,
+      }
+    },
+
+    async outline(input, job) {
+      const dockerfile = readDockerfile(input)
+      const target = findTarget(dockerfile.stages, input.target)
+      const lint = createDockerfileLint(dockerfile, input, () => undefined)
+      const scope = createScope({
+        dockerfile,
+        input,
+        platform: firstPlatform(input),
+        lint,
+        isInspection: true,
+      })
+      await planStages([target], { scope, images: standIn, sourceImages: standIn, job })
+      return outlineOf(input.file, target, scope.outline)
+    },
+
+    targets: (input) => targetsOf(input.file, readDockerfile(input)),
   }
 }
 
-interface PlanRequest {
-  readonly dockerfile: Dockerfile
-  readonly target: Stage
-  readonly input: DockerfileInput
+function readDockerfile(input: DockerfileInput): Dockerfile {
+  const dockerfile = parseDockerfile(input.file.name, input.file.text)
+  checkSyntax(dockerfile.directives, buildArg(input, 'BUILDKIT_SYNTAX'))
+  return dockerfile
+}
+
+interface Checking extends Pick<Planning, 'images' | 'sourceImages' | 'job'> {
   readonly lint: Lint
-  readonly images: ConfigResolver
-  readonly job: Job
 }
 
-async function planFor(platform: Platform, request: PlanRequest): Promise<Plan> {
-  const { dockerfile, target, input, lint, images, job } = request
-  const globals = globalScope({ dockerfile, input, platform })
-  const scope = { dockerfile, input, platform, globals, lint, expanded: { characters: 0 } }
-  const epoch = parseSourceDateEpoch(buildArg(input, 'SOURCE_DATE_EPOCH') ?? globals.get('SOURCE_DATE_EPOCH'))
-  const state = await planStage(target, { scope, images, job })
+/** All checks; without a target those of every stage. */
+async function checkEverything(
+  dockerfile: Dockerfile,
+  input: DockerfileInput,
+  { lint, ...work }: Checking,
+): Promise<void> {
+  checkDockerfile(dockerfile, lint)
+  const wanted = (input.target ?? '') !== ''
+  const targets = wanted ? [findTarget(dockerfile.stages, input.target)] : dockerfile.stages
+  const scope = createScope({
+    dockerfile,
+    input,
+    platform: firstPlatform(input),
+    lint,
+    isInspection: true,
+  })
+  await planStages(targets, { scope, ...work })
+}
+
+function firstPlatform({ platforms, buildPlatform }: DockerfileInput): Platform {
+  return platforms[0] ?? buildPlatform
+}
+
+type ScopeOptions = Pick<PlanScope, 'dockerfile' | 'input' | 'platform' | 'lint' | 'isInspection'>
+
+function createScope(options: ScopeOptions): PlanScope {
+  const { dockerfile, input } = options
+  const outline = createOutlineRecord()
+  const globals = globalScope(options, ({ name, value }, { range, comments }, uses) => {
+    const argument = {
+      name,
+      ...describedAs(comments, name),
+      ...(value === undefined ? {} : { value }),
+      source: range,
+    }
+    outline.globalArgs.set(name, { argument, uses })
+  })
+  const epoch = buildArg(input, 'SOURCE_DATE_EPOCH') ?? globals.get('SOURCE_DATE_EPOCH')
+  const time = readSourceDateEpoch(epoch, { input, stages: dockerfile.stages })
+  const ignored = ignoredBy(input.ignorePatterns)
   return {
-    platform: state.platform,
-    root: state.vertex,
-    config: finishConfig(state.image, input.labels),
-    baseHistory: state.image.baseHistory,
-    ...(epoch === undefined ? {} : { sourceDateEpoch: epoch }),
+    ...options,
+    globals,
+    fromLines: readFromLines({ ...options, globals }),
+    ...(ignored === undefined ? {} : { ignored }),
+    ...(time === undefined ? {} : { time }),
+    outline,
+    expanded: { characters: 0 },
   }
 }
 
-function createDockerfileLint(dockerfile: Dockerfile, input: DockerfileInput, job: Job): Lint {
+/** Where the ignore file takes something back with `!`, a name alone does not tell what is hidden. */
+function ignoredBy(patterns: readonly string[] | undefined): PatternMatcher | undefined {
+  if (patterns === undefined) return undefined
+  const matcher = createPatternMatcher(patterns)
+  return matcher.hasExclusions ? undefined : matcher
+}
+
+function planOf({ scope, platform, vertex, image }: StageState): Plan {
+  return {
+    platform,
+    root: vertex,
+    config: finishConfig(image, scope.input.labels),
+    baseHistory: image.baseHistory,
+    ...(scope.time === undefined ? {} : { sourceDateEpoch: scope.time }),
+  }
+}
+
+function createDockerfileLint(
+  dockerfile: Dockerfile,
+  input: DockerfileInput,
+  found: (warning: CheckWarning) => void,
+): Lint {
   const { check } = dockerfile.directives
   const own = buildArg(input, 'BUILDKIT_DOCKERFILE_CHECK')
   const checks = parseCheckOptions(own ?? check?.value, own === undefined ? check?.range : undefined)
   const comments = dockerfile.nodes.flatMap(({ comments, range }) =>
     comments.flatMap((comment) => {
-      const match = /^check\s*=\s*(skip=.*)$/i.exec(comment)
+      const match = /^check\s*=\s*(\S.*)$/i.exec(comment)
       return match === null ? [] : [[range.startLine, parseCheckOptions(match[1], range)] as const]
     }),
   )
-  return createLint({ checks, skippedAt: new Map(comments) }, job)
-}
-
-/** The same resolver, asking once for each image and platform. */
-function onceEach(images: ConfigResolver): ConfigResolver {
-  const asked = new Map<string, ReturnType<ConfigResolver>>()
-  return (reference, platform, job) => {
-    const key = JSON.stringify([reference, platform])
-    const answer = asked.get(key) ?? images(reference, platform, job)
-    asked.set(key, answer)
-    return answer
-  }
+  return createLint({ checks, checksAt: new Map(comments) }, found)
 }

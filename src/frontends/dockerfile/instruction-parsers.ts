@@ -26,8 +26,8 @@ export function parseInstruction(node: InstructionNode, triggered = false): Inst
   return locateParse(node.range, () => {
     const { name } = node
     if (!isInstructionName(name)) throw unknownInstruction(node)
-    const { keyword, text, range } = node
-    return { name, keyword, text, range, triggered, ...parseMembers(name, node) } as Instruction
+    const { keyword, text, range, comments } = node
+    return { name, keyword, text, range, comments, triggered, ...parseMembers(name, node) } as Instruction
   })
 }
 

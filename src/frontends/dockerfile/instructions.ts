@@ -11,6 +11,8 @@ interface Placed {
   /** The whole line, joined. */
   readonly text: string
   readonly range: SourceRange
+  /** The comment lines directly above. */
+  readonly comments: readonly string[]
   /** Whether it is a deferred instruction of a base image or parent stage. */
   readonly triggered: boolean
 }

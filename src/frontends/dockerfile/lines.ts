@@ -47,8 +47,8 @@ export interface LogicalLine {
   readonly range: SourceRange
   /** The comment lines directly above, without `#`. */
   readonly comments: readonly string[]
-  /** Whether a blank line stands inside of it. */
-  readonly emptyContinuation: boolean
+  /** The last line, where a blank line stands inside of it. */
+  readonly emptyContinuation?: number
 }
 
 /** Takes the lines of the next instruction, or gives undefined when only comments and blank lines are left. */
@@ -71,7 +71,7 @@ export function readLogicalLine(reader: LineReader, escape: string): LogicalLine
       text: first.text + rest.parts.join(''),
       range: { file: reader.file, startLine, endLine: reader.line },
       comments,
-      emptyContinuation: rest.empty,
+      ...(rest.empty ? { emptyContinuation: reader.line } : {}),
     }
   }
   return undefined

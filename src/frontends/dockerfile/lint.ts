@@ -1,6 +1,7 @@
-import type { Job, SourceRange } from '../../core/index.ts'
+import type { SourceRange } from '../../core/index.ts'
+import type { CheckWarning } from '../../graph/index.ts'
 import { dockerfileError } from './dockerfile-error.ts'
-import { LINT_RULES, type RuleFindings, type RuleName } from './lint-rules.ts'
+import { LINT_RULES, type RuleFindings, type RuleName, ruleUrl } from './lint-rules.ts'
 
 /** Collects what the checks find; each finding is reported once, however many platforms are planned. */
 export interface Lint {
@@ -9,46 +10,75 @@ export interface Lint {
   finish(): void
 }
 
+type RuleSet = readonly string[] | 'all'
+
 /** What `# check=` and the build argument BUILDKIT_DOCKERFILE_CHECK say. */
 export interface CheckOptions {
-  readonly skip: readonly string[] | 'all'
+  readonly skip: RuleSet
+  readonly experimental: RuleSet
   readonly error: boolean
 }
 
 /** Reads `skip=Rule,Rule|all;error=true;experimental=…`. Nothing after the first blank counts. */
 export function parseCheckOptions(text: string | undefined, range?: SourceRange): CheckOptions {
-  const options = { skip: [] as readonly string[] | 'all', error: false }
+  const options = { skip: [] as RuleSet, experimental: [] as RuleSet, error: false }
+  const place = range === undefined ? {} : { source: range }
   const [value = ''] = (text ?? '').trim().split(/\s/, 1)
-  for (const part of value === '' ? [] : value.split(';')) {
-    const [key = '', setting = ''] = part.split('=', 2).map((side) => side.trim())
-    if (key === 'skip') options.skip = setting === 'all' ? 'all' : setting.split(',')
-    else if (key === 'error') options.error = /^(1|t|true)$/i.test(setting)
-    else if (key !== 'experimental')
-      throw dockerfileError(`invalid check option ${key}`, range === undefined ? {} : { source: range })
+  for (const part of value === '' ? [] : splitParts(value)) {
+    const equals = part.indexOf('=')
+    if (equals === -1) throw dockerfileError(`invalid check option "${part}"`, place)
+    const key = part.slice(0, equals).trim()
+    const setting = part.slice(equals + 1).trim()
+    if (key === 'skip' || key === 'experimental') options[key] = ruleSet(setting)
+    else if (key !== 'error') throw dockerfileError(`invalid check option "${key}"`, place)
+    else if (/^(?:1|t|true)$/i.test(setting)) options.error = true
+    else if (!/^(?:0|f|false)$/i.test(setting))
+      throw dockerfileError(`failed to parse check option "error": invalid syntax "${setting}"`, place)
   }
   return options
 }
 
-interface LintOptions {
-  readonly checks: CheckOptions
-  /** Rules that a comment `# check=skip=` above the instruction on these lines turns off. */
-  readonly skippedAt: ReadonlyMap<number, CheckOptions>
+/** Three parts at most; what comes after belongs to the third. */
+function splitParts(value: string): readonly string[] {
+  const [first = '', second, ...others] = value.split(';')
+  return [
+    first,
+    ...(second === undefined ? [] : [second]),
+    ...(others.length === 0 ? [] : [others.join(';')]),
+  ]
 }
 
-export function createLint({ checks, skippedAt }: LintOptions, job: Job): Lint {
+function ruleSet(setting: string): RuleSet {
+  return setting === 'all' ? 'all' : setting.split(',').map((name) => name.trim())
+}
+
+interface LintOptions {
+  readonly checks: CheckOptions
+  /** What a comment `# check=` directly above the instruction that begins on a line says for it. */
+  readonly checksAt: ReadonlyMap<number, CheckOptions>
+}
+
+export function createLint({ checks, checksAt }: LintOptions, found: (warning: CheckWarning) => void): Lint {
   const seen = new Set<string>()
   const violated = new Set<string>()
+  const isWanted = (rule: RuleName, line: number): boolean => {
+    const all = [checks, ...(checksAt.has(line) ? [checksAt.get(line) as CheckOptions] : [])]
+    if (LINT_RULES[rule].experimental === true)
+      return all.some(({ experimental }) => holds(experimental, rule))
+    return !all.some(({ skip }) => holds(skip, rule))
+  }
   return {
-    report(rule, range, ...found) {
-      const own = skippedAt.get(range.startLine)
-      if (isSkipped(checks, rule) || (own !== undefined && isSkipped(own, rule))) return
-      const text: (...found: string[]) => string = LINT_RULES[rule]
-      const message = text(...found)
-      const key = `${rule}\n${range.startLine}\n${message}`
+    report(rule, range, ...findings) {
+      if (!isWanted(rule, range.startLine)) return
+      const text: (...findings: string[]) => string = LINT_RULES[rule].text
+      const detail = text(...findings)
+      const key = `${rule}\n${range.startLine}\n${detail}`
       if (seen.has(key)) return
       seen.add(key)
       violated.add(rule)
-      job.emit({ type: 'warning', rule, message, source: range })
+      const url = ruleUrl(rule)
+      const { description } = LINT_RULES[rule]
+      found({ rule, description, ...(url === undefined ? {} : { url }), detail, source: range })
     },
     finish() {
       if (checks.error && violated.size > 0)
@@ -57,6 +87,6 @@ export function createLint({ checks, skippedAt }: LintOptions, job: Job): Lint {
   }
 }
 
-function isSkipped({ skip }: CheckOptions, rule: string): boolean {
-  return skip === 'all' || skip.some((name) => name.toLowerCase() === rule.toLowerCase())
+function holds(rules: RuleSet, rule: string): boolean {
+  return rules === 'all' || rules.includes(rule)
 }

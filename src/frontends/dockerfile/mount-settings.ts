@@ -67,9 +67,9 @@ function access(types: readonly MountType[], granted: 'read' | 'write', opposite
   }
 }
 
-// A read-only tmpfs and a writable secret or ssh socket are of no use, and no executor makes them.
-const readonly = access(['bind', 'cache', 'secret', 'ssh'], 'read', 'write')
-const readwrite = access(['bind', 'cache', 'tmpfs'], 'write', 'read')
+// A secret and an ssh socket are what they are, whatever is said here.
+const readonly = access(TYPES, 'read', 'write')
+const readwrite = access(TYPES, 'write', 'read')
 
 function owner(name: 'uid' | 'gid'): KeyRule {
   return {

@@ -20,7 +20,8 @@ export interface InstructionNode {
   readonly text: string
   /** The comment lines directly above. */
   readonly comments: readonly string[]
-  readonly emptyContinuation: boolean
+  /** The last line but for bodies of heredocs, where a blank line stands inside of the instruction. */
+  readonly emptyContinuation?: number
   readonly range: SourceRange
 }
 
@@ -82,7 +83,7 @@ function parseNode(line: LogicalLine, reader: LineReader, escape: string): Instr
     heredocs,
     text: line.text.trim(),
     comments: line.comments,
-    emptyContinuation: line.emptyContinuation,
+    ...(line.emptyContinuation === undefined ? {} : { emptyContinuation: line.emptyContinuation }),
     range: { ...line.range, endLine: reader.line },
   }
 }

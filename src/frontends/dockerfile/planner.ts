@@ -2,15 +2,25 @@ import { convertInstruction, isStep } from './convert.ts'
 import { dockerfileError, locate } from './dockerfile-error.ts'
 import { resolveSources } from './file-sources.ts'
 import type { Instruction } from './instructions.ts'
+import { checkInstructions } from './lint-checks.ts'
 import { parseTrigger } from './parser.ts'
 import type { Planning } from './planning.ts'
 import { type Base, resolveBase } from './stage-base.ts'
 import { linkStages } from './stage-links.ts'
-import type { StageState } from './stage-state.ts'
+import { fromLineOf, type StageState } from './stage-state.ts'
 import { parseTriggered, type Stage } from './stages.ts'
 
-/** Carries a stage out, and with it, each once, whatever it needs. */
-export function planStage(target: Stage, options: Omit<Planning, 'links' | 'stage'>): Promise<StageState> {
+/** How many targets are begun at once: enough to look for many images at a time. */
+const AT_ONCE = 64
+
+/**
+ * Carries stages out, and with them, each once, whatever they need.
+ * @throws OssbError: of several mistakes the one of the first stage
+ */
+export async function planStages(
+  targets: readonly Stage[],
+  options: Omit<Planning, 'links' | 'stage'>,
+): Promise<readonly StageState[]> {
   const stages = new Map<number, Promise<StageState>>()
   const planning: Planning = {
     ...options,
@@ -23,13 +33,22 @@ export function planStage(target: Stage, options: Omit<Planning, 'links' | 'stag
       return started
     },
   }
-  return planning.stage(target)
+  const states: StageState[] = []
+  for (let start = 0; start < targets.length; start += AT_ONCE) {
+    const some = targets.slice(start, start + AT_ONCE)
+    for (const outcome of await Promise.allSettled(some.map((target) => planning.stage(target)))) {
+      if (outcome.status === 'rejected') throw outcome.reason
+      states.push(outcome.value)
+    }
+  }
+  return states
 }
 
 async function buildStage(stage: Stage, planning: Planning): Promise<StageState> {
   // A long chain of stages must not become a deep stack of calls.
   await Promise.resolve()
   planning.job.signal.throwIfAborted()
+  for (const name of fromLineOf(stage, planning.scope).uses) planning.scope.outline.used.add(name)
   const [base, sources] = await Promise.all([
     resolveBase(stage, planning),
     resolveSources(stage, stage.instructions, planning),
@@ -42,6 +61,7 @@ async function buildStage(stage: Stage, planning: Planning): Promise<StageState>
     sources: new Map([...sources, ...triggerSources]),
     steps: { done: 0, total: instructions.filter(isStep).length + (base.isStep ? 1 : 0) },
   })
+  checkInstructions(instructions, planning.scope.lint)
   for (const instruction of instructions) convertInstruction(state, instruction)
   return state
 }

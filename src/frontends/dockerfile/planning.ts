@@ -7,7 +7,10 @@ import type { Stage } from './stages.ts'
 /** What planning one stage needs: all that stages share, the images, and the other stages. */
 export interface Planning {
   readonly scope: PlanScope
+  /** Finds base images. */
   readonly images: ConfigResolver
+  /** Finds images that files are taken from: of those only the files count. */
+  readonly sourceImages: ConfigResolver
   readonly job: Job
   readonly links: StageLinks
   /** Carries a stage out, once. */

@@ -1,14 +1,10 @@
-import { formatPlatform, type Platform, parsePlatform, type SourceRange } from '../../core/index.ts'
+import { formatPlatform, type Platform, type SourceRange } from '../../core/index.ts'
 import { createVertex, type Vertex } from '../../graph/index.ts'
 import { contextVertex, findNamedContext } from './contexts.ts'
-import { dockerfileError, locate } from './dockerfile-error.ts'
-import { goQuote } from './go-format.ts'
 import { copyImage, type ImageState, imageFromConfig, scratchImage } from './image-state.ts'
 import { locateAsync, type Planning, scratchVertex } from './planning.ts'
-import { nextStepName, type PlanScope, type StageState, type StepNaming } from './stage-state.ts'
+import { fromLineOf, nextStepName, type PlanScope, type StageState, type StepNaming } from './stage-state.ts'
 import type { Stage } from './stages.ts'
-import { didYouMean } from './suggestion.ts'
-import { expandWord } from './words.ts'
 
 /** What a stage begins with: all of it is the stage's own to change. */
 export interface Base extends Pick<StageState, 'image' | 'env' | 'declared' | 'platform' | 'ownWorkdir'> {
@@ -20,8 +16,7 @@ export interface Base extends Pick<StageState, 'image' | 'env' | 'declared' | 'p
 /** Finds out what FROM names, and resolves it. */
 export async function resolveBase(stage: Stage, planning: Planning): Promise<Base> {
   const { scope, links } = planning
-  const platform = stagePlatform(stage, scope)
-  const name = expandBase(stage, scope)
+  const { base: name, platform } = fromLineOf(stage, scope)
   const context = findNamedContext(scope.input, name, platform)
   if (context !== undefined) return emptyBase(platform, () => contextVertex(context))
   if (name === 'scratch') return emptyBase(platform, scratchVertex)
@@ -47,44 +42,6 @@ function stageBase(parent: StageState, takeOver: boolean): Base {
   }
 }
 
-function globalWord(word: string, stage: Stage, scope: PlanScope): string {
-  const onUnset = (name: string) => {
-    const suggestion = didYouMean(name, scope.globals.keys())
-    scope.lint.report('UndefinedArgInFrom', stage.range, name, suggestion)
-  }
-  const { escape } = scope.dockerfile.directives
-  return locate(stage.range, () => expandWord(word, (name) => scope.globals.get(name), { escape, onUnset }))
-}
-
-function expandBase(stage: Stage, scope: PlanScope): string {
-  const name = globalWord(stage.base, stage, scope)
-  if (name === '')
-    throw dockerfileError(`base name (${stage.base}) should not be blank`, { source: stage.range })
-  return name
-}
-
-function stagePlatform(stage: Stage, scope: PlanScope): Platform {
-  if (stage.platform === undefined) return scope.platform
-  const text = globalWord(stage.platform, stage, scope)
-  const source = stage.range
-  if (text === '') throw dockerfileError(`empty platform value from expression ${stage.platform}`, { source })
-  try {
-    const platform = parsePlatform(text, scope.input.buildPlatform)
-    if (/^\$(?:TARGETPLATFORM|\{TARGETPLATFORM\})$/.test(stage.platform) && isSame(platform, scope.platform))
-      scope.lint.report('RedundantTargetPlatform', source, '$TARGETPLATFORM')
-    return platform
-  } catch (cause) {
-    const reason = text.includes('/')
-      ? 'it is not os/architecture[/variant]'
-      : 'unknown operating system or architecture'
-    throw dockerfileError(`failed to parse platform ${text}: ${goQuote(text)}: ${reason}`, { source, cause })
-  }
-}
-
-function isSame(a: Platform, b: Platform): boolean {
-  return formatPlatform(a) === formatPlatform(b)
-}
-
 function emptyBase(platform: Platform, createRoot: () => Vertex): Base {
   return { ...fromImage(scratchImage(platform), platform), createRoot, isStep: false }
 }
@@ -103,7 +60,7 @@ async function imageBase(wanted: WantedImage, { scope, images, job }: Planning):
   const { reference, platform, range } = wanted
   const resolved = await locateAsync(range, images(reference, platform, job))
   const image = imageFromConfig(resolved.config)
-  checkPlatform(wanted, image, scope)
+  checkImagePlatform(wanted, image.platform, scope)
   const op = { kind: 'image', reference, manifest: resolved.manifest, platform } as const
   return {
     ...fromImage(image, platform),
@@ -113,13 +70,13 @@ async function imageBase(wanted: WantedImage, { scope, images, job }: Planning):
   }
 }
 
-function checkPlatform(
+/** An image for another operating system or architecture than was asked for. */
+export function checkImagePlatform(
   { reference, platform, range }: WantedImage,
-  image: ImageState,
-  scope: PlanScope,
+  { os, architecture, variant }: Pick<Platform, 'os' | 'architecture'> & { readonly variant?: string },
+  { lint }: PlanScope,
 ): void {
-  const { os, architecture, variant } = image.platform
   if (os === platform.os && architecture === platform.architecture) return
   const actual = formatPlatform({ os, architecture, ...(variant === undefined ? {} : { variant }) })
-  scope.lint.report('InvalidBaseImagePlatform', range, reference, actual, formatPlatform(platform))
+  lint.report('InvalidBaseImagePlatform', range, reference, actual, formatPlatform(platform))
 }

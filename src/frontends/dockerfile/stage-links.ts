@@ -1,7 +1,5 @@
-import { OssbError } from '../../core/index.ts'
 import type { PlanScope } from './stage-state.ts'
 import type { Stage } from './stages.ts'
-import { expandWord } from './words.ts'
 
 /** How the stages of a file hang together by their FROM lines and names. */
 export interface StageLinks {
@@ -19,7 +17,7 @@ export function linkStages(scope: PlanScope): StageLinks {
   const children = new Map<number, number>()
   for (const stage of scope.dockerfile.stages) {
     // Only stages above count: those below are not in the map yet.
-    const parent = byName.get(baseName(stage, scope).toLowerCase())
+    const parent = byName.get(scope.fromLines[stage.index]?.base.toLowerCase() ?? '')
     if (parent !== undefined) {
       parents.set(stage.index, parent)
       children.set(parent.index, (children.get(parent.index) ?? 0) + 1)
@@ -30,15 +28,5 @@ export function linkStages(scope: PlanScope): StageLinks {
     byName,
     parentOf: (stage) => parents.get(stage.index),
     isOnlyChild: (stage) => children.get(parents.get(stage.index)?.index ?? -1) === 1,
-  }
-}
-
-/** The base after expansion; '' where that fails, which is an error only if the stage is reached. */
-function baseName({ base }: Stage, { globals, dockerfile }: PlanScope): string {
-  try {
-    return expandWord(base, (name) => globals.get(name), { escape: dockerfile.directives.escape })
-  } catch (error) {
-    if (error instanceof OssbError) return ''
-    throw error
   }
 }

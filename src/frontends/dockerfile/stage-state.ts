@@ -1,8 +1,12 @@
-import type { Platform, SourceRange } from '../../core/index.ts'
+import { OssbError, type Platform, type SourceRange } from '../../core/index.ts'
+import type { PatternMatcher } from '../../fs/index.ts'
 import type { DockerfileInput, Vertex } from '../../graph/index.ts'
+import { type ArgumentScope, entersEnvironment } from './arguments.ts'
 import { dockerfileError, locate } from './dockerfile-error.ts'
+import type { FromLine } from './from-lines.ts'
 import type { ImageState } from './image-state.ts'
 import type { Lint } from './lint.ts'
+import type { OutlineRecord } from './outline.ts'
 import { type Dockerfile, type Stage, stageLabel } from './stages.ts'
 import { didYouMean } from './suggestion.ts'
 import { type ExpandOptions, expandWord, expandWords } from './words.ts'
@@ -13,8 +17,17 @@ export interface PlanScope {
   readonly input: DockerfileInput
   /** The platform of the plan. */
   readonly platform: Platform
-  readonly globals: ReadonlyMap<string, string>
+  readonly globals: ArgumentScope
+  /** By index of the stage. */
+  readonly fromLines: readonly FromLine[]
   readonly lint: Lint
+  /** What the main context's ignore file hides; absent where that cannot be told by a name alone. */
+  readonly ignored?: PatternMatcher
+  /** SOURCE_DATE_EPOCH in seconds. */
+  readonly time?: number
+  readonly outline: OutlineRecord
+  /** Whether nothing is to be built of it. */
+  readonly isInspection: boolean
   /** How much text expansion has made so far: bounded, so that a short file cannot fill the memory. */
   readonly expanded: { characters: number }
 }
@@ -44,6 +57,14 @@ export interface StageState {
   readonly steps: { done: number; readonly total: number }
   /** By what `from` says, in lower case. */
   readonly sources: ReadonlyMap<string, FileSource>
+}
+
+/** FROM of a stage. */
+export function fromLineOf(stage: Stage, { fromLines }: PlanScope): FromLine {
+  const line = fromLines[stage.index]
+  if (line === undefined)
+    throw new OssbError('ERR_OSSB_INTERNAL', `Cannot plan the stage "${stageLabel(stage)}": it is not read`)
+  return line
 }
 
 const MAX_EXPANDED = 256 * 1024 * 1024
@@ -91,7 +112,7 @@ function expandOptions(
 }
 
 function reportUnset(state: StageState, name: string, range: SourceRange): void {
-  if (state.declared.has(name)) return
+  if (state.declared.has(name) || !entersEnvironment(name)) return
   const suggestion = didYouMean(name, state.env.keys(), '$')
   state.scope.lint.report('UndefinedVar', range, name, suggestion)
 }

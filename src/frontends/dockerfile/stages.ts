@@ -22,6 +22,8 @@ export interface Stage {
   /** --platform, before expansion. */
   readonly platform?: string
   readonly range: SourceRange
+  /** The comment lines directly above. */
+  readonly comments: readonly string[]
   readonly instructions: readonly Instruction[]
 }
 
@@ -85,6 +87,7 @@ function parseFrom(node: InstructionNode, index: number): Omit<Stage, 'instructi
     base,
     ...(platform === undefined ? {} : { platform }),
     range: node.range,
+    comments: node.comments,
   }
 }
 

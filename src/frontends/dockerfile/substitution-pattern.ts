@@ -10,7 +10,7 @@ type Token = string | typeof ANY
 type Pattern = readonly (readonly Token[])[]
 
 /** Pattern times value may not be longer than this: matching is bounded by their product. */
-const MAX_WORK = 2 ** 28
+const MAX_WORK = 2 ** 26
 
 /**
  * Reads the pattern of `${name#pattern}` and `${name/pattern/…}`: `*`, `?`, and a backslash before one of
@@ -36,23 +36,44 @@ function escaped(pattern: string, character: string | undefined): string {
   throw dockerfileError(`invalid pattern (${pattern}) in substitution: invalid escape '\\${character ?? ''}'`)
 }
 
+/** What `*` and `?` stand for is within one line, as in Go's regular expressions. */
+const NEWLINE = '\n'
+
 function matchesAt(segment: readonly Token[], value: readonly string[], at: number): boolean {
   return (
     at + segment.length <= value.length &&
-    segment.every((token, offset) => token === ANY || token === value[at + offset])
+    segment.every((token, offset) => {
+      const character = value[at + offset]
+      return token === ANY ? character !== NEWLINE : token === character
+    })
   )
 }
 
-function firstMatch(segment: readonly Token[], value: readonly string[], from: number): number | undefined {
-  for (let at = from; at + segment.length <= value.length; at += 1)
+/** Where a stretch lies first, between `from` and `to`, which is the last place where it may begin. */
+function firstMatch(
+  segment: readonly Token[],
+  value: readonly string[],
+  { from, to }: { readonly from: number; readonly to: number },
+): number | undefined {
+  const last = Math.min(to, value.length - segment.length)
+  for (let at = from; at <= last; at += 1) if (matchesAt(segment, value, at)) return at
+  return undefined
+}
+
+function lastMatch(
+  segment: readonly Token[],
+  value: readonly string[],
+  { from, to }: { readonly from: number; readonly to: number },
+): number | undefined {
+  for (let at = Math.min(to, value.length - segment.length); at >= from; at -= 1)
     if (matchesAt(segment, value, at)) return at
   return undefined
 }
 
-function lastMatch(segment: readonly Token[], value: readonly string[], from: number): number | undefined {
-  for (let at = value.length - segment.length; at >= from; at -= 1)
-    if (matchesAt(segment, value, at)) return at
-  return undefined
+/** Where the line that a place is in ends. */
+function endOfLine(value: readonly string[], from: number): number {
+  const end = value.indexOf(NEWLINE, from)
+  return end === -1 ? value.length : end
 }
 
 /**
@@ -69,7 +90,7 @@ function matchEnd(
   let position = start + first.length
   for (const [index, segment] of rest.entries()) {
     const search = index === rest.length - 1 && longest ? lastMatch : firstMatch
-    const at = search(segment, value, position)
+    const at = search(segment, value, { from: position, to: endOfLine(value, position) })
     if (at === undefined) return undefined
     position = at + segment.length
   }
@@ -81,12 +102,20 @@ interface Match {
   readonly end: number
 }
 
-/** The leftmost, longest match. A stretch that is missing after one start is missing after every later one, too. */
+/**
+ * The leftmost, longest match. A stretch that is missing after one start is missing after every later one in the same
+ * line, too.
+ */
 function find(pattern: Pattern, value: readonly string[], from: number): Match | undefined {
-  const start = firstMatch(pattern[0] ?? [], value, from)
-  if (start === undefined) return undefined
-  const end = matchEnd(pattern, value, { start, longest: true })
-  return end === undefined ? undefined : { start, end }
+  const [first = []] = pattern
+  for (let begin = from; begin <= value.length; ) {
+    const start = firstMatch(first, value, { from: begin, to: value.length })
+    if (start === undefined) return undefined
+    const end = matchEnd(pattern, value, { start, longest: true })
+    if (end !== undefined) return { start, end }
+    begin = endOfLine(value, start) + 1
+  }
+  return undefined
 }
 
 function prepare(patternText: string, valueText: string): { pattern: Pattern; value: readonly string[] } {

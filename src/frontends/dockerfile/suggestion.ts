@@ -11,15 +11,17 @@ export function didYouMean(word: string, candidates: Iterable<string>, prefix = 
 
 function nearest(word: string, candidates: Iterable<string>): string | undefined {
   if (word.length > MAX_LENGTH) return undefined
+  const wanted = word.toLowerCase()
   let best: string | undefined
   let bestDistance = MAX_DISTANCE + 1
   let seen = 0
   for (const candidate of candidates) {
     seen += 1
     if (seen > MAX_CANDIDATES) break
-    if (candidate.toLowerCase() === word.toLowerCase()) return undefined
-    if (Math.abs(candidate.length - word.length) > MAX_DISTANCE || candidate.length > MAX_LENGTH) continue
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase())
+    if (Math.abs(candidate.length - word.length) > MAX_DISTANCE) continue
+    const known = candidate.toLowerCase()
+    if (known === wanted) return undefined
+    const distance = editDistance(wanted, known)
     if (distance < bestDistance) {
       best = candidate
       bestDistance = distance
@@ -30,15 +32,24 @@ function nearest(word: string, candidates: Iterable<string>): string | undefined
 
 /** Levenshtein's distance, or more than MAX_DISTANCE as soon as it is sure to be. */
 function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, column) => column)
-  for (let i = 0; i < a.length; i += 1) {
-    const next = [i + 1]
-    for (let j = 0; j < b.length; j += 1) {
-      const replace = (row[j] ?? 0) + (a[i] === b[j] ? 0 : 1)
-      next.push(Math.min(replace, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1))
-    }
-    if (Math.min(...next) > MAX_DISTANCE) return MAX_DISTANCE + 1
-    row = next
+  let start = 0
+  while (start < a.length && start < b.length && a[start] === b[start]) start += 1
+  let [endA, endB] = [a.length, b.length]
+  while (endA > start && endB > start && a[endA - 1] === b[endB - 1]) {
+    endA -= 1
+    endB -= 1
   }
-  return row[b.length] ?? 0
+  return distanceWithin(a.slice(start, endA), b.slice(start, endB), MAX_DISTANCE)
+}
+
+/** The distance of texts with nothing in common at their ends, by what may be done about the first characters. */
+function distanceWithin(a: string, b: string, limit: number): number {
+  if (Math.abs(a.length - b.length) > limit) return limit + 1
+  if (a === '' || b === '') return a.length + b.length
+  if (a[0] === b[0]) return distanceWithin(a.slice(1), b.slice(1), limit)
+  if (limit === 0) return 1
+  const replaced = distanceWithin(a.slice(1), b.slice(1), limit - 1)
+  const removed = distanceWithin(a.slice(1), b, limit - 1)
+  const added = distanceWithin(a, b.slice(1), limit - 1)
+  return 1 + Math.min(replaced, removed, added)
 }

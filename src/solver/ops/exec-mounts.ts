@@ -59,6 +59,7 @@ async function prepareMount(
     case 'cache':
       return await cacheMount(mount, trees, context, held, job)
     case 'tmpfs':
+      if (mount.readonly === true) return emptyMount(mount, context)
       return {
         type: 'tmpfs',
         target: mount.target,
@@ -181,6 +182,13 @@ async function copyInto(
   const target = createTarget({ root: directory, session }, job)
   for (const selected of selectSources(tree, source)) await target.copy(tree, selected, '/', {}, job)
   await target.finish()
+}
+
+/** What a read-only tmpfs is to the process: a directory with nothing in it. */
+function emptyMount(mount: Kind<'tmpfs'>, { workspace }: MountContext): ProcessMount {
+  const source = workspace.directory()
+  chmodSync(source, 0o1777)
+  return { type: 'bind', source, target: mount.target, readonly: true }
 }
 
 function fileMount(mount: Kind<'file'>, { workspace }: MountContext): ProcessMount {

@@ -33,7 +33,7 @@ export function createExecRunner(options: ExecRunnerOptions): OpRunner<ExecOp> {
           env: [...op.env, ...(vertex.unkeyed?.env ?? []), ...mounts.env],
           cwd: op.cwd,
           user: op.user,
-          hostname: HOSTNAME,
+          hostname: op.hostname ?? HOSTNAME,
           network: op.network,
           security: op.security,
           mounts: mounts.list,

@@ -42,7 +42,7 @@ describe('ossb build', () => {
         "exitCode": 0,
         "stderr": "WARN: Rule: take care (line 4)
 
-       1 warning found:
+       1 warning found (use ossb build --check to expand):
        - Rule: take care (line 4)
 
       Built linux/amd64 in 0.3s

@@ -51,6 +51,12 @@ test('ossb build --help explains every flag', async () => {
                                       one. Default: the machine's own. Environment:
                                       DOCKER_DEFAULT_PLATFORM.
           --frontend NAME             Language of the build file. Default: dockerfile.
+          --check                     Look for mistakes instead of building, in all stages or in what
+                                      --target needs; ends with status 1 where there are some.
+          --call METHOD[,KEY=VALUE…]  What to do: build; check (--check); outline, which lists
+                                      arguments, secrets and ssh sockets of the target; or targets,
+                                      which lists the stages. Keys: format=text|json, ignorestatus=true.
+                                      Default: build.
 
     Image:
       -t, --tag NAME[:TAG]            Name of the image. Repeatable.
@@ -100,6 +106,7 @@ test('ossb build --help explains every flag', async () => {
                                                          as app:1
       ossb build -t registry.example.com/app:1 --push .  build and push
       ossb build -o type=oci,dest=app.tar -t app:1 .     write an OCI archive
+      ossb build --check .                               look for mistakes in ./Dockerfile
       ossb build --target test -o local .                write the files of stage "test" to ./rootfs
     "
   `)

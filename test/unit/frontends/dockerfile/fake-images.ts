@@ -35,6 +35,7 @@ const BASES: Readonly<Record<string, BaseConfig>> = {
     history: [],
     layers: 2,
   },
+  'arm:1': { architecture: 'arm64', config: { Env: ['PATH=/bin'] }, layers: 0 },
   'bad-trigger:1': { config: { OnBuild: ['FROM x'] }, layers: 0 },
 }
 
@@ -74,6 +75,22 @@ function fakeImages(): { readonly resolve: ConfigResolver; readonly asked: strin
   }
 }
 
+/** Finds made-up images. */
+export const resolveFake: ConfigResolver = fakeImages().resolve
+
+/** A Dockerfile for linux/amd64, with what a test adds. */
+export function inputOf(text: string, input: Partial<DockerfileInput>): DockerfileInput {
+  return {
+    file: { name: 'Dockerfile', text },
+    platforms: [AMD64],
+    buildPlatform: AMD64,
+    buildArgs: {},
+    labels: {},
+    namedContexts: [],
+    ...input,
+  }
+}
+
 export interface Planned {
   readonly plans: readonly Plan[]
   readonly warnings: readonly string[]
@@ -85,19 +102,7 @@ export async function planText(text: string, input: Partial<DockerfileInput> = {
   const events: BuildEvent[] = []
   const job: Job = { signal: new AbortController().signal, emit: (event) => events.push(event) }
   const images = fakeImages()
-  const plans = await createDockerfileFrontend().plan(
-    {
-      file: { name: 'Dockerfile', text },
-      platforms: [AMD64],
-      buildPlatform: AMD64,
-      buildArgs: {},
-      labels: {},
-      namedContexts: [],
-      ...input,
-    },
-    images.resolve,
-    job,
-  )
+  const plans = await createDockerfileFrontend().plan(inputOf(text, input), images.resolve, job)
   const warnings = events.flatMap((event) =>
     event.type === 'warning' ? [`${event.rule}: ${event.message} (line ${event.source?.startLine})`] : [],
   )

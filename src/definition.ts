@@ -1,0 +1,78 @@
+import { basename } from 'node:path'
+import { digestOf, hostPlatform, type Job, OssbError, type Platform, parsePlatform } from './core/index.ts'
+import { createDockerfileFrontend } from './frontends/index.ts'
+import type { ConfigResolver, DockerfileInput, Frontend, Plan } from './graph/index.ts'
+import type { DefinitionOptions } from './options.ts'
+import { type FoundDockerfile, readDockerfile, readIgnoreFile } from './sources/index.ts'
+
+const FRONTENDS: Readonly<Record<string, () => Frontend<DockerfileInput>>> = {
+  dockerfile: createDockerfileFrontend,
+}
+
+/** What is to be built, read but not yet understood, and the frontend that understands it. */
+export interface Definition {
+  readonly frontend: Frontend<DockerfileInput>
+  readonly input: DockerfileInput
+  readonly dockerfile: FoundDockerfile
+}
+
+/** @throws OssbError for a build file that is not there, and for options that contradict each other */
+export function readDefinition(options: DefinitionOptions): Definition {
+  const frontend = frontendOf(options)
+  const platform = platformOf(options)
+  const dockerfile = readDockerfile(options.context, options.dockerfile)
+  const ignore = readIgnoreFile(options.context, dockerfile.path)
+  const input: DockerfileInput = {
+    file: { name: dockerfile.name, text: dockerfile.text },
+    platforms: [platform],
+    buildPlatform: hostPlatform(),
+    buildArgs: { ...epochArgument(options), ...options.buildArgs },
+    labels: options.labels,
+    ...(options.target === undefined ? {} : { target: options.target }),
+    namedContexts: [],
+    ...(ignore === undefined ? {} : { ignorePatterns: ignore.patterns }),
+  }
+  return { frontend, input, dockerfile }
+}
+
+/** The plans, as a step of its own, which the warnings belong to. */
+export async function planDefinition(
+  { frontend, input }: Definition,
+  images: ConfigResolver,
+  job: Job,
+): Promise<readonly Plan[]> {
+  const name = `[internal] load build definition from ${basename(input.file.name)}`
+  const vertex = digestOf(name)
+  job.emit({ vertex, type: 'started', name })
+  try {
+    return await frontend.plan(input, images, {
+      signal: job.signal,
+      emit: (event) => job.emit(event.type === 'warning' ? { vertex, ...event } : event),
+    })
+  } finally {
+    job.emit({ vertex, type: 'completed', name })
+  }
+}
+
+function frontendOf({ frontend }: DefinitionOptions): Frontend<DockerfileInput> {
+  const create = FRONTENDS[frontend]
+  if (create !== undefined) return create()
+  throw new OssbError('ERR_OSSB_USAGE', `Cannot use the frontend "${frontend}": there is none of this name`, {
+    hint: `Frontends: ${Object.keys(FRONTENDS).join(', ')}.`,
+  })
+}
+
+function platformOf({ platforms }: DefinitionOptions): Platform {
+  const [first, ...others] = platforms
+  if (others.length > 0)
+    throw new OssbError('ERR_OSSB_USAGE', `Cannot build for ${platforms.join(' and ')} at once`, {
+      hint: 'Build one platform at a time.',
+    })
+  return first === undefined ? hostPlatform() : parsePlatform(first)
+}
+
+/** Like buildx, hands SOURCE_DATE_EPOCH of the environment on as a build argument (reproducible-builds.org/specs). */
+function epochArgument({ environment }: DefinitionOptions): { readonly SOURCE_DATE_EPOCH?: string } {
+  const text = environment['SOURCE_DATE_EPOCH']
+  return text === undefined ? {} : { SOURCE_DATE_EPOCH: text }
+}
