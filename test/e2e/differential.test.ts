@@ -57,7 +57,7 @@ test.concurrent.for(cases)('$name: the image is the one that buildah makes', asy
   const { error, differs } = one.settings
   if (error !== undefined) {
     const result = await workspace.ossb(await ossbArguments(one, directory))
-    expect(result.status).toBe(1)
+    expect(result.status).toBeGreaterThan(0)
     expect(result.stderr).toContain(error)
     if (differs === undefined) await expect(buildWithBuildah(one, context)).rejects.toThrow('buildah')
     return
@@ -112,11 +112,12 @@ async function ossbArguments(one: DifferentialCase, directory: string): Promise<
 
 /** The config as it is written: tools that read it into their own types lose fields. */
 async function layoutConfig(layout: string): Promise<Record<string, unknown>> {
-  const json = async (path: string): Promise<never> => JSON.parse(await readFile(join(layout, path), 'utf8'))
-  const blob = ({ digest }: { digest: string }): Promise<never> => json(`blobs/${digest.replace(':', '/')}`)
-  const index: { manifests: [{ digest: string }] } = await json('index.json')
-  const manifest: { config: { digest: string } } = await blob(index.manifests[0])
-  const { config, author }: { config: object; author?: string } = await blob(manifest.config)
+  const json = async <T>(path: string): Promise<T> =>
+    JSON.parse(await readFile(join(layout, path), 'utf8')) as T
+  const blob = <T>(digest: string): Promise<T> => json(`blobs/${digest.replace(':', '/')}`)
+  const index = await json<{ manifests: [{ digest: string }] }>('index.json')
+  const manifest = await blob<{ config: { digest: string } }>(index.manifests[0].digest)
+  const { config, author } = await blob<{ config: object; author?: string }>(manifest.config.digest)
   return { ...config, author }
 }
 

@@ -38,7 +38,10 @@ export async function createBuildahStore(directory: string, base: string): Promi
       const what = [
         ...Object.entries(args).flatMap(([key, value]) => ['--build-arg', `${key}=${value}`]),
         ...(target === undefined ? [] : ['--target', target]),
-        ...['--file', dockerfile, '--tag', name],
+        '--file',
+        dockerfile,
+        '--tag',
+        name,
       ]
       await mustRunAsRoot('buildah', [...store, 'bud', '--quiet', ...how, ...what, context])
       const inspected = await mustRunAsRoot('buildah', [...store, 'inspect', '--type', 'image', name])
