@@ -9,7 +9,7 @@ export interface Owner {
 
 /** A user as a process has it: ids, groups and where its home is. */
 export interface ProcessUser extends Owner {
-  /** Supplementary groups. */
+  /** Supplementary groups; the first is `gid`, so that a process cannot shed it by changing its group. */
   readonly groups: readonly number[]
   readonly home: string
 }
@@ -46,15 +46,19 @@ export function lookupUser(root: string, spec: string): ProcessUser {
   }
   const uid = id ?? entry?.uid ?? 0
   const home = entry?.home || '/'
-  if (groupSpec !== undefined) return { uid, gid: lookupGroup(root, groupSpec), groups: [], home }
-  const name = entry?.name
-  const groups =
-    name === undefined
-      ? []
-      : readGroups(root)
-          .filter((group) => group.members.includes(name))
-          .map((group) => group.gid)
-  return { uid, gid: entry?.gid ?? 0, groups, home }
+  if (groupSpec !== undefined) {
+    const gid = lookupGroup(root, groupSpec)
+    return { uid, gid, groups: [gid], home }
+  }
+  const gid = entry?.gid ?? 0
+  const others = entry === undefined ? [] : groupsOf(root, entry.name)
+  return { uid, gid, groups: [...new Set([gid, ...others])], home }
+}
+
+function groupsOf(root: string, user: string): number[] {
+  return readGroups(root)
+    .filter((group) => group.members.includes(user))
+    .map((group) => group.gid)
 }
 
 function lookupGroup(root: string, spec: string): number {

@@ -5,12 +5,23 @@ import { join } from 'node:path'
 import { mustRun } from './command.ts'
 
 const MAKE_LAYOUT = new URL('../../scripts/make-base-layout.mjs', import.meta.url).pathname
+const STAGE_DIFFERENTIAL = new URL('stage-differential-base.sh', import.meta.url).pathname
 /** Part of the cache's name: raise it when what is made here changes. */
 const RECIPE = 1
 
 /** A few programs in a few megabytes, as an OCI layout directory tagged "base". */
 export function miniBase(): Promise<string> {
   return cached('mini', (dest) => mustRun(process.execPath, [MAKE_LAYOUT, dest]))
+}
+
+/** Busybox, setcap, a few users and groups, and linked directories, as an OCI layout directory tagged "base". */
+export function differentialBase(): Promise<string> {
+  return cached('differential', async (dest) => {
+    const tar = `${dest}.tar`
+    await mustRun('sh', [STAGE_DIFFERENTIAL, tar])
+    await mustRun(process.execPath, [MAKE_LAYOUT, dest, '--rootfs-tar', tar])
+    await rm(tar)
+  })
 }
 
 /** The distribution of this machine, minimal, with setcap, as an OCI layout directory tagged "base". */

@@ -43,9 +43,14 @@ export async function viewLayout(directory: string, layout: string): Promise<For
   const config = JSON.parse(
     await mustRunAsRoot('skopeo', ['inspect', '--config', `oci:${layout}:image`]),
   ) as ImageConfigDocument
+  return { config, files: await unpackedFiles(directory, `${layout}:image`) }
+}
+
+/** The root file system of `layout:tag` as umoci unpacks it, into `directory`. */
+export async function unpackedFiles(directory: string, image: string): Promise<RootfsListing> {
   const bundle = join(directory, 'bundle')
-  await mustRunAsRoot('umoci', ['unpack', '--image', `${layout}:image`, bundle])
-  return { config, files: await listDirectory(join(bundle, 'rootfs'), AS_ROOT) }
+  await mustRunAsRoot('umoci', ['unpack', '--image', image, bundle])
+  return listDirectory(join(bundle, 'rootfs'), AS_ROOT)
 }
 
 /** Runs the bundle that `viewLayout` left, with crun, and gives what it prints. */

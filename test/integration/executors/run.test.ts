@@ -207,11 +207,11 @@ describe.each(matrix)('$executor executor as $identity.name', ({ identity, execu
   })
 
   test.each([
-    ['default user', 'uid=0(root) gid=0(root)\n/root\n'],
-    ['user by name', 'uid=1000(app) gid=1001(app) groups=2000(extra)\n/home/app\n'],
-    ['user by number', 'uid=1000(app) gid=1001(app) groups=2000(extra)\n/home/app\n'],
+    ['default user', 'uid=0(root) gid=0(root) groups=0(root)\n/root\n'],
+    ['user by name', 'uid=1000(app) gid=1001(app) groups=1001(app),2000(extra)\n/home/app\n'],
+    ['user by number', 'uid=1000(app) gid=1001(app) groups=1001(app),2000(extra)\n/home/app\n'],
     ['user without entry', '4321\n0\n/\n'],
-    ['user and group', 'uid=1000(app) gid=3000(other)\n'],
+    ['user and group', 'uid=1000(app) gid=3000(other) groups=3000(other)\n'],
   ] as const)('run() becomes the user: %s', (name, said) => {
     expect(outcome(name)).toMatchObject({ exitCode: 0, stdout: said })
   })

@@ -101,14 +101,14 @@ describe('users of a root', () => {
     ln -s ../../../elsewhere/passwd etc/passwd`)
 
   test.each([
-    ['', { uid: 0, gid: 0, groups: [10], home: '/root' }],
-    ['app', { uid: 1000, gid: 1001, groups: [10, 29], home: '/home/app' }],
-    ['1000', { uid: 1000, gid: 1001, groups: [10, 29], home: '/home/app' }],
-    ['app:audio', { uid: 1000, gid: 29, groups: [], home: '/home/app' }],
-    ['app:7', { uid: 1000, gid: 7, groups: [], home: '/home/app' }],
-    ['4000', { uid: 4000, gid: 0, groups: [], home: '/' }],
-    ['4000:4001', { uid: 4000, gid: 4001, groups: [], home: '/' }],
-    ['nohome', { uid: 5, gid: 6, groups: [], home: '/' }],
+    ['', { uid: 0, gid: 0, groups: [0, 10], home: '/root' }],
+    ['app', { uid: 1000, gid: 1001, groups: [1001, 10, 29], home: '/home/app' }],
+    ['1000', { uid: 1000, gid: 1001, groups: [1001, 10, 29], home: '/home/app' }],
+    ['app:audio', { uid: 1000, gid: 29, groups: [29], home: '/home/app' }],
+    ['app:7', { uid: 1000, gid: 7, groups: [7], home: '/home/app' }],
+    ['4000', { uid: 4000, gid: 0, groups: [0], home: '/' }],
+    ['4000:4001', { uid: 4000, gid: 4001, groups: [4001], home: '/' }],
+    ['nohome', { uid: 5, gid: 6, groups: [6], home: '/' }],
   ])('lookupUser() of %j', (spec, expected) => {
     expect(lookupUser(root, spec)).toEqual(expected)
   })

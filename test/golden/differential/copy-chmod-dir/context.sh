@@ -1,0 +1,3 @@
+mkdir -p d/sub
+echo b > d/sub/b
+ln -s sub d/link

@@ -1,0 +1,2 @@
+mkdir -p d/sub
+echo b > d/sub/b

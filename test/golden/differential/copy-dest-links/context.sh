@@ -1,0 +1,3 @@
+echo a > a
+mkdir d
+echo in > d/in

@@ -1,0 +1,2 @@
+mkdir -p d/file
+echo in > d/file/in

@@ -1,0 +1,4 @@
+mkdir -p d/.git
+echo x > d/.env
+echo y > d/.git/config
+echo z > .top

@@ -1,0 +1,2 @@
+mkdir -p empty outer/inner
+chmod 0700 empty

@@ -1,0 +1,3 @@
+mkdir d
+mkfifo d/pipe
+echo x > d/x

@@ -1,0 +1,3 @@
+echo a > a
+echo b > b
+chmod 0640 b

@@ -1,0 +1,2 @@
+mkdir -p d
+echo in > d/sub

@@ -1,0 +1,3 @@
+mkdir d
+echo a > a
+echo in > d/in

@@ -1,0 +1,4 @@
+mkdir real
+echo in > real/in
+echo file > file
+ln -s file l-file

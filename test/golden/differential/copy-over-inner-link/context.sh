@@ -1,0 +1,2 @@
+mkdir -p srv/link/more
+echo x > srv/link/x

@@ -1,0 +1,4 @@
+echo a > a
+echo b > b
+mkdir d
+echo in > d/in

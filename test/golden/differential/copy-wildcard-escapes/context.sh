@@ -1,0 +1,2 @@
+mkdir src
+for name in '[x].txt' '*.txt' 'x.txt' 'a?b'; do echo "$name" > "src/$name"; done

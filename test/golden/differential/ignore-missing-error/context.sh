@@ -1,0 +1,2 @@
+touch a
+echo a > .dockerignore

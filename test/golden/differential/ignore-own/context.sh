@@ -1,0 +1,4 @@
+mkdir d
+touch d/a d/b c
+echo c > .dockerignore
+echo d/a > Dockerfile.dockerignore

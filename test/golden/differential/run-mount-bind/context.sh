@@ -1,0 +1,2 @@
+mkdir d
+echo in > d/in

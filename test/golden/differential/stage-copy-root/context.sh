@@ -1,0 +1,3 @@
+mkdir -m 0700 d
+touch d/f
+echo Dockerfile* > .dockerignore
