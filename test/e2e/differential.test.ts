@@ -99,8 +99,11 @@ async function ossbArguments(one: DifferentialCase, directory: string): Promise<
   const context = join(directory, 'context')
   const { target, args } = one.settings
   const build = (name: string, dockerfile: string, from: string): string[] => [
-    ...['build', '-o', `type=oci,tar=false,compression=uncompressed,dest=${join(directory, name)}`],
-    ...['--file', join(context, dockerfile), '--build-arg', `BASE=oci-layout://${from}`, '-t', 'image'],
+    'build',
+    `--output=type=oci,tar=false,compression=uncompressed,dest=${join(directory, name)}`,
+    `--file=${join(context, dockerfile)}`,
+    `--build-arg=BASE=oci-layout://${from}`,
+    '--tag=image',
     ...Object.entries(args ?? {}).flatMap(([key, value]) => ['--build-arg', `${key}=${value}`]),
     ...(target === undefined ? [] : ['--target', target]),
     context,
