@@ -240,9 +240,14 @@ async function timed(target, text) {
   return (user + system) / 1000
 }
 
+async function single(target, text) {
+  const time = await timed(target, text)
+  return time > LIMIT_MS ? { text, reason: `takes ${time.toFixed(0)} ms` } : undefined
+}
+
 /**
  * The same few words over and over, twice as often each time. Where the time grows faster than that, which the garbage
- * collector may do, too, four times the text decides: a square would take sixteen times as long.
+ * collector may do, too, longer texts decide: a square would take sixteen and sixty-four times as long.
  */
 async function growth(tools, target) {
   const { below, pick, many } = tools
@@ -258,9 +263,12 @@ async function growth(tools, target) {
     const time = await timed(target, text)
     if (time > LIMIT_MS) return { text, reason: `takes ${time.toFixed(0)} ms for ${text.length} characters` }
     if (previous > 10 && time > previous * 3) {
-      const [short, long] = [await best(text), await best(make(length * 4))]
-      if (long > short * 10)
-        return { text, reason: `takes ${short.toFixed(0)} ms, and ${long.toFixed(0)} ms for four times the text` }
+      const [short, longer, longest] = [await best(text), await best(make(length * 4)), await best(make(length * 8))]
+      if (longer > short * 10 && longest > short * 36)
+        return {
+          text,
+          reason: `takes ${short.toFixed(0)} ms, ${longer.toFixed(0)} for four and ${longest.toFixed(0)} for eight times the text`,
+        }
     }
     previous = time
   }
@@ -277,18 +285,16 @@ async function worker() {
     const tools = toolsOf(seed + number * 7919)
     const [name, target] = targets[number % targets.length]
     counts[name] += 1
-    const fail = (text, reason) => parentPort.postMessage({ failed: { name, number, text, reason }, counts })
     const grows = tools.below(25) === 0
     const text = grows ? '' : tools.pick(MAKERS)(tools, target)
     Atomics.store(beat, 0, number)
-    try {
-      const failure = grows ? await growth(tools, target) : undefined
-      if (failure !== undefined) return fail(failure.text, failure.reason)
-      const time = grows ? 0 : await timed(target, text)
-      if (time > LIMIT_MS) return fail(text, `takes ${time.toFixed(0)} ms`)
-    } catch (error) {
-      return fail(text, error instanceof Error ? error.stack : String(error))
-    }
+    const failure = await (grows ? growth(tools, target) : single(target, text)).catch((error) => ({
+      text,
+      reason: error instanceof Error ? error.stack : String(error),
+    }))
+    if (failure === undefined) continue
+    parentPort.postMessage({ failed: { name, number, ...failure }, counts })
+    return
   }
   parentPort.postMessage({ counts })
 }
