@@ -36,7 +36,7 @@ import {
   type OutputTarget,
 } from './exporters/index.ts'
 import { createDockerfileFrontend } from './frontends/index.ts'
-import type { DockerfileInput, Frontend, Plan } from './graph/index.ts'
+import type { DockerfileInput, Frontend, Plan, RunSettings } from './graph/index.ts'
 import { type FileSession, loadHelper, type NativeHelper, openFileSession, walkTree } from './native/index.ts'
 import type { ContentStore, Image } from './oci/index.ts'
 import type { BuildOptions, BuildResult, OutputSpec } from './options.ts'
@@ -48,6 +48,7 @@ import {
   type Snapshotter,
 } from './snapshot/index.ts'
 import {
+  checkEntitlements,
   createExecRunner,
   createFileRunner,
   createImageProvider,
@@ -55,7 +56,14 @@ import {
   finishImage,
   type ImageProvider,
 } from './solver/index.ts'
-import { openDirectory, readDockerfile } from './sources/index.ts'
+import {
+  openDirectory,
+  openSecrets,
+  openSshAgents,
+  readDockerfile,
+  type Secrets,
+  type SshAgents,
+} from './sources/index.ts'
 import { createOciLayout, openWorkspace, type StorePaths, storePaths, type Workspace } from './store/index.ts'
 
 const FRONTENDS: Readonly<Record<string, () => Frontend<DockerfileInput>>> = {
@@ -74,6 +82,8 @@ interface Engine {
   readonly images: ImageProvider
   readonly snapshotter: Snapshotter
   readonly executor: Executor
+  readonly secrets: Secrets
+  readonly sshAgents: SshAgents
 }
 
 /**
@@ -96,16 +106,27 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
     labels: options.labels,
     ...(options.target === undefined ? {} : { target: options.target }),
     namedContexts: [],
+    run: runSettings(options),
   }
   const [plan] = await frontend.plan(input, engine.images.resolve, job)
   if (plan === undefined)
     throw new OssbError('ERR_OSSB_INTERNAL', `Cannot build "${dockerfile.name}": the frontend made no plan`)
+  checkEntitlements(plan.root, options.allow ?? [])
   const image = await solvePlan(plan, new Map([['context', context]]), options, engine, job)
   const exported = await many(exportersOf(options, names, engine)).export([image], job)
   return {
     ...exported,
     names: names.map((name) => formatReference(parseReference(name))),
     platform: formatPlatform(platform),
+  }
+}
+
+function runSettings({ network, extraHosts, shmSize, ulimits }: BuildOptions): RunSettings {
+  return {
+    ...(network === undefined ? {} : { network }),
+    ...(extraHosts === undefined ? {} : { extraHosts }),
+    ...(shmSize === undefined ? {} : { shmSize }),
+    ...(ulimits === undefined ? {} : { ulimits }),
   }
 }
 
@@ -137,12 +158,17 @@ async function openEngine(options: BuildOptions, job: Job): Promise<Engine & Asy
     return resource
   }
   try {
+    const { environment, secrets = [], ssh = [] } = options
+    const givenSecrets = openSecrets(secrets, environment)
     createCacheDirectory(paths)
     const helper = loadHelper()
     const session = hold(openFileSession(helper))
     const lock = await session.lock(paths.lock, 'shared', { wait: true }, job)
     if (lock !== undefined) hold(lock)
     const workspace = hold(await openWorkspace(paths, session, job))
+    const sshAgents = hold(
+      openSshAgents({ sources: ssh, environment, directory: () => workspace.directory() }),
+    )
     const codec = hold(createCodec())
     const registry = hold(createRegistryClient(options))
     const store = createOciLayout(paths.root)
@@ -160,6 +186,8 @@ async function openEngine(options: BuildOptions, job: Job): Promise<Engine & Asy
       images,
       snapshotter,
       executor,
+      secrets: givenSecrets,
+      sshAgents,
       [Symbol.asyncDispose]: release,
     }
   } catch (error) {
@@ -241,10 +269,10 @@ async function solvePlan(
 ): Promise<Image> {
   const epoch = plan.sourceDateEpoch
   const clampTo = options.rewriteTimestamp ? requiredEpoch(epoch) : undefined
-  const { session, workspace, paths, codec, store, images, snapshotter, executor } = engine
+  const { session, workspace, paths, codec, store, images, snapshotter } = engine
   const solver = createSolver({
     runners: {
-      exec: createExecRunner({ executor, session, workspace, paths }),
+      exec: createExecRunner(engine),
       file: createFileRunner(session, codec),
     },
     images,
@@ -259,7 +287,7 @@ async function solvePlan(
     },
     contexts,
     noCache: options.noCache,
-    parallelism: availableParallelism(),
+    parallelism: options.parallelism ?? availableParallelism(),
     now: () => new Date().toISOString(),
   })
   const layers = await solver.solve(plan.root, job)

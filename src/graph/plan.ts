@@ -1,6 +1,7 @@
 import type { Descriptor, Job, Platform } from '../core/index.ts'
 import type { ImageConfig } from '../oci/index.ts'
-import type { Vertex } from './vertex.ts'
+import type { Ulimit } from './op.ts'
+import type { ExtraHost, Vertex } from './vertex.ts'
 
 /**
  * What a frontend makes of its input, for one platform. `root` is the final root file system; `config` is the final
@@ -41,6 +42,16 @@ export interface SourceFile {
   readonly text: string
 }
 
+/** What the caller sets for every RUN. */
+export interface RunSettings {
+  /** For each that says nothing of its network, or `default`. */
+  readonly network?: 'none' | 'host'
+  readonly extraHosts?: readonly ExtraHost[]
+  /** Bytes of /dev/shm. */
+  readonly shmSize?: number
+  readonly ulimits?: readonly Ulimit[]
+}
+
 /** The input of the Dockerfile frontend. */
 export interface DockerfileInput {
   readonly file: SourceFile
@@ -52,4 +63,5 @@ export interface DockerfileInput {
   readonly target?: string
   /** Names of contexts beside the main one, in lower case. */
   readonly namedContexts: readonly string[]
+  readonly run?: RunSettings
 }
