@@ -46,6 +46,7 @@ import {
   type Snapshotter,
 } from './snapshot/index.ts'
 import {
+  checkEntitlements,
   createExecRunner,
   createFileRunner,
   createImageProvider,
@@ -53,7 +54,7 @@ import {
   finishImage,
   type ImageProvider,
 } from './solver/index.ts'
-import { openDirectory } from './sources/index.ts'
+import { openDirectory, openSecrets, openSshAgents, type Secrets, type SshAgents } from './sources/index.ts'
 import { createOciLayout, openWorkspace, type StorePaths, storePaths, type Workspace } from './store/index.ts'
 
 /** Everything that a build works with, wired together; released at its end. */
@@ -68,6 +69,8 @@ interface Engine {
   readonly images: ImageProvider
   readonly snapshotter: Snapshotter
   readonly executor: Executor
+  readonly secrets: Secrets
+  readonly sshAgents: SshAgents
 }
 
 /**
@@ -82,6 +85,7 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
   await checkPushes(options.outputs, names, engine, job)
   const [plan] = await planDefinition(definition, engine.images.resolve, job)
   if (plan === undefined) throw new OssbError('ERR_OSSB_INTERNAL', 'Cannot build: the frontend made no plan')
+  checkEntitlements(plan.root, options.allow ?? [])
   const image = await solvePlan(plan, new Map([['context', context]]), options, engine, job)
   const exported = await many(exportersOf(options, names, engine)).export([image], job)
   return {
@@ -102,12 +106,17 @@ async function openEngine(options: BuildOptions, job: Job): Promise<Engine & Asy
     return resource
   }
   try {
+    const { environment, secrets = [], ssh = [] } = options
+    const givenSecrets = openSecrets(secrets, environment)
     createCacheDirectory(paths)
     const helper = loadHelper()
     const session = hold(openFileSession(helper))
     const lock = await session.lock(paths.lock, 'shared', { wait: true }, job)
     if (lock !== undefined) hold(lock)
     const workspace = hold(await openWorkspace(paths, session, job))
+    const sshAgents = hold(
+      openSshAgents({ sources: ssh, environment, directory: () => workspace.directory() }),
+    )
     const codec = hold(createCodec())
     const registry = hold(createRegistryClient(options))
     const store = createOciLayout(paths.root)
@@ -125,6 +134,8 @@ async function openEngine(options: BuildOptions, job: Job): Promise<Engine & Asy
       images,
       snapshotter,
       executor,
+      secrets: givenSecrets,
+      sshAgents,
       [Symbol.asyncDispose]: release,
     }
   } catch (error) {
@@ -206,10 +217,10 @@ async function solvePlan(
 ): Promise<Image> {
   const epoch = plan.sourceDateEpoch
   const clampTo = options.rewriteTimestamp ? requiredEpoch(epoch) : undefined
-  const { session, workspace, paths, codec, store, images, snapshotter, executor } = engine
+  const { session, workspace, paths, codec, store, images, snapshotter } = engine
   const solver = createSolver({
     runners: {
-      exec: createExecRunner({ executor, session, workspace, paths }),
+      exec: createExecRunner(engine),
       file: createFileRunner(session, codec),
     },
     images,
@@ -224,7 +235,7 @@ async function solvePlan(
     },
     contexts,
     noCache: options.noCache,
-    parallelism: availableParallelism(),
+    parallelism: options.parallelism ?? availableParallelism(),
     now: () => new Date().toISOString(),
   })
   const layers = await solver.solve(plan.root, job)

@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { digestOf, hostPlatform, type Job, OssbError, type Platform, parsePlatform } from './core/index.ts'
 import { createDockerfileFrontend } from './frontends/index.ts'
-import type { ConfigResolver, DockerfileInput, Frontend, Plan } from './graph/index.ts'
+import type { ConfigResolver, DockerfileInput, Frontend, Plan, RunSettings } from './graph/index.ts'
 import type { DefinitionOptions } from './options.ts'
 import { type FoundDockerfile, readDockerfile, readIgnoreFile } from './sources/index.ts'
 
@@ -31,8 +31,18 @@ export function readDefinition(options: DefinitionOptions): Definition {
     ...(options.target === undefined ? {} : { target: options.target }),
     namedContexts: [],
     ...(ignore === undefined ? {} : { ignorePatterns: ignore.patterns }),
+    run: runSettings(options),
   }
   return { frontend, input, dockerfile }
+}
+
+function runSettings({ network, extraHosts, shmSize, ulimits }: DefinitionOptions): RunSettings {
+  return {
+    ...(network === undefined ? {} : { network }),
+    ...(extraHosts === undefined ? {} : { extraHosts }),
+    ...(shmSize === undefined ? {} : { shmSize }),
+    ...(ulimits === undefined ? {} : { ulimits }),
+  }
 }
 
 /** The plans, as a step of its own, which the warnings belong to. */

@@ -28,11 +28,52 @@ export type ExecutorChoice = 'auto' | 'rootless' | 'local' | 'container'
 /** What is to be built, as far as a build file can be understood without building. */
 export type DefinitionOptions = Pick<
   BuildOptions,
-  'context' | 'dockerfile' | 'buildArgs' | 'target' | 'platforms' | 'labels' | 'frontend' | 'environment'
+  | 'context'
+  | 'dockerfile'
+  | 'buildArgs'
+  | 'target'
+  | 'platforms'
+  | 'labels'
+  | 'frontend'
+  | 'environment'
+  | 'network'
+  | 'extraHosts'
+  | 'shmSize'
+  | 'ulimits'
 >
 
 /** A look at a build file; base images are found as a build finds them. */
 export type InspectOptions = DefinitionOptions & Pick<BuildOptions, 'cacheDir' | 'insecureRegistries'>
+
+/** A secret for RUN --mount=type=secret: the content of a file, or the value of a variable of `environment`. */
+export type SecretSpec =
+  | { readonly id: string; readonly file: string }
+  | { readonly id: string; readonly env: string }
+
+/** An SSH agent for RUN --mount=type=ssh. */
+export interface SshSpec {
+  readonly id: string
+  /** One socket of an agent, or private keys; empty stands for SSH_AUTH_SOCK of `environment`. */
+  readonly paths: readonly string[]
+  /** All that is said to the agent goes through; else only what a login needs. */
+  readonly raw: boolean
+}
+
+/** What a RUN may have only when the caller allows it. */
+export type Entitlement = 'network.host' | 'security.insecure'
+
+/** A line of /etc/hosts. */
+export interface ExtraHost {
+  readonly name: string
+  readonly address: string
+}
+
+/** A resource limit, named as Docker does ("nofile"); -1 is none. */
+export interface Ulimit {
+  readonly name: string
+  readonly soft: number
+  readonly hard: number
+}
 
 /** One build. Both command lines translate into this; nothing below them knows which was used. */
 export interface BuildOptions {
@@ -57,6 +98,19 @@ export interface BuildOptions {
   /** Clamp times in new layers to SOURCE_DATE_EPOCH. */
   readonly rewriteTimestamp: boolean
   readonly executor: ExecutorChoice
+  readonly secrets?: readonly SecretSpec[]
+  readonly ssh?: readonly SshSpec[]
+  /** The network of each RUN that asks for none itself. */
+  readonly network?: 'none' | 'host'
+  readonly allow?: readonly Entitlement[]
+  /** Lines for /etc/hosts of each RUN. */
+  readonly extraHosts?: readonly ExtraHost[]
+  /** Bytes of /dev/shm of each RUN; absent is 64 MiB. */
+  readonly shmSize?: number
+  /** Resource limits of each RUN; without one for "nofile" the soft limit of open files is 1024. */
+  readonly ulimits?: readonly Ulimit[]
+  /** How many steps run at once; absent is one for each processor. */
+  readonly parallelism?: number
   /** Name of the frontend; `dockerfile` is the one that is built in. */
   readonly frontend: string
   readonly cacheDir: string

@@ -5,6 +5,7 @@ import { parseBuildArgs, parseLabels } from './key-values.ts'
 import type { BuildFlags } from './option-table.ts'
 import { type OutputSettings, parseOutputs, writesToStandardOutput } from './output-spec.ts'
 import type { ProgressMode } from './progress/progress.ts'
+import { runOptions } from './run-flags.ts'
 import { usageError } from './usage-error.ts'
 
 /** What `ossb build` was asked for: the build, and what the command line itself does around it. */
@@ -48,6 +49,7 @@ export function toBuildRequest(line: BuildCommandLine): BuildRequest {
     imageFormat: imageFormatOf(flags, settings),
     rewriteTimestamp: settings.rewriteTimestamp ?? false,
     executor: executorOf(flags),
+    ...runOptions(flags, environment),
     frontend: flags.frontend ?? 'dockerfile',
     cacheDir: cacheDirectory(flags['cache-dir'], environment),
     insecureRegistries: flags['insecure-registry'].map((host) => hostOf(host, 'insecure-registry')),

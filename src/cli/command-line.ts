@@ -195,8 +195,19 @@ function unknownCommand(words: readonly string[], commands: readonly CliCommand[
   )
 }
 
+/** Flags of other builders for what is not done here, and why. */
+const REFUSED: Readonly<Record<string, string>> = {
+  'cgroup-parent': 'a RUN is put into no cgroup of its own; limit what it may use with --ulimit',
+}
+
 function unknownFlag(word: string, command: CliCommand | undefined): Error {
   const flag = word.length === 1 ? `-${word}` : `--${word}`
+  const refused = Object.hasOwn(REFUSED, word) ? REFUSED[word] : undefined
+  if (refused !== undefined && command?.name === 'build')
+    return usageError(
+      `Cannot use ${flag}: it is not supported`,
+      `${refused.slice(0, 1).toUpperCase()}${refused.slice(1)}.`,
+    )
   const program = command === undefined ? 'ossb' : `ossb ${command.name}`
   const names = command?.options.map(({ name }) => name) ?? []
   const meant = nearest(word, names)

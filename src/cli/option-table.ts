@@ -76,6 +76,14 @@ export interface BuildFlags extends HelpFlags, CacheFlags, ExecutorFlags {
   readonly iidfile: string | undefined
   readonly 'metadata-file': string | undefined
   readonly rootless: boolean
+  readonly secret: readonly string[]
+  readonly ssh: readonly string[]
+  readonly network: 'default' | 'none' | 'host' | undefined
+  readonly allow: readonly string[]
+  readonly 'add-host': readonly string[]
+  readonly 'shm-size': string | undefined
+  readonly ulimit: readonly string[]
+  readonly parallel: string | undefined
   readonly 'no-cache': boolean
   readonly progress: 'auto' | 'tty' | 'plain' | 'json' | 'quiet' | undefined
   readonly quiet: boolean
@@ -261,6 +269,63 @@ export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
   },
   ...EXECUTOR,
   rootless: { type: 'flag', group: 'Execution', description: 'The same as --executor rootless.' },
+  secret: {
+    type: 'list',
+    value: 'id=ID[,src=FILE|,env=VAR]',
+    group: 'Execution',
+    description:
+      'Secret for RUN --mount=type=secret, from a file or a variable, at most 500 KiB; without either from the variable or else the file named ID. Repeatable.',
+  },
+  ssh: {
+    type: 'list',
+    value: 'default|ID[=SOCKET|KEY[,KEY]]',
+    group: 'Execution',
+    description:
+      'SSH agent for RUN --mount=type=ssh: its socket, or private key files, which ssh-agent then holds. SOCKET,raw=true lets all through to the agent, not only logins. Repeatable.',
+    default: 'no agent; for one without a path $SSH_AUTH_SOCK',
+  },
+  network: {
+    type: 'choice',
+    choices: ['default', 'none', 'host'],
+    group: 'Execution',
+    description: 'Network of each RUN that names none itself; default is the network of this machine.',
+    default: 'default',
+  },
+  allow: {
+    type: 'list',
+    value: 'ENTITLEMENT',
+    group: 'Execution',
+    description:
+      'Let RUN use --network=host (network.host) or --security=insecure (security.insecure). Repeatable.',
+  },
+  'add-host': {
+    type: 'list',
+    value: 'NAME=ADDRESS',
+    group: 'Execution',
+    description:
+      'Line for /etc/hosts of each RUN; NAME:ADDRESS is the same, host-gateway stands for this machine. Repeatable.',
+  },
+  'shm-size': {
+    type: 'text',
+    value: 'SIZE',
+    group: 'Execution',
+    description: 'Size of /dev/shm in each RUN, for example 128m.',
+    default: '64m',
+  },
+  ulimit: {
+    type: 'list',
+    value: 'NAME=SOFT[:HARD]',
+    group: 'Execution',
+    description: 'Resource limit of each RUN, for example nofile=4096:65536; -1 is no limit. Repeatable.',
+    default: 'nofile with 1024 as the soft limit',
+  },
+  parallel: {
+    type: 'text',
+    value: 'N',
+    group: 'Execution',
+    description: 'How many steps run at once.',
+    default: 'the number of processors',
+  },
   ...CACHE_DIR,
   'no-cache': {
     type: 'flag',

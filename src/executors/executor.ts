@@ -1,4 +1,5 @@
 import type { Job } from '../core/index.ts'
+import type { ProcessLimit } from './process-limits.ts'
 
 /** Something of the host that a process sees inside its root file system. Targets are absolute paths inside the root. */
 export type ProcessMount =
@@ -22,6 +23,8 @@ export interface ProcessSpec {
   readonly extraHosts: readonly { readonly name: string; readonly address: string }[]
   /** Size of /dev/shm in bytes. */
   readonly shmSize: number
+  /** Without one for "nofile", the soft limit of open files is 1024. */
+  readonly limits: readonly ProcessLimit[]
 }
 
 /** How a process ended: its status (128 + signal number for a signal), never thrown. */

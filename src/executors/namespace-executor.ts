@@ -2,10 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Job } from '../core/index.ts'
 import { lookupUser } from '../fs/index.ts'
-import { type NativeHelper, runInRoot } from '../native/index.ts'
+import { type NativeHelper, type RunLimit, runInRoot } from '../native/index.ts'
 import type { Executor, ProcessResult, ProcessSpec } from './executor.ts'
 import { networkMounts } from './network-files.ts'
 import { environmentOf } from './process-environment.ts'
+import { limitsOf, type ProcessLimit, resourceNumber } from './process-limits.ts'
 import { tryToRun } from './trial-run.ts'
 
 export interface NamespaceExecutorOptions {
@@ -39,6 +40,7 @@ export function createNamespaceExecutor({ name, helper, scratch }: NamespaceExec
           network: process.network === 'none' ? 'none' : 'host',
           security: process.security,
           shmSize: process.shmSize,
+          limits: limitsOf(process.limits).map(runLimit),
           mounts: [...networkMounts(process, files), ...process.mounts],
         },
         (stream, chunk) => job.emit({ type: 'log', stream, chunk }),
@@ -49,4 +51,12 @@ export function createNamespaceExecutor({ name, helper, scratch }: NamespaceExec
     }
   }
   return { name, probe: () => tryToRun(run, { helper, directory: scratch() }), run }
+}
+
+function runLimit({ name, soft, hard }: ProcessLimit): RunLimit {
+  return {
+    resource: resourceNumber(name),
+    ...(soft === -1 ? {} : { soft }),
+    ...(hard === -1 ? {} : { hard }),
+  }
 }

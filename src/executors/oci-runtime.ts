@@ -13,7 +13,7 @@ import { makeMountPoints } from './mount-points.ts'
 import { networkMounts } from './network-files.ts'
 import { runPiped } from './piped-process.ts'
 import { runtimeError, runtimeFailure, statusOfUnstarted } from './runtime-failure.ts'
-import { runtimeSpec } from './runtime-spec.ts'
+import { encodeRuntimeSpec, runtimeSpec } from './runtime-spec.ts'
 import { tryToRun } from './trial-run.ts'
 import { withoutAbort } from './without-abort.ts'
 
@@ -83,7 +83,8 @@ async function runInBundle(
       architecture: arch(),
       namespace,
     })
-    writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec))
+    // The environment may hold secrets.
+    writeFileSync(join(bundle, 'config.json'), encodeRuntimeSpec(spec), { mode: 0o600 })
     return await start(options, bundle, job)
   } finally {
     await points.remove(withoutAbort(job))

@@ -3,6 +3,7 @@ import { capabilitiesFor } from './capabilities.ts'
 import type { ProcessSpec } from './executor.ts'
 import type { PlacedMount } from './mount-points.ts'
 import { environmentOf } from './process-environment.ts'
+import { limitsOf, type ProcessLimit } from './process-limits.ts'
 import { type SeccompProfile, seccompProfile } from './seccomp-profile.ts'
 
 /** The parts of an OCI runtime configuration that a RUN needs (runtime-spec config.md). */
@@ -34,6 +35,14 @@ export interface RuntimeProcess {
   readonly cwd: string
   readonly noNewPrivileges: false
   readonly capabilities: Readonly<Record<CapabilitySet, readonly string[]>>
+  readonly rlimits: readonly RuntimeLimit[]
+}
+
+interface RuntimeLimit {
+  /** `RLIMIT_NOFILE` */
+  readonly type: string
+  readonly soft: bigint
+  readonly hard: bigint
 }
 
 type CapabilitySet = 'bounding' | 'effective' | 'permitted' | 'inheritable' | 'ambient'
@@ -128,7 +137,24 @@ function runtimeProcess({ process, user, bounding }: RuntimeSpecOptions): Runtim
     cwd: process.cwd,
     noNewPrivileges: false,
     capabilities: { bounding: capabilities, effective: own, permitted: own, inheritable: [], ambient: [] },
+    rlimits: limitsOf(process.limits).map(runtimeLimit),
   }
+}
+
+/** No limit is the highest number that there is, which a double can't hold. */
+function runtimeLimit({ name, soft, hard }: ProcessLimit): RuntimeLimit {
+  const value = (limit: number) => BigInt.asUintN(64, BigInt(limit))
+  return { type: `RLIMIT_${name.toUpperCase()}`, soft: value(soft), hard: value(hard) }
+}
+
+/** The configuration as JSON, its limits as the whole numbers that they are. */
+export function encodeRuntimeSpec(spec: RuntimeSpec): string {
+  const limits = spec.process.rlimits.map(
+    ({ type, soft, hard }) => `{"type":${JSON.stringify(type)},"soft":${soft},"hard":${hard}}`,
+  )
+  const text = JSON.stringify({ ...spec, process: { ...spec.process, rlimits: [] } })
+  // Inside a string the quotes would have backslashes.
+  return text.replace('"rlimits":[]', () => `"rlimits":[${limits.join(',')}]`)
 }
 
 /**

@@ -53,5 +53,6 @@ function trialProcess({ path }: NativeHelper): ProcessSpec {
     mounts: [{ type: 'bind', source: path, target: PROGRAM, readonly: true }],
     extraHosts: [],
     shmSize: 1024 * 1024,
+    limits: [],
   }
 }

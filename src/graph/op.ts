@@ -47,6 +47,18 @@ export interface ExecOp {
   readonly hostname?: string
   readonly mounts: readonly Mount[]
   readonly platform: Platform
+  /** Names in its /etc/hosts beside its own (their addresses are in Vertex.unkeyed). */
+  readonly extraHosts?: readonly string[]
+  /** Bytes of /dev/shm; absent is 64 MiB. */
+  readonly shmSize?: number
+  readonly ulimits?: readonly Ulimit[]
+}
+
+/** A resource limit, named as Docker does ("nofile"); -1 is none. */
+export interface Ulimit {
+  readonly name: string
+  readonly soft: number
+  readonly hard: number
 }
 
 /** A mount of a RUN (dockerfile reference, RUN --mount). `input` is an index into the vertex's inputs. */

@@ -1,8 +1,9 @@
 import type { Descriptor, Job, Platform } from '../core/index.ts'
 import type { ImageConfig } from '../oci/index.ts'
 import type { CheckReport, Outline, TargetList } from './inspection.ts'
+import type { Ulimit } from './op.ts'
 import type { SourceFile } from './source-file.ts'
-import type { Vertex } from './vertex.ts'
+import type { ExtraHost, Vertex } from './vertex.ts'
 
 /**
  * What a frontend makes of its input, for one platform. `root` is the final root file system; `config` is the final
@@ -47,6 +48,16 @@ export interface Frontend<Input> {
   targets(input: Input): TargetList
 }
 
+/** What the caller sets for every RUN. */
+export interface RunSettings {
+  /** For each that says nothing of its network, or `default`. */
+  readonly network?: 'none' | 'host'
+  readonly extraHosts?: readonly ExtraHost[]
+  /** Bytes of /dev/shm. */
+  readonly shmSize?: number
+  readonly ulimits?: readonly Ulimit[]
+}
+
 /** The input of the Dockerfile frontend. */
 export interface DockerfileInput {
   readonly file: SourceFile
@@ -62,4 +73,5 @@ export interface DockerfileInput {
   readonly ignorePatterns?: readonly string[]
   /** Times of contexts that have one, in seconds, by name; the main one is "context". */
   readonly contextTimes?: Readonly<Record<string, number>>
+  readonly run?: RunSettings
 }

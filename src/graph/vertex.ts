@@ -11,13 +11,25 @@ export interface Vertex {
   /** The Dockerfile lines that it comes from; every step of a Dockerfile has one. */
   readonly source?: SourceRange
   /** What a step needs but what does not change its result: never part of a digest or a cache key. */
-  readonly unkeyed?: { readonly env: readonly string[] }
+  readonly unkeyed?: Unkeyed
+}
+
+/** What a process gets that must not change its result. */
+export interface Unkeyed {
+  /** `NAME=value` */
+  readonly env: readonly string[]
+  readonly extraHosts?: readonly ExtraHost[]
+}
+
+export interface ExtraHost {
+  readonly name: string
+  readonly address: string
 }
 
 export interface VertexOptions {
   readonly name: string
   readonly source?: SourceRange
-  readonly unkeyed?: { readonly env: readonly string[] }
+  readonly unkeyed?: Unkeyed
 }
 
 export function createVertex(op: Op, inputs: readonly Vertex[], options: VertexOptions): Vertex {

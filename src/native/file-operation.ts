@@ -46,6 +46,8 @@ export type MountOperation =
       readonly target: string
       readonly readonly: boolean
     }
+  /** Memory that is gone when it is unmounted, for what must not be on a disk; mode 0700. `size` in bytes. */
+  | { readonly type: 'tmpfs'; readonly target: string; readonly size: number }
 
 /** The letter of the operation and its fields after the path (c/fsop.c). */
 const REQUESTS: {
@@ -78,6 +80,7 @@ function timeField(nanoseconds: bigint | undefined): string {
 export function requestOfMount(mount: MountOperation): Request {
   if (mount.type === 'bind')
     return { operation: 'b', fields: [mount.source, mount.target, mount.readonly ? 'ro' : 'rw'] }
+  if (mount.type === 'tmpfs') return { operation: 'm', fields: [mount.target, String(mount.size)] }
   return {
     operation: 'o',
     fields: [

@@ -15,6 +15,6 @@ export { type LoadHelperOptions, loadHelper, type NativeHelper } from './helper.
 export { type IdRange, type IdRangeOwner, readIdRanges } from './id-range.ts'
 export { type ProbeItem, type ProbeName, type ProbeRanges, probeEnvironment } from './probe.ts'
 export { type RunResult, runInRoot } from './run.ts'
-export type { RunMount, RunSpec } from './run-spec.ts'
+export type { RunLimit, RunMount, RunSpec } from './run-spec.ts'
 export { type MapKind, type MappedProcess, type SpawnMappedOptions, spawnMapped } from './spawn-mapped.ts'
 export { walkTree } from './walk.ts'

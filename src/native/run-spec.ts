@@ -6,6 +6,13 @@ export type RunMount =
   /** `size` in bytes. */
   | { readonly type: 'tmpfs'; readonly target: string; readonly size?: number }
 
+/** A limit of setrlimit(2). `resource` is the number that Linux has for it; a value that is absent is no limit. */
+export interface RunLimit {
+  readonly resource: number
+  readonly soft?: number
+  readonly hard?: number
+}
+
 /** A process in a root of its own. Ids and paths but `root` and bind sources are those inside. */
 export interface RunSpec {
   readonly root: string
@@ -26,6 +33,7 @@ export interface RunSpec {
   readonly security: 'sandbox' | 'insecure'
   /** Bytes. */
   readonly shmSize: number
+  readonly limits: readonly RunLimit[]
   readonly mounts: readonly RunMount[]
 }
 
@@ -47,6 +55,7 @@ export function encodeRunSpec(spec: RunSpec): Buffer {
     ...spec.groups.flatMap((group) => ['group', String(group)]),
     ...(spec.network === 'none' ? ['no-network'] : []),
     ...(spec.security === 'insecure' ? ['insecure'] : []),
+    ...spec.limits.flatMap(limitWords),
     ...spec.mounts.flatMap(mountWords),
     ...spec.env.flatMap((entry) => ['env', entry]),
     ...spec.args.flatMap((argument) => ['arg', argument]),
@@ -59,6 +68,10 @@ export function encodeRunSpec(spec: RunSpec): Buffer {
       `Cannot run a command: ${JSON.stringify(bad)} holds a NUL character`,
     )
   return Buffer.from(words.map((word) => `${word}\0`).join(''))
+}
+
+function limitWords({ resource, soft, hard }: RunLimit): readonly string[] {
+  return ['limit', ...[resource, soft, hard].map((value) => (value === undefined ? '' : String(value)))]
 }
 
 function mountWords(mount: RunMount): readonly string[] {

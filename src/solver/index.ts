@@ -2,6 +2,7 @@
  * Carries out a graph: each operation by the runner of its kind, each result remembered by key. Knows operations,
  * snapshots and layers; no Dockerfile, no destination and no command line.
  */
+export { checkEntitlements, type Entitlement } from './entitlements.ts'
 export * from './finish-image.ts'
 export * from './image-provider.ts'
 export { createExecRunner } from './ops/exec-op.ts'

@@ -5,3 +5,5 @@
 export * from './directory.ts'
 export * from './dockerfile.ts'
 export * from './download.ts'
+export { openSecrets, type SecretSource, type Secrets } from './secrets.ts'
+export { openSshAgents, type SshAgents, type SshSource } from './ssh-agents.ts'

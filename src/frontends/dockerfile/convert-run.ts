@@ -1,4 +1,4 @@
-import { createVertex, type ExecOp, type Mount } from '../../graph/index.ts'
+import { createVertex, type ExecOp, type Mount, type Unkeyed } from '../../graph/index.ts'
 import { buildArg, proxyEnvironment } from './arguments.ts'
 import { absolutePath } from './container-path.ts'
 import { processArguments } from './convert-metadata.ts'
@@ -26,19 +26,41 @@ export function convertRun(state: StageState, instruction: InstructionOf<'RUN'>)
     env: processEnvironment(state),
     cwd: absolutePath('/', state.image.workingDir ?? '/'),
     user: state.image.user ?? '',
-    network: instruction.network,
+    network: networkOf(state, instruction),
     security: instruction.security,
     ...(hostname === '' ? {} : { hostname }),
     mounts: script === undefined ? mounts.mounts : [...mounts.mounts, script],
     platform: state.platform,
+    ...keyedSettings(state),
   }
-  const proxies = proxyEnvironment(state.scope.input)
+  const unkeyed = unkeyedSettings(state)
   state.vertex = createVertex(op, [state.vertex, ...mounts.inputs], {
     name: nextStepName(state, stepName(instruction)),
     source: instruction.range,
-    ...(proxies.length === 0 ? {} : { unkeyed: { env: proxies } }),
+    ...(unkeyed === undefined ? {} : { unkeyed }),
   })
   addHistory(state.image, `RUN ${[...historyArguments(state), ...args].join(' ')} # buildkit`, 'layer')
+}
+
+function networkOf({ scope }: StageState, { network }: InstructionOf<'RUN'>): ExecOp['network'] {
+  return network === 'default' ? (scope.input.run?.network ?? 'default') : network
+}
+
+/** What the caller sets for every RUN and what may change its result; absent where it sets nothing. */
+function keyedSettings({ scope }: StageState): Pick<ExecOp, 'extraHosts' | 'shmSize' | 'ulimits'> {
+  const { extraHosts = [], shmSize, ulimits = [] } = scope.input.run ?? {}
+  return {
+    ...(extraHosts.length === 0 ? {} : { extraHosts: extraHosts.map(({ name }) => name) }),
+    ...(shmSize === undefined ? {} : { shmSize }),
+    ...(ulimits.length === 0 ? {} : { ulimits }),
+  }
+}
+
+function unkeyedSettings({ scope }: StageState): Unkeyed | undefined {
+  const env = proxyEnvironment(scope.input)
+  const { extraHosts = [] } = scope.input.run ?? {}
+  if (env.length === 0 && extraHosts.length === 0) return undefined
+  return { env, ...(extraHosts.length === 0 ? {} : { extraHosts }) }
 }
 
 function stepName(instruction: InstructionOf<'RUN'>): string {

@@ -125,7 +125,7 @@ static const struct {
     {'g', 2, do_get_attribute},   {'l', 1, do_list_attributes}, {'t', 3, do_set_times},
     {'x', 3, fsop_rename},        {'f', 1, do_statfs},          {'L', 2, fsop_lock},
     {'U', 1, fsop_unlock},        {'b', 3, fsop_bind},          {'o', 5, fsop_overlay},
-    {'u', 1, fsop_unmount},
+    {'u', 1, fsop_unmount},       {'m', 2, fsop_tmpfs},
 };
 
 static const char *perform(struct request *request)

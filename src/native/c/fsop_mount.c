@@ -76,6 +76,22 @@ const char *fsop_bind(struct request *request)
     return failed;
 }
 
+/* target, bytes: a tmpfs that is this process's user's alone. */
+const char *fsop_tmpfs(struct request *request)
+{
+    const struct field *f = request->fields;
+    struct buffer options = {0};
+    buffer_text(&options, "mode=0700,size=");
+    buffer_text(&options, f[1].bytes);
+    buffer_add(&options, "", 1);
+    int result = mount("tmpfs", f[0].bytes, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options.data);
+    free(options.data);
+    if (result < 0)
+        return "mount tmpfs";
+    remember(f[0].bytes);
+    return NULL;
+}
+
 static int add_layer(struct buffer *options, const char *name, const char *path)
 {
     int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);

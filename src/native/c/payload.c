@@ -99,6 +99,14 @@ static void drop_privileges(const struct run_spec *spec)
         set_capabilities(spec->uid == 0 ? KEPT_CAPABILITIES : 0);
 }
 
+/* Raising a hard limit takes CAP_SYS_RESOURCE, so this comes before privileges go. */
+static void set_limits(const struct run_spec *spec)
+{
+    for (size_t i = 0; i < spec->limit_count; i++)
+        if (setrlimit(spec->limits[i].resource, &spec->limits[i].values) < 0)
+            fail_id("set resource limit", (unsigned)spec->limits[i].resource);
+}
+
 static void close_inherited(void)
 {
     if (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_WITH_CLOEXEC) == 0)
@@ -142,6 +150,7 @@ _Noreturn void run_payload(const struct run_spec *spec, int stdout_fd, int stder
     setsid();
     set_standard_streams(spec, stdout_fd, stderr_fd);
     umask(022);
+    set_limits(spec);
     drop_privileges(spec);
     close_inherited();
     int reason = ENOENT;

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "ossb.h"
@@ -25,6 +26,11 @@ struct run_mount {
     int source_fd;
 };
 
+struct run_limit {
+    int resource;
+    struct rlimit values;
+};
+
 struct run_spec {
     const char *root;
     const char *cwd;
@@ -36,6 +42,8 @@ struct run_spec {
     size_t mount_count;
     gid_t *groups;
     size_t group_count;
+    struct run_limit *limits;
+    size_t limit_count;
     uid_t uid;
     gid_t gid;
     int new_network;

@@ -55,6 +55,27 @@ static void add_group(struct run_spec *spec, gid_t group)
     spec->groups[spec->group_count++] = group;
 }
 
+static rlim_t next_limit(struct words *words, const char *key)
+{
+    unsigned long long value;
+    char *word = next_word(words);
+    if (word[0] == '\0')
+        return RLIM_INFINITY;
+    if (parse_number(word, INT64_MAX, &value) < 0)
+        fail("read the specification", key);
+    return (rlim_t)value;
+}
+
+/* The number of the resource, then both limits; "" is none. */
+static void add_limit(struct run_spec *spec, struct words *words, const char *key)
+{
+    struct run_limit limit = {.resource = (int)next_id(words, key)};
+    limit.values.rlim_cur = next_limit(words, key);
+    limit.values.rlim_max = next_limit(words, key);
+    spec->limits = reallocate(spec->limits, (spec->limit_count + 1) * sizeof *spec->limits);
+    spec->limits[spec->limit_count++] = limit;
+}
+
 static void read_entry(struct run_spec *spec, const char *key, struct words *words)
 {
     if (!strcmp(key, "root"))
@@ -71,6 +92,8 @@ static void read_entry(struct run_spec *spec, const char *key, struct words *wor
         spec->gid = next_id(words, key);
     else if (!strcmp(key, "group"))
         add_group(spec, next_id(words, key));
+    else if (!strcmp(key, "limit"))
+        add_limit(spec, words, key);
     else if (!strcmp(key, "hostname"))
         spec->hostname = next_word(words);
     else if (!strcmp(key, "shm"))

@@ -7,8 +7,14 @@ import type { Mount } from '../../graph/index.ts'
 import type { FileSession } from '../../native/index.ts'
 import type { StorePaths, Workspace } from '../../store/index.ts'
 import { createTarget } from './copy-target.ts'
+import {
+  type Credentials,
+  type PreparedCredential,
+  prepareSecret,
+  prepareSshAgent,
+} from './exec-credentials.ts'
 
-export interface MountContext {
+export interface MountContext extends Credentials {
   readonly session: FileSession
   readonly workspace: Workspace
   readonly paths: StorePaths
@@ -31,33 +37,49 @@ export async function prepareMounts(
 ): Promise<PreparedMounts> {
   const held: AsyncDisposable[] = []
   const release = async () => {
-    for (const lock of held.splice(0)) await lock[Symbol.asyncDispose]()
+    for (const one of held.splice(0).reverse()) await one[Symbol.asyncDispose]()
   }
   const list: ProcessMount[] = []
+  const env: string[] = []
   try {
+    const caches = await claimCaches(mounts, context, held, job)
     for (const mount of mounts) {
-      const prepared = await prepareMount(mount, trees, context, held, job)
-      if (prepared !== undefined) list.push(prepared)
+      if (mount.type === 'secret' || mount.type === 'ssh') {
+        const prepared = await prepareCredential(mount, context, job)
+        held.push(...prepared.held)
+        if (prepared.mount !== undefined) list.push(prepared.mount)
+        if (prepared.env !== undefined) env.push(prepared.env)
+      } else list.push(await prepareMount(mount, trees, context, caches, job))
     }
   } catch (error) {
     await release()
     throw error
   }
-  return { list, env: [], [Symbol.asyncDispose]: release }
+  return { list, env, [Symbol.asyncDispose]: release }
+}
+
+async function prepareCredential(
+  mount: Kind<'secret' | 'ssh'>,
+  context: MountContext,
+  job: Job,
+): Promise<PreparedCredential> {
+  return mount.type === 'secret'
+    ? await prepareSecret(mount, context, job)
+    : await prepareSshAgent(mount, context)
 }
 
 async function prepareMount(
-  mount: Mount,
+  mount: Exclude<Mount, Kind<'secret' | 'ssh'>>,
   trees: ReadonlyMap<number, SourceTree>,
   context: MountContext,
-  held: AsyncDisposable[],
+  caches: Caches,
   job: Job,
-): Promise<ProcessMount | undefined> {
+): Promise<ProcessMount> {
   switch (mount.type) {
     case 'bind':
       return await bindMount(mount, treeOf(trees, mount.input), context, job)
     case 'cache':
-      return await cacheMount(mount, trees, context, held, job)
+      return await cacheMount(mount, trees, context, caches, job)
     case 'tmpfs':
       if (mount.readonly === true) return emptyMount(mount, context)
       return {
@@ -67,13 +89,6 @@ async function prepareMount(
       }
     case 'file':
       return fileMount(mount, context)
-    case 'secret':
-      if (mount.required) throw new OssbError('ERR_OSSB_NOT_FOUND', `secret ${mount.id}: not found`)
-      return undefined
-    case 'ssh':
-      if (mount.required)
-        throw new OssbError('ERR_OSSB_NOT_FOUND', `no SSH key "${mount.id}" forwarded from the client`)
-      return undefined
     default:
       return mount satisfies never
   }
@@ -122,12 +137,22 @@ async function cacheMount(
   mount: Kind<'cache'>,
   trees: ReadonlyMap<number, SourceTree>,
   context: MountContext,
-  held: AsyncDisposable[],
+  caches: Caches,
   job: Job,
 ): Promise<ProcessMount> {
-  const directory = await claimCache(mount, context, held, job)
+  const directory = caches.get(claimOf(mount))
+  if (directory === undefined)
+    throw new OssbError('ERR_OSSB_INTERNAL', `Cannot mount the cache "${mount.id}": nobody claimed it`)
   if (!existsSync(directory)) await fillCache(directory, mount, trees, context, job)
-  return { type: 'bind', source: directory, target: mount.target, readonly: mount.readonly }
+  return { type: 'bind', source: shownOf(directory, mount), target: mount.target, readonly: mount.readonly }
+}
+
+/** `source` says what to fill a cache with where that comes from elsewhere, else a directory of the cache itself. */
+function shownOf(directory: string, { input, source }: Kind<'cache'>): string {
+  if (input !== undefined) return directory
+  const shown = resolveInRoot(directory, source, { last: 'follow' })
+  mkdirSync(shown, { recursive: true, mode: 0o755 })
+  return shown
 }
 
 /** Makes a cache beside its place and moves it there whole; where another build was faster, that one's stays. */
@@ -146,6 +171,30 @@ async function fillCache(
   const [moved] = await context.session.batch([move], job)
   if (moved?.ok === false && moved.code !== 'EEXIST')
     throw new OssbError('ERR_OSSB_FILESYSTEM', `Cannot make the cache mount "${mount.id}": ${moved.code}`)
+}
+
+/** Directories by claim. */
+type Caches = ReadonlyMap<string, string>
+
+/** Equal for mounts of one RUN that show the same cache. `locked` comes before `private`, which must not be in its way. */
+function claimOf({ id, sharing }: Kind<'cache'>): string {
+  return `${digestHex(digestOf(id))} ${sharing}`
+}
+
+/** In the same order everywhere: two that wait for each other would wait for ever. */
+async function claimCaches(
+  mounts: readonly Mount[],
+  context: MountContext,
+  held: AsyncDisposable[],
+  job: Job,
+): Promise<Caches> {
+  const caches = new Map<string, string>()
+  const claims = new Map(mounts.flatMap((mount) => (mount.type === 'cache' ? [[claimOf(mount), mount]] : [])))
+  for (const claim of [...claims.keys()].sort()) {
+    const mount = claims.get(claim)
+    if (mount !== undefined) caches.set(claim, await claimCache(mount, context, held, job))
+  }
+  return caches
 }
 
 /** `locked` waits for its turn, `private` takes the first directory that nobody uses, `shared` takes what is there. */

@@ -1,15 +1,16 @@
 import { OssbError, StepFailedError } from '../../core/index.ts'
 import type { Executor } from '../../executors/index.ts'
 import { selectSources } from '../../fs/index.ts'
-import type { ExecOp, Mount } from '../../graph/index.ts'
+import type { ExecOp, Mount, Vertex } from '../../graph/index.ts'
 import type { FileSession } from '../../native/index.ts'
 import type { StorePaths, Workspace } from '../../store/index.ts'
 import type { InputSelection, OpRunner } from '../op-runner.ts'
 import { assertRunnable } from './emulation.ts'
+import type { Credentials } from './exec-credentials.ts'
 import { prepareMounts } from './exec-mounts.ts'
 import { selectionDigest } from './selection-digest.ts'
 
-export interface ExecRunnerOptions {
+export interface ExecRunnerOptions extends Credentials {
   readonly executor: Executor
   readonly session: FileSession
   readonly workspace: Workspace
@@ -26,19 +27,20 @@ export function createExecRunner(options: ExecRunnerOptions): OpRunner<ExecOp> {
     selections: (op) => op.mounts.flatMap((mount) => selectionOf(mount, options.session) ?? []),
     run: async (op, vertex, root, trees, job) => {
       assertRunnable(op.platform)
-      await using mounts = await prepareMounts(op.mounts, trees, options, job)
+      await using mounts = await prepareMounts(mountsOf(op, vertex), trees, options, job)
       const { exitCode, signal } = await options.executor.run(
         {
           args: op.args,
-          env: [...op.env, ...(vertex.unkeyed?.env ?? []), ...mounts.env],
+          env: environmentOf(op, vertex, mounts.env),
           cwd: op.cwd,
           user: op.user,
           hostname: op.hostname ?? HOSTNAME,
           network: op.network,
           security: op.security,
           mounts: mounts.list,
-          extraHosts: [],
-          shmSize: SHM_BYTES,
+          extraHosts: vertex.unkeyed?.extraHosts ?? [],
+          shmSize: op.shmSize ?? SHM_BYTES,
+          limits: op.ulimits ?? [],
         },
         root.rootfs,
         job,
@@ -52,6 +54,26 @@ export function createExecRunner(options: ExecRunnerOptions): OpRunner<ExecOp> {
       )
     },
   }
+}
+
+/** The environment of a process; of two values of a name the later one counts, and an agent's socket is a default. */
+function environmentOf(op: ExecOp, { unkeyed }: Vertex, secrets: readonly string[]): readonly string[] {
+  const agent = op.mounts.find(({ type }) => type === 'ssh')
+  const all = [
+    ...(agent?.target === undefined ? [] : [`SSH_AUTH_SOCK=${agent.target}`]),
+    ...op.env,
+    ...(unkeyed?.env ?? []),
+    ...secrets,
+  ]
+  return [...new Map(all.map((entry) => [entry.slice(0, entry.indexOf('=')), entry])).values()]
+}
+
+/** A cache that begins as a copy of something is not the one that begins as a copy of something else. */
+function mountsOf({ mounts }: ExecOp, { inputs }: Vertex): readonly Mount[] {
+  return mounts.map((mount) => {
+    if (mount.type !== 'cache' || mount.input === undefined) return mount
+    return { ...mount, id: JSON.stringify([mount.id, inputs[mount.input]?.digest, mount.source]) }
+  })
 }
 
 function selectionOf(mount: Mount, session: FileSession): InputSelection | undefined {

@@ -76,6 +76,7 @@ function processOf({ script, mounts = [], ...spec }, trial) {
     security: 'sandbox',
     extraHosts: [],
     shmSize: 1024 * 1024,
+    limits: [],
     ...spec,
     mounts: mounts.map((mount) =>
       mount.source === undefined ? mount : { ...mount, source: join(trial, mount.source) },

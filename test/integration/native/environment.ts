@@ -169,6 +169,7 @@ export async function run(
       network: 'host',
       security: 'sandbox',
       shmSize: 1024 * 1024,
+      limits: [],
       mounts: [],
       ...options,
     },

@@ -111,6 +111,7 @@ describe.each(environments())('when the builder is killed, as $name', (environme
       network: 'none',
       security: 'sandbox',
       shmSize: 65536,
+      limits: [],
       mounts: [],
     }
     writeFileSync(join(directory, 'spec'), encodeRunSpec(spec))

@@ -8,6 +8,7 @@ import { createPatternMatcher, type SourceTree } from '../../../src/fs/index.ts'
 import type { Mount } from '../../../src/graph/index.ts'
 import { openFileSession } from '../../../src/native/index.ts'
 import { type MountContext, prepareMounts } from '../../../src/solver/ops/exec-mounts.ts'
+import { openSshAgents } from '../../../src/sources/index.ts'
 import { openWorkspace, storePaths } from '../../../src/store/index.ts'
 import { fileSession, HELPER, IDLE, newDirectory } from '../../support/layer-files.ts'
 
@@ -43,6 +44,8 @@ async function makeContext(): Promise<MountContext & AsyncDisposable & { tree: S
     session,
     workspace,
     tree: { root },
+    secrets: { read: () => undefined },
+    sshAgents: openSshAgents({ sources: [], environment: {}, directory: newDirectory }),
     [Symbol.asyncDispose]: () => workspace[Symbol.asyncDispose](),
   }
 }

@@ -86,6 +86,26 @@ test('ossb build --help explains every flag', async () => {
                                       container (crun or runc); auto takes the strongest that works
                                       here. Default: auto. Environment: OSSB_EXECUTOR.
           --rootless                  The same as --executor rootless.
+          --secret id=ID[,src=FILE|,env=VAR]
+                                      Secret for RUN --mount=type=secret, from a file or a variable, at
+                                      most 500 KiB; without either from the variable or else the file
+                                      named ID. Repeatable.
+          --ssh default|ID[=SOCKET|KEY[,KEY]]
+                                      SSH agent for RUN --mount=type=ssh: its socket, or private key
+                                      files, which ssh-agent then holds. SOCKET,raw=true lets all
+                                      through to the agent, not only logins. Repeatable. Default: no
+                                      agent; for one without a path $SSH_AUTH_SOCK.
+          --network default|none|host
+                                      Network of each RUN that names none itself; default is the network
+                                      of this machine. Default: default.
+          --allow ENTITLEMENT         Let RUN use --network=host (network.host) or --security=insecure
+                                      (security.insecure). Repeatable.
+          --add-host NAME=ADDRESS     Line for /etc/hosts of each RUN; NAME:ADDRESS is the same,
+                                      host-gateway stands for this machine. Repeatable.
+          --shm-size SIZE             Size of /dev/shm in each RUN, for example 128m. Default: 64m.
+          --ulimit NAME=SOFT[:HARD]   Resource limit of each RUN, for example nofile=4096:65536; -1 is
+                                      no limit. Repeatable. Default: nofile with 1024 as the soft limit.
+          --parallel N                How many steps run at once. Default: the number of processors.
 
     Cache:
           --cache-dir DIR             Directory of the content store and the step cache. Default:

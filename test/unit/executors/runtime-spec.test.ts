@@ -1,6 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import type { ProcessSpec } from '../../../src/executors/index.ts'
-import { type RuntimeSpecOptions, runtimeSpec } from '../../../src/executors/runtime-spec.ts'
+import {
+  encodeRuntimeSpec,
+  type RuntimeSpecOptions,
+  runtimeSpec,
+} from '../../../src/executors/runtime-spec.ts'
 
 const process: ProcessSpec = {
   args: ['/bin/sh', '-c', 'make'],
@@ -13,6 +17,7 @@ const process: ProcessSpec = {
   mounts: [],
   extraHosts: [],
   shmSize: 67_108_864,
+  limits: [{ name: 'nofile', soft: 1024, hard: -1 }],
 }
 const ALL = 0x1ff_ffff_ffffn
 const options: RuntimeSpecOptions = {
@@ -237,6 +242,13 @@ test('runtimeSpec() is the whole configuration of a process', () => {
           "HOME=/home/app",
         ],
         "noNewPrivileges": false,
+        "rlimits": [
+          {
+            "hard": 18446744073709551615n,
+            "soft": 1024n,
+            "type": "RLIMIT_NOFILE",
+          },
+        ],
         "terminal": false,
         "user": {
           "additionalGids": [
@@ -348,4 +360,17 @@ test("runtimeSpec() closes the machine's devices to a process of its own root", 
     "for node in null zero full random urandom tty; do mount --bind "$0/dev/$node" "$0/dev/$node" || exit; done
     mount -o remount,bind,nosuid,nodev "$0/dev" && exec mount -o remount,bind,nodev "$0""
   `)
+})
+
+test('encodeRuntimeSpec() writes limits as whole numbers, and is misled by no text', () => {
+  const args = ['echo', '"rlimits":[]', "$'"]
+  const limits = [
+    { name: 'nofile', soft: 5, hard: -1 },
+    { name: 'core', soft: 0, hard: 0 },
+  ]
+  const text = encodeRuntimeSpec(runtimeSpec({ ...options, process: { ...options.process, args, limits } }))
+  expect(/"rlimits":\[\{.*?\]/.exec(text)?.[0]).toBe(
+    '"rlimits":[{"type":"RLIMIT_NOFILE","soft":5,"hard":18446744073709551615},{"type":"RLIMIT_CORE","soft":0,"hard":0}]',
+  )
+  expect(JSON.parse(text)).toMatchObject({ process: { args } })
 })

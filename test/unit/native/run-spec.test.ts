@@ -14,6 +14,7 @@ const SPEC: RunSpec = {
   network: 'none',
   security: 'insecure',
   shmSize: 64,
+  limits: [{ resource: 7, soft: 1, hard: 2 }, { resource: 4 }],
   mounts: [
     { type: 'bind', source: '/s', target: '/t', readonly: true },
     { type: 'bind', source: '/s', target: '/u', readonly: false },
@@ -24,7 +25,7 @@ const SPEC: RunSpec = {
 
 test('encodeRunSpec() writes keys and values with a NUL after each', () => {
   expect(encodeRunSpec(SPEC).toString().split('\0').join(' | ')).toMatchInlineSnapshot(
-    `"root | /r | cwd | /w | hostname | h | shm | 64 | uid | 1000 | gid | 1001 | group | 5 | group | 6 | no-network | insecure | ro-bind | /s | /t | bind | /s | /u | tmpfs | /m | 10 | tmpfs | /n |  | env | A=b c | env | E= | arg | sh | arg | -c | arg |  | end | "`,
+    `"root | /r | cwd | /w | hostname | h | shm | 64 | uid | 1000 | gid | 1001 | group | 5 | group | 6 | no-network | insecure | limit | 7 | 1 | 2 | limit | 4 |  |  | ro-bind | /s | /t | bind | /s | /u | tmpfs | /m | 10 | tmpfs | /n |  | env | A=b c | env | E= | arg | sh | arg | -c | arg |  | end | "`,
   )
 })
 
