@@ -211,6 +211,7 @@ function fileOp(actions: readonly FileAction[], time: number | undefined): FileO
 function finish(plan: Plan): void {
   const { state, instruction } = plan
   for (const heredoc of instruction.heredocs) addHeredoc(plan, heredoc)
+  if (state.scope.isInspection) return
   state.vertex = createVertex(fileOp(plan.actions, state.scope.time), plan.inputs, {
     name: nextStepName(state, stepText(instruction)),
     source: instruction.range,

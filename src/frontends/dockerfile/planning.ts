@@ -17,8 +17,10 @@ export interface Planning {
   stage(stage: Stage): Promise<StageState>
 }
 
+const SCRATCH = createVertex({ kind: 'scratch' }, [], { name: 'scratch' })
+
 export function scratchVertex(): Vertex {
-  return createVertex({ kind: 'scratch' }, [], { name: 'scratch' })
+  return SCRATCH
 }
 
 /** The result of `work`; an error that names no place gets `range`. */
