@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Writable } from 'node:stream'
+import { createSources, namedContexts, openersOf } from './build-sources.ts'
 import { createStepCache } from './cache/index.ts'
 import { type Codec, createCodec } from './codec/index.ts'
 import {
@@ -15,6 +16,7 @@ import {
   type Platform,
   parsePlatform,
   parseReference,
+  withSourceText,
 } from './core/index.ts'
 import {
   createNamespaceExecutor,
@@ -40,7 +42,12 @@ import type { DockerfileInput, Frontend, Plan } from './graph/index.ts'
 import { type FileSession, loadHelper, type NativeHelper, openFileSession, walkTree } from './native/index.ts'
 import type { ContentStore, Image } from './oci/index.ts'
 import type { BuildOptions, BuildResult, OutputSpec } from './options.ts'
-import { createRegistryClient, type RegistryClient } from './registry/index.ts'
+import {
+  createRegistryClient,
+  createTransport,
+  type RegistryClient,
+  type Transport,
+} from './registry/index.ts'
 import {
   createCopySnapshotter,
   createOverlaySnapshotter,
@@ -54,13 +61,17 @@ import {
   createSolver,
   finishImage,
   type ImageProvider,
+  type SolverOptions,
 } from './solver/index.ts'
-import { openDirectory, readDockerfile } from './sources/index.ts'
+import { openInput, parseContext } from './sources/index.ts'
 import { createOciLayout, openWorkspace, type StorePaths, storePaths, type Workspace } from './store/index.ts'
 
 const FRONTENDS: Readonly<Record<string, () => Frontend<DockerfileInput>>> = {
   dockerfile: createDockerfileFrontend,
 }
+
+/** Milliseconds without progress after which a download counts as dead. */
+const STALL_MS = 60_000
 
 /** Everything that a build works with, wired together; released at its end. */
 interface Engine {
@@ -71,6 +82,8 @@ interface Engine {
   readonly codec: Codec
   readonly workspace: Workspace
   readonly registry: RegistryClient
+  /** For what is downloaded from anywhere else. */
+  readonly http: Transport
   readonly images: ImageProvider
   readonly snapshotter: Snapshotter
   readonly executor: Executor
@@ -84,10 +97,20 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
   const frontend = frontendOf(options)
   const platform = platformOf(options)
   const names = options.tags.map((tag) => nameInRegistry(tag, options.registry))
-  const dockerfile = readDockerfile(options.context, options.dockerfile)
-  const context = openDirectory(options.context, dockerfile.path)
+  const context = parseContext(options.context)
+  const named = namedContexts(options)
   await using engine = await openEngine(options, job)
   await checkPushes(options.outputs, names, engine, job)
+  const sources = createSources(options, engine)
+  const { dockerfile, tree } = await openInput(
+    {
+      context,
+      ...(options.dockerfile === undefined ? {} : { dockerfile: options.dockerfile }),
+      keepGitDir: /^(?:1|t|true)$/i.test(options.buildArgs['BUILDKIT_CONTEXT_KEEP_GIT_DIR'] ?? ''),
+    },
+    sources,
+    job,
+  )
   const input: DockerfileInput = {
     file: { name: dockerfile.name, text: dockerfile.text },
     platforms: [platform],
@@ -95,17 +118,26 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
     buildArgs: { ...epochArgument(options), ...options.buildArgs },
     labels: options.labels,
     ...(options.target === undefined ? {} : { target: options.target }),
-    namedContexts: [],
+    namedContexts: [...named].map(([name, spec]) => ({
+      name,
+      ...(spec.type === 'image' ? { image: spec.reference } : {}),
+    })),
   }
-  const [plan] = await frontend.plan(input, engine.images.resolve, job)
-  if (plan === undefined)
-    throw new OssbError('ERR_OSSB_INTERNAL', `Cannot build "${dockerfile.name}": the frontend made no plan`)
-  const image = await solvePlan(plan, new Map([['context', context]]), options, engine, job)
-  const exported = await many(exportersOf(options, names, engine)).export([image], job)
-  return {
-    ...exported,
-    names: names.map((name) => formatReference(parseReference(name))),
-    platform: formatPlatform(platform),
+  try {
+    const [plan] = await frontend.plan(input, engine.images.resolve, job)
+    if (plan === undefined)
+      throw new OssbError('ERR_OSSB_INTERNAL', `Cannot build "${dockerfile.name}": the frontend made no plan`)
+    const contexts = openersOf(tree, named, sources)
+    const image = await solvePlan(plan, { contexts, sources }, options, engine, job)
+    const exported = await many(exportersOf(options, names, engine)).export([image], job)
+    return {
+      ...exported,
+      names: names.map((name) => formatReference(parseReference(name))),
+      platform: formatPlatform(platform),
+    }
+  } catch (error) {
+    // The Dockerfile may be in no file that the caller could show lines of, or in one that has changed.
+    throw withSourceText(error, { file: dockerfile.name, text: dockerfile.text })
   }
 }
 
@@ -145,6 +177,9 @@ async function openEngine(options: BuildOptions, job: Job): Promise<Engine & Asy
     const workspace = hold(await openWorkspace(paths, session, job))
     const codec = hold(createCodec())
     const registry = hold(createRegistryClient(options))
+    const http = hold(
+      createTransport({ insecureRegistries: [], environment: options.environment, stallMs: STALL_MS }),
+    )
     const store = createOciLayout(paths.root)
     const images = createImageProvider({ store, repository: (reference) => registry.repository(reference) })
     const snapshotter = await chooseSnapshotter({ paths, workspace, helper, session, codec }, job)
@@ -157,6 +192,7 @@ async function openEngine(options: BuildOptions, job: Job): Promise<Engine & Asy
       codec,
       workspace,
       registry,
+      http,
       images,
       snapshotter,
       executor,
@@ -234,7 +270,7 @@ async function executorOf(
 
 async function solvePlan(
   plan: Plan,
-  contexts: ReadonlyMap<string, ReturnType<typeof openDirectory>>,
+  { contexts, sources }: Pick<SolverOptions, 'contexts' | 'sources'>,
   options: BuildOptions,
   engine: Engine,
   job: Job,
@@ -250,7 +286,7 @@ async function solvePlan(
     images,
     snapshotter,
     cache: createStepCache({ paths, store, fetchRemote: images.fetchRemote }),
-    workspace,
+    sources,
     layers: {
       store,
       codec,

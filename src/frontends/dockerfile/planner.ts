@@ -1,10 +1,11 @@
+import { findNamedContext } from './contexts.ts'
 import { convertInstruction, isStep } from './convert.ts'
 import { dockerfileError, locate } from './dockerfile-error.ts'
 import { resolveSources } from './file-sources.ts'
 import type { Instruction } from './instructions.ts'
 import { parseTrigger } from './parser.ts'
 import type { Planning } from './planning.ts'
-import { type Base, resolveBase } from './stage-base.ts'
+import { type Base, contextBase, resolveBase } from './stage-base.ts'
 import { linkStages } from './stage-links.ts'
 import type { StageState } from './stage-state.ts'
 import { parseTriggered, type Stage } from './stages.ts'
@@ -30,13 +31,21 @@ async function buildStage(stage: Stage, planning: Planning): Promise<StageState>
   // A long chain of stages must not become a deep stack of calls.
   await Promise.resolve()
   planning.job.signal.throwIfAborted()
+  const { input, platform } = planning.scope
+  const replacement = stage.name === undefined ? undefined : findNamedContext(input, stage.name, platform)
+  const { name = '', range } = stage
+  const own = replacement === undefined ? stage.instructions : []
   const [base, sources] = await Promise.all([
-    resolveBase(stage, planning),
-    resolveSources(stage, stage.instructions, planning),
+    replacement === undefined
+      ? resolveBase(stage, planning)
+      : contextBase(replacement, { name, platform, range }, planning),
+    resolveSources(stage, own, planning),
   ])
-  const triggers = base.image.onBuild.splice(0).flatMap((text) => triggered(stage, text))
+  // What stands in for a whole stage fires no triggers: its instructions are not carried out either.
+  const onBuild = replacement === undefined ? base.image.onBuild.splice(0) : []
+  const triggers = onBuild.flatMap((text) => triggered(stage, text))
   const triggerSources = await resolveSources(stage, triggers, planning)
-  const instructions = [...triggers, ...stage.instructions]
+  const instructions = [...triggers, ...own]
   const state = startStage(stage, base, {
     scope: planning.scope,
     sources: new Map([...sources, ...triggerSources]),
