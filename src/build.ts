@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Writable } from 'node:stream'
+import { createSources, namedContexts, openersOf } from './build-sources.ts'
 import { createStepCache } from './cache/index.ts'
 import { type Codec, createCodec } from './codec/index.ts'
 import {
@@ -13,8 +14,9 @@ import {
   nameInRegistry,
   OssbError,
   parseReference,
+  withSourceText,
 } from './core/index.ts'
-import { planDefinition, readDefinition } from './definition.ts'
+import { createDefinition, planDefinition } from './definition.ts'
 import {
   createNamespaceExecutor,
   createOciRuntimeExecutor,
@@ -38,7 +40,12 @@ import type { Plan } from './graph/index.ts'
 import { type FileSession, loadHelper, type NativeHelper, openFileSession, walkTree } from './native/index.ts'
 import type { ContentStore, Image } from './oci/index.ts'
 import type { BuildOptions, BuildResult, OutputSpec } from './options.ts'
-import { createRegistryClient, type RegistryClient } from './registry/index.ts'
+import {
+  createRegistryClient,
+  createTransport,
+  type RegistryClient,
+  type Transport,
+} from './registry/index.ts'
 import {
   createCopySnapshotter,
   createOverlaySnapshotter,
@@ -53,9 +60,20 @@ import {
   createSolver,
   finishImage,
   type ImageProvider,
+  type SolverOptions,
 } from './solver/index.ts'
-import { openDirectory, openSecrets, openSshAgents, type Secrets, type SshAgents } from './sources/index.ts'
+import {
+  openInput,
+  openSecrets,
+  openSshAgents,
+  parseContext,
+  type Secrets,
+  type SshAgents,
+} from './sources/index.ts'
 import { createOciLayout, openWorkspace, type StorePaths, storePaths, type Workspace } from './store/index.ts'
+
+/** Milliseconds without progress after which a download counts as dead. */
+const STALL_MS = 60_000
 
 /** Everything that a build works with, wired together; released at its end. */
 interface Engine {
@@ -66,6 +84,8 @@ interface Engine {
   readonly codec: Codec
   readonly workspace: Workspace
   readonly registry: RegistryClient
+  /** For what is downloaded from anywhere else. */
+  readonly http: Transport
   readonly images: ImageProvider
   readonly snapshotter: Snapshotter
   readonly executor: Executor
@@ -78,20 +98,45 @@ interface Engine {
  * @throws OssbError; StepFailedError with the status of a RUN that failed. Outputs and cache are as they were before.
  */
 export async function build(options: BuildOptions, job: Job): Promise<BuildResult> {
-  const definition = readDefinition(options)
   const names = options.tags.map((tag) => nameInRegistry(tag, options.registry))
-  const context = openDirectory(options.context, definition.dockerfile.path)
+  const context = parseContext(options.context)
+  const named = namedContexts(options)
   await using engine = await openEngine(options, job)
   await checkPushes(options.outputs, names, engine, job)
-  const [plan] = await planDefinition(definition, engine.images.resolve, job)
-  if (plan === undefined) throw new OssbError('ERR_OSSB_INTERNAL', 'Cannot build: the frontend made no plan')
-  checkEntitlements(plan.root, options.allow ?? [])
-  const image = await solvePlan(plan, new Map([['context', context]]), options, engine, job)
-  const exported = await many(exportersOf(options, names, engine)).export([image], job)
-  return {
-    ...exported,
-    names: names.map((name) => formatReference(parseReference(name))),
-    platform: formatPlatform(definition.input.platforms[0] ?? hostPlatform()),
+  const sources = createSources(options, engine)
+  const { dockerfile, tree } = await openInput(
+    {
+      context,
+      ...(options.dockerfile === undefined ? {} : { dockerfile: options.dockerfile }),
+      keepGitDir: /^(?:1|t|true)$/i.test(options.buildArgs['BUILDKIT_CONTEXT_KEEP_GIT_DIR'] ?? ''),
+    },
+    sources,
+    job,
+  )
+  const definition = createDefinition(options, {
+    dockerfile,
+    namedContexts: [...named].map(([name, spec]) => ({
+      name,
+      ...(spec.type === 'image' ? { image: spec.reference } : {}),
+    })),
+    ...(context.type === 'directory' ? { directory: context.path } : {}),
+  })
+  try {
+    const [plan] = await planDefinition(definition, engine.images.resolve, job)
+    if (plan === undefined)
+      throw new OssbError('ERR_OSSB_INTERNAL', 'Cannot build: the frontend made no plan')
+    checkEntitlements(plan.root, options.allow ?? [])
+    const contexts = openersOf(tree, named, sources)
+    const image = await solvePlan(plan, { contexts, sources }, options, engine, job)
+    const exported = await many(exportersOf(options, names, engine)).export([image], job)
+    return {
+      ...exported,
+      names: names.map((name) => formatReference(parseReference(name))),
+      platform: formatPlatform(definition.input.platforms[0] ?? hostPlatform()),
+    }
+  } catch (error) {
+    // The Dockerfile may be in no file that the caller could show lines of, or in one that has changed.
+    throw withSourceText(error, { file: dockerfile.name, text: dockerfile.text })
   }
 }
 
@@ -119,6 +164,9 @@ async function openEngine(options: BuildOptions, job: Job): Promise<Engine & Asy
     )
     const codec = hold(createCodec())
     const registry = hold(createRegistryClient(options))
+    const http = hold(
+      createTransport({ insecureRegistries: [], environment: options.environment, stallMs: STALL_MS }),
+    )
     const store = createOciLayout(paths.root)
     const images = createImageProvider({ store, repository: (reference) => registry.repository(reference) })
     const snapshotter = await chooseSnapshotter({ paths, workspace, helper, session, codec }, job)
@@ -131,6 +179,7 @@ async function openEngine(options: BuildOptions, job: Job): Promise<Engine & Asy
       codec,
       workspace,
       registry,
+      http,
       images,
       snapshotter,
       executor,
@@ -210,14 +259,14 @@ async function executorOf(
 
 async function solvePlan(
   plan: Plan,
-  contexts: ReadonlyMap<string, ReturnType<typeof openDirectory>>,
+  { contexts, sources }: Pick<SolverOptions, 'contexts' | 'sources'>,
   options: BuildOptions,
   engine: Engine,
   job: Job,
 ): Promise<Image> {
   const epoch = plan.sourceDateEpoch
   const clampTo = options.rewriteTimestamp ? requiredEpoch(epoch) : undefined
-  const { session, workspace, paths, codec, store, images, snapshotter } = engine
+  const { session, paths, codec, store, images, snapshotter } = engine
   const solver = createSolver({
     runners: {
       exec: createExecRunner(engine),
@@ -226,7 +275,7 @@ async function solvePlan(
     images,
     snapshotter,
     cache: createStepCache({ paths, store, fetchRemote: images.fetchRemote }),
-    workspace,
+    sources,
     layers: {
       store,
       codec,

@@ -7,7 +7,8 @@ import { storePaths } from './store/index.ts'
 /** What a cache directory holds. */
 export async function cacheInfo(cacheDir: string, job: Job): Promise<CacheInfo> {
   const contents = await cacheContents(storePaths(cacheDir), loadHelper(), job)
-  return { directory: cacheDir, totalBytes: contents.blobs.bytes + contents.snapshots.bytes, ...contents }
+  const { blobs, snapshots, downloads } = contents
+  return { directory: cacheDir, totalBytes: blobs.bytes + snapshots.bytes + downloads.bytes, ...contents }
 }
 
 /**

@@ -1,7 +1,15 @@
+import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { digestOf, hostPlatform, type Job, OssbError, type Platform, parsePlatform } from './core/index.ts'
 import { createDockerfileFrontend } from './frontends/index.ts'
-import type { ConfigResolver, DockerfileInput, Frontend, Plan, RunSettings } from './graph/index.ts'
+import type {
+  ConfigResolver,
+  DockerfileInput,
+  Frontend,
+  NamedContext,
+  Plan,
+  RunSettings,
+} from './graph/index.ts'
 import type { DefinitionOptions } from './options.ts'
 import { type FoundDockerfile, readDockerfile, readIgnoreFile } from './sources/index.ts'
 
@@ -16,24 +24,42 @@ export interface Definition {
   readonly dockerfile: FoundDockerfile
 }
 
-/** @throws OssbError for a build file that is not there, and for options that contradict each other */
+/**
+ * Reads what is to be built from a local directory, without building.
+ * @throws OssbError for a build file that is not there, and for options that contradict each other
+ */
 export function readDefinition(options: DefinitionOptions): Definition {
-  const frontend = frontendOf(options)
-  const platform = platformOf(options)
-  const dockerfile = readDockerfile(options.context, options.dockerfile)
-  const ignore = readIgnoreFile(options.context, dockerfile.path)
+  const dockerfile =
+    options.dockerfile === '-'
+      ? { name: 'Dockerfile', text: readFileSync(0, 'utf8') }
+      : readDockerfile(options.context, options.dockerfile)
+  return createDefinition(options, { dockerfile, namedContexts: [], directory: options.context })
+}
+
+export interface DefinitionParts {
+  readonly dockerfile: FoundDockerfile
+  readonly namedContexts: readonly NamedContext[]
+  /** The main context, where it is a directory, whose ignore file the checks need. */
+  readonly directory?: string
+}
+
+export function createDefinition(
+  options: DefinitionOptions,
+  { dockerfile, namedContexts, directory }: DefinitionParts,
+): Definition {
+  const ignore = directory === undefined ? undefined : readIgnoreFile(directory, dockerfile.path)
   const input: DockerfileInput = {
     file: { name: dockerfile.name, text: dockerfile.text },
-    platforms: [platform],
+    platforms: [platformOf(options)],
     buildPlatform: hostPlatform(),
     buildArgs: { ...epochArgument(options), ...options.buildArgs },
     labels: options.labels,
     ...(options.target === undefined ? {} : { target: options.target }),
-    namedContexts: [],
+    namedContexts,
     ...(ignore === undefined ? {} : { ignorePatterns: ignore.patterns }),
     run: runSettings(options),
   }
-  return { frontend, input, dockerfile }
+  return { frontend: frontendOf(options), input, dockerfile }
 }
 
 function runSettings({ network, extraHosts, shmSize, ulimits }: DefinitionOptions): RunSettings {

@@ -77,9 +77,14 @@ export interface Ulimit {
 
 /** One build. Both command lines translate into this; nothing below them knows which was used. */
 export interface BuildOptions {
-  /** The build context: a directory. */
+  /** The build context: a directory, a tar archive, "-" (either a tar archive or a Dockerfile on standard input), a git or an HTTP URL. */
   readonly context: string
-  /** Path of the Dockerfile, relative to the working directory; "-" reads standard input; absent is `Dockerfile` in the context. */
+  /** Contexts by name (`name` or `name::platform`): a path, a URL, `docker-image://` or `oci-layout://`. */
+  readonly buildContexts?: Readonly<Record<string, string>>
+  /**
+   * The Dockerfile: "-" for standard input, a URL, or a path, relative to the working directory where the context is a
+   * directory, else to the context; absent is `Dockerfile` in the context.
+   */
   readonly dockerfile?: string
   /** Names of the image: `-t`. A name without registry gets `registry` in front, where that is given. */
   readonly tags: readonly string[]
@@ -116,6 +121,8 @@ export interface BuildOptions {
   readonly cacheDir: string
   /** Registries (`host[:port]`) to be spoken to over plain HTTP, or over TLS without verification. */
   readonly insecureRegistries: readonly string[]
+  /** What a context or a Dockerfile called "-" is read from. */
+  readonly standardInput?: AsyncIterable<Uint8Array>
   /** Where an output whose `dest` is "-" goes. */
   readonly standardOutput?: Writable
   /** The caller's environment: credentials files, proxies and `SOURCE_DATE_EPOCH` are found through it. Never given to a RUN. */
@@ -171,6 +178,8 @@ export interface CacheInfo {
   readonly snapshots: { readonly count: number; readonly bytes: number }
   /** Cached results of steps. */
   readonly steps: { readonly count: number }
+  /** Files that ADD downloaded. */
+  readonly downloads: { readonly count: number; readonly bytes: number }
   /** Names of images kept in the store. */
   readonly images: readonly { readonly name: string; readonly digest: Digest; readonly bytes: number }[]
 }

@@ -19,6 +19,8 @@ export interface CacheContents {
   readonly blobs: { readonly count: number; readonly bytes: number }
   readonly snapshots: { readonly count: number; readonly bytes: number }
   readonly steps: { readonly count: number }
+  /** Files of ADD from URLs. */
+  readonly downloads: { readonly count: number; readonly bytes: number }
   readonly images: readonly { readonly name: string; readonly digest: Digest; readonly bytes: number }[]
 }
 
@@ -35,6 +37,7 @@ export async function cacheContents(
       bytes: await treeBytes(paths.snapshots, helper, job),
     },
     steps: { count: namesIn(paths.steps).length },
+    downloads: downloadsIn(paths),
     images: readLayoutIndex(paths.index).manifests.map((image) => ({
       name: image.annotations?.['org.opencontainers.image.ref.name'] ?? '',
       digest: image.digest,
@@ -51,7 +54,7 @@ export interface PruneOutcome {
 }
 
 /**
- * Removes step results, unpacked root file systems, cache mounts, and the content that no named image needs; with
+ * Removes step results, unpacked root file systems, cache mounts, downloads, and the content that no named image needs; with
  * `all` the images too.
  * @throws OssbError ERR_OSSB_CACHE while a build uses the directory
  */
@@ -71,7 +74,8 @@ export async function pruneCache(
   }
   const before = await cacheContents(paths, helper, job)
   // What could be found again goes first, so that a prune that is interrupted leaves no result without its content.
-  for (const directory of [paths.steps, paths.snapshots, paths.mounts, paths.work]) removeTree(directory)
+  for (const directory of [paths.steps, paths.snapshots, paths.mounts, paths.downloads, paths.work])
+    removeTree(directory)
   if (options.all) for (const path of [paths.index, paths.layoutMark]) removeTree(path)
   const kept = new Set(
     readLayoutIndex(paths.index).manifests.flatMap((image) => [...reachable(paths, image).keys()]),
@@ -80,7 +84,7 @@ export async function pruneCache(
   const orphanBytes = sum(orphans.map((name) => sizeOf(join(paths.blobs, name))))
   for (const name of orphans) removeTree(join(paths.blobs, name))
   return {
-    bytes: before.snapshots.bytes + orphanBytes,
+    bytes: before.snapshots.bytes + before.downloads.bytes + orphanBytes,
     blobs: orphans.length,
     snapshots: before.snapshots.count,
     steps: before.steps.count,
@@ -118,6 +122,11 @@ async function treeBytes(directory: string, helper: NativeHelper, job: Job): Pro
     }
   }
   return bytes
+}
+
+function downloadsIn({ downloads }: StorePaths): CacheContents['downloads'] {
+  const files = namesIn(downloads).filter((name) => !name.endsWith('.json'))
+  return { count: files.length, bytes: sum(files.map((name) => sizeOf(join(downloads, name)))) }
 }
 
 function namesIn(directory: string): readonly string[] {

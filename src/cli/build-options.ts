@@ -1,7 +1,7 @@
 import type { BuildOptions, ExecutorChoice, LayerCompression } from '../index.ts'
 import { cacheDirectory, type Environment } from './cache-directory.ts'
 import { type CallRequest, parseCall } from './call-spec.ts'
-import { parseBuildArgs, parseLabels } from './key-values.ts'
+import { parseBuildArgs, parseBuildContexts, parseLabels } from './key-values.ts'
 import type { BuildFlags } from './option-table.ts'
 import { type OutputSettings, parseOutputs, writesToStandardOutput } from './output-spec.ts'
 import type { ProgressMode } from './progress/progress.ts'
@@ -35,7 +35,8 @@ export function toBuildRequest(line: BuildCommandLine): BuildRequest {
     stdoutIsTerminal: line.stdoutIsTerminal,
   })
   const options: BuildOptions = {
-    context: contextOf(line.context),
+    context: line.context,
+    buildContexts: parseBuildContexts(flags['build-context']),
     ...(flags.file === undefined ? {} : { dockerfile: flags.file }),
     tags: flags.tag,
     ...(registry === undefined ? {} : { registry }),
@@ -64,20 +65,6 @@ export function toBuildRequest(line: BuildCommandLine): BuildRequest {
     ...(flags.iidfile === undefined ? {} : { imageIdFile: flags.iidfile }),
     ...(flags['metadata-file'] === undefined ? {} : { metadataFile: flags['metadata-file'] }),
   }
-}
-
-function contextOf(text: string): string {
-  if (text === '-')
-    throw usageError(
-      'Cannot use "-" as the context: a context on standard input is not supported',
-      'Give a directory; the Dockerfile alone can come from standard input with "-f -".',
-    )
-  if (/^(https?|git|ssh):\/\/|^git@/.test(text))
-    throw usageError(
-      `Cannot use "${text}" as the context: remote contexts are not supported`,
-      'Fetch it first, and give the directory.',
-    )
-  return text
 }
 
 function platformsOf(texts: readonly string[]): readonly string[] {

@@ -22,7 +22,8 @@ export const COMMANDS: readonly CliCommand[] = [
     name: 'build',
     positional: {
       name: 'CONTEXT',
-      description: 'Directory that COPY and ADD take files from.',
+      description:
+        'What COPY and ADD take files from: a directory, a tar archive, "-" (a tar archive or a Dockerfile on standard input), a git URL (URL#REF:DIRECTORY), or an http(s) URL of an archive or a Dockerfile.',
       default: '.',
     },
     summary: 'Build an image from a Dockerfile.',

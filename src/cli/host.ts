@@ -15,7 +15,7 @@ export interface Host {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** The command that starts this program again; `args` follow. */
   readonly self: readonly string[]
-  readonly stdin: { readonly isTTY?: boolean }
+  readonly stdin: AsyncIterable<Uint8Array> & { readonly isTTY?: boolean }
   readonly stdout: TextStream
   readonly stderr: TextStream
   /** Milliseconds since the epoch. */

@@ -22,6 +22,20 @@ export function parseLabels(texts: readonly string[]): Record<string, string> {
   )
 }
 
+/** `--build-context NAME=CONTEXT`. */
+export function parseBuildContexts(texts: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const { key, value = '' } = splitPair(text, 'build-context')
+      if (value !== '') return [key, value]
+      throw usageError(
+        `Cannot use --build-context "${text}": it gives no context`,
+        'Write --build-context NAME=CONTEXT.',
+      )
+    }),
+  )
+}
+
 function splitPair(text: string, flag: string): { readonly key: string; readonly value?: string } {
   const equals = text.indexOf('=')
   const key = equals === -1 ? text : text.slice(0, equals)

@@ -59,6 +59,7 @@ interface ExecutorFlags {
 export interface BuildFlags extends HelpFlags, CacheFlags, ExecutorFlags {
   readonly file: string | undefined
   readonly 'build-arg': readonly string[]
+  readonly 'build-context': readonly string[]
   readonly target: string | undefined
   readonly platform: readonly string[]
   readonly frontend: string | undefined
@@ -148,7 +149,8 @@ export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
     type: 'text',
     value: 'FILE',
     group: 'Input',
-    description: 'The Dockerfile, relative to the working directory; "-" reads it from standard input.',
+    description:
+      'The Dockerfile, relative to the working directory, or to the context where that is no directory; "-" reads it from standard input; an http(s) URL downloads it.',
     default: 'CONTEXT/Dockerfile',
   },
   'build-arg': {
@@ -157,6 +159,13 @@ export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
     group: 'Input',
     description:
       'Value for an ARG. Without =VALUE it comes from the environment, or is left out when not set there. Repeatable.',
+  },
+  'build-context': {
+    type: 'list',
+    value: 'NAME=CONTEXT',
+    group: 'Input',
+    description:
+      'A further context, for FROM NAME, COPY --from=NAME and RUN --mount=from=NAME: a directory, a tar archive, a git or http(s) URL, docker-image://REFERENCE or oci-layout://DIRECTORY[:TAG]. It comes before a stage or image called NAME; NAME::PLATFORM is for one platform. Repeatable.',
   },
   target: {
     type: 'text',

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { type BlockCompressor, createBlockCompressor } from './block.ts'
+import { bunzip2 } from './bunzip2.ts'
 import { ByteReader } from './byte-reader.ts'
 import { canStartWorkers } from './codec-worker.ts'
 import type { RunTask } from './compress-blocks.ts'
@@ -7,6 +8,7 @@ import { encoderLevel, zstdLevel } from './compression-level.ts'
 import { gunzip } from './gunzip.ts'
 import { gzip } from './gzip-compress.ts'
 import { findNativeZstd, nativeZstdName } from './native-zstd.ts'
+import { unxz } from './unxz.ts'
 import { compileModule } from './wasm-module.ts'
 import { openWorkerDecoder } from './worker-decoder.ts'
 import { WorkerPool } from './worker-pool.ts'
@@ -31,7 +33,7 @@ export interface Codec extends AsyncDisposable {
   /** The bytes depend on the input's bytes and the compression alone. @throws OssbError ERR_OSSB_USAGE for a level out of range */
   compress(chunks: AsyncIterable<Uint8Array>, compression: Compression): AsyncIterable<Uint8Array>
   /**
-   * Decides by the first bytes: gzip, zstd, or as it is. Truncated, corrupt and trailing data is an OssbError
+   * Decides by the first bytes: gzip, bzip2, xz, zstd, or as it is. Truncated, corrupt and trailing data is an OssbError
    * ERR_OSSB_CODEC; the source's own errors come through as they are.
    */
   decompress(chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>
@@ -46,6 +48,8 @@ export interface CodecOptions {
 const DEFLATE_VERSION = 1
 const ZSTD_CODEC_VERSION = '0.1.5'
 const WORKERS_MAX = 8
+/** How much of a file tells what it is. */
+const MAGIC_BYTES = 10
 
 /** Below this, a layer is done before a worker thread has started. */
 const SMALL_LAYER = 512 * 1024
@@ -112,15 +116,26 @@ async function* decompress(
   openDecoder: () => Promise<ZstdDecoder>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   await using reader = new ByteReader(chunks)
-  const head = await reader.read(4)
+  const head = await reader.read(MAGIC_BYTES)
   const whole = reader.rest(head)
   if (isGzip(head)) yield* gunzip(whole)
   else if (isZstd(head)) yield* unzstd(whole, openDecoder)
+  else if (isBzip2(head)) yield* bunzip2(whole)
+  else if (isXz(head)) yield* unxz(whole)
   else yield* whole
 }
 
 function isGzip(head: Uint8Array): boolean {
   return head[0] === 0x1f && head[1] === 0x8b
+}
+
+/** A header that says "BZh" and a digit may be the start of a text as well: a block or the end follows in a real one. */
+function isBzip2(head: Uint8Array): boolean {
+  return /^BZh[1-9](?:1AY&SY|\x17rE8P\x90)$/.test(Buffer.from(head).toString('latin1'))
+}
+
+function isXz(head: Uint8Array): boolean {
+  return Buffer.from(head).toString('latin1', 0, 6) === '\xfd7zXZ\0'
 }
 
 function isZstd(head: Uint8Array): boolean {

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { ByteReader } from './byte-reader.ts'
 import { findNativeZstd, type NativeZstd } from './native-zstd.ts'
+import { UnsupportedDataError } from './unsupported-data.ts'
 import { LIBRARY_WINDOW_MAX, type ZstdDecoder } from './zstd-codec-library.ts'
 import { type ZstdPiece, zstdError, zstdPieces } from './zstd-frames.ts'
 
@@ -37,8 +38,9 @@ async function* decodeWith(
 
 function checkWindow({ windowSize }: ZstdPiece, limit: number): void {
   if (windowSize <= limit) return
-  throw zstdError(
-    `it refers back ${windowSize} bytes, and no more than ${limit} can be kept (Node 22.15 or later can keep ${2 ** NATIVE_WINDOW_LOG})`,
+  throw new UnsupportedDataError(
+    `Cannot decompress the zstd data: it refers back ${windowSize} bytes, and no more than ${limit} can be kept`,
+    { hint: `Node 22.15 or later can keep ${2 ** NATIVE_WINDOW_LOG} bytes.` },
   )
 }
 

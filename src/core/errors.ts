@@ -64,6 +64,19 @@ export class StepFailedError extends OssbError {
 /** The same error with the Dockerfile lines it is about, unless it names some already. */
 export function withSource(error: unknown, source: SourceRange | undefined): unknown {
   if (!(error instanceof OssbError) || error.source !== undefined || source === undefined) return error
+  return located(error, source)
+}
+
+/** The same error with the text of the file that it is about, when that is `file`. */
+export function withSourceText(
+  error: unknown,
+  { file, text }: Required<Pick<SourceRange, 'file' | 'text'>>,
+): unknown {
+  if (!(error instanceof OssbError) || error.source?.file !== file) return error
+  return located(error, { ...error.source, text })
+}
+
+function located(error: OssbError, source: SourceRange): OssbError {
   const options = { source, cause: error.cause, ...(error.hint === undefined ? {} : { hint: error.hint }) }
   return error instanceof StepFailedError
     ? new StepFailedError(error.message, error.exitCode, options)

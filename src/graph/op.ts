@@ -1,7 +1,7 @@
 import type { Descriptor, Digest, Platform } from '../core/index.ts'
 
 /** What a vertex does, as frozen plain data that can be written as JSON; runners are behaviour (solver/ops). */
-export type Op = ScratchOp | ImageOp | ContextOp | HttpOp | ExecOp | FileOp
+export type Op = ScratchOp | ImageOp | ContextOp | HttpOp | GitOp | ExecOp | FileOp
 
 /** An empty root file system. No inputs. */
 export interface ScratchOp {
@@ -30,6 +30,19 @@ export interface HttpOp {
   readonly url: string
   readonly fileName: string
   readonly checksum?: Digest
+}
+
+/** The files of a commit, or of a directory in it, owner 0:0. No inputs. Absent members: those of sources/git-url.ts. */
+export interface GitOp {
+  readonly kind: 'git'
+  readonly remote: string
+  readonly ref?: string
+  readonly subdir?: string
+  readonly checksum?: string
+  readonly keepGitDir?: boolean
+  readonly submodules?: boolean
+  readonly mtime?: 'commit'
+  readonly fetchByCommit?: boolean
 }
 
 /** A process in the root file system of input 0; other inputs are what its mounts name. */

@@ -67,11 +67,18 @@ export interface DockerfileInput {
   readonly labels: Readonly<Record<string, string>>
   /** A stage name or index; absent is the last stage. */
   readonly target?: string
-  /** Names of contexts beside the main one, in lower case. */
-  readonly namedContexts: readonly string[]
+  readonly namedContexts: readonly NamedContext[]
   /** The patterns of the main context's ignore file, for checks. Absent is no ignore file. */
   readonly ignorePatterns?: readonly string[]
   /** Times of contexts that have one, in seconds, by name; the main one is "context". */
   readonly contextTimes?: Readonly<Record<string, number>>
   readonly run?: RunSettings
+}
+
+/** A context beside the main one: it stands for the stage or image of its name. */
+export interface NamedContext {
+  /** `name` or `name::platform`, in lower case, as familiar names of images are written, without `:latest`. */
+  readonly name: string
+  /** The image that it is, as FROM would name it; absent for files. */
+  readonly image?: string
 }

@@ -3,7 +3,8 @@
  * image-spec layer.md and nothing of where layers come from or go to.
  */
 export * from './apply-layer.ts'
+export * from './archive.ts'
 export * from './create-layer.ts'
-export { BLOCK_BYTES, encodeTarHeader, paddingOf, type TarEntryType, type TarHeader } from './tar-header.ts'
+export { encodeTarHeader, paddingOf, type TarEntryType, type TarHeader } from './tar-header.ts'
 export * from './tar-reader.ts'
 export { layerTar, type TarOptions } from './write-layer.ts'

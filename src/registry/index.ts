@@ -6,3 +6,4 @@
 export { createRegistryClient, type RegistryClient } from './client.ts'
 export { copy, copyBlob } from './copy.ts'
 export { resolveForPlatform } from './resolve-platform.ts'
+export { createTransport, type Transport } from './transport.ts'

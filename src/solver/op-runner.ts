@@ -27,7 +27,7 @@ export interface OpRunner<O extends Op = Op> {
 }
 
 /** An operation that has no root file system to start from. */
-export type SourceOp = Extract<Op, { kind: 'scratch' | 'image' | 'context' | 'http' }>
+export type SourceOp = Extract<Op, { kind: 'scratch' | 'image' | 'context' | 'http' | 'git' }>
 
 /** Whether a kind of operation changes a root file system, and so makes a layer. */
 export function makesLayer(op: Op): op is Exclude<Op, SourceOp> {

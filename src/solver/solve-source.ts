@@ -2,16 +2,15 @@ import { join } from 'node:path'
 import { type Digest, type Job, jobOf, OssbError } from '../core/index.ts'
 import type { SourceTree } from '../fs/index.ts'
 import type { HttpOp, Vertex } from '../graph/index.ts'
-import { download } from '../sources/index.ts'
-import type { Workspace } from '../store/index.ts'
+import { checkOut, download, placeDownload, type SourceServices } from '../sources/index.ts'
 import type { LayerProvider } from './op-runner.ts'
 import type { Result } from './result.ts'
 
 export interface SourceOptions {
   readonly images: LayerProvider
-  readonly workspace: Workspace
-  /** Build contexts by name. */
-  readonly contexts: ReadonlyMap<string, SourceTree>
+  readonly sources: SourceServices
+  /** Build contexts by name, each brought here when a step needs it. */
+  readonly contexts: ReadonlyMap<string, (job: Job) => Promise<SourceTree>>
 }
 
 /** What an operation without inputs gives. */
@@ -26,14 +25,19 @@ export async function solveSource(
     case 'scratch':
       return { type: 'layers', layers: [] }
     case 'context':
-      return { type: 'tree', tree: contextOf(options.contexts, op.name) }
+      return { type: 'tree', tree: await contextOf(options.contexts, op.name)(job) }
     case 'image':
       return await reportedSource(vertex, told, job, async (own) => ({
         type: 'layers',
         layers: await options.images.layers(op, own),
       }))
     case 'http':
-      return await reportedSource(vertex, told, job, (own) => downloadTree(op, options.workspace, own))
+      return await reportedSource(vertex, told, job, (own) => downloadTree(op, options.sources, own))
+    case 'git':
+      return await reportedSource(vertex, told, job, async (own) => ({
+        type: 'tree',
+        tree: await checkOut(op, options.sources, own),
+      }))
     case 'exec':
     case 'file':
       throw new OssbError('ERR_OSSB_INTERNAL', `Cannot take "${vertex.name}" as a source`)
@@ -65,19 +69,20 @@ async function reportedSource(
   }
 }
 
-function contextOf(contexts: ReadonlyMap<string, SourceTree>, name: string): SourceTree {
-  const tree = contexts.get(name)
-  if (tree === undefined)
+function contextOf(contexts: SourceOptions['contexts'], name: string): (job: Job) => Promise<SourceTree> {
+  const open = contexts.get(name)
+  if (open === undefined)
     throw new OssbError(
       'ERR_OSSB_CONTEXT',
       `Cannot use the build context "${name}": there is none of this name`,
     )
-  return tree
+  return open
 }
 
-async function downloadTree(op: HttpOp, workspace: Workspace, job: Job): Promise<Result> {
-  const root = workspace.directory()
+async function downloadTree(op: HttpOp, sources: SourceServices, job: Job): Promise<Result> {
   const { url, fileName, checksum } = op
-  await download({ url, path: join(root, fileName), ...(checksum === undefined ? {} : { checksum }) }, job)
+  const file = await download({ url, ...(checksum === undefined ? {} : { checksum }) }, sources, job)
+  const root = sources.directory()
+  placeDownload(file, join(root, fileName))
   return { type: 'tree', tree: { root } }
 }

@@ -1,9 +1,10 @@
 import type { Cache } from '../cache/index.ts'
 import { canonicalJson, type Digest, digestOf, type Job, withSource } from '../core/index.ts'
-import { type Op, topological, type Vertex } from '../graph/index.ts'
+import { type GitOp, type Op, topological, type Vertex } from '../graph/index.ts'
 import { createSemaphore, type Semaphore } from '../io/index.ts'
 import type { Layer } from '../oci/index.ts'
 import { chainIdOf } from '../snapshot/index.ts'
+import { resolveCommit } from '../sources/index.ts'
 import { makesLayer } from './op-runner.ts'
 import { layersOf, type Result, withTree } from './result.ts'
 import { failureOf, runnerOf, runStep, type StepOptions } from './run-step.ts'
@@ -124,6 +125,7 @@ function createWalk(options: SolverOptions, limit: Semaphore, failure: AbortCont
 
   const computeDefinitionKey = async (vertex: Vertex): Promise<Digest> => {
     const { op } = vertex
+    if (op.kind === 'git') return await gitKey(op, vertex)
     if (!makesLayer(op)) return op.kind === 'image' ? op.manifest.digest : digestOf(canonicalJson(op))
     const inputs = await allOf(
       vertex.inputs.map(async (input, i) =>
@@ -131,6 +133,15 @@ function createWalk(options: SolverOptions, limit: Semaphore, failure: AbortCont
       ),
     )
     return keyOf('definition', op, inputs)
+  }
+
+  /** A ref is looked up anew, and nothing is fetched where the commit that it names was used before. */
+  const gitKey = async (op: GitOp, { source }: Vertex): Promise<Digest> => {
+    const commit = await resolveCommit(op, options.sources, job).catch((error: unknown) => {
+      throw withSource(error, source)
+    })
+    const { ref: _ref, checksum: _checksum, ...rest } = op
+    return digestOf(canonicalJson({ ...rest, commit }))
   }
 
   /** What a step is made from: its operation, and the content of everything that it reads. */

@@ -1,68 +1,244 @@
-import { renameSync, utimesSync } from 'node:fs'
-import { type Digest, type Job, OssbError } from '../core/index.ts'
-import { createDigestTap, writeStreamAtomic } from '../io/index.ts'
+import {
+  chmodSync,
+  constants,
+  copyFileSync,
+  createReadStream,
+  readFileSync,
+  renameSync,
+  utimesSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import {
+  type Digest,
+  digestHex,
+  digestOf,
+  fileSystemError,
+  isDigest,
+  type Job,
+  OssbError,
+  redact,
+} from '../core/index.ts'
+import { createDigestTap, retry, systemClock, writeFileAtomic, writeStreamAtomic } from '../io/index.ts'
+import type { HttpAnswer } from './http.ts'
+import type { SourceServices } from './services.ts'
 
-export interface DownloadOptions {
+export interface Download {
   readonly url: string
-  /** Where the file is written, mode 0600, modification time as the server's `Last-Modified`, else the epoch. */
-  readonly path: string
   readonly checksum?: Digest
 }
 
+/** A file that was downloaded, now or by an earlier build and still what the server has. */
+export interface Downloaded {
+  readonly path: string
+  readonly digest: Digest
+  /** The server's `Last-Modified` in seconds since the epoch, else 0. */
+  readonly modified: number
+}
+
+/** What is known of a URL from the last download: what it was, and how to ask whether it still is. */
+interface DownloadRecord {
+  readonly url: string
+  readonly digest: Digest
+  readonly modified: number
+  readonly etag?: string
+  readonly lastModified?: string
+}
+
 const MAX_REDIRECTS = 10
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
+const ATTEMPTS = 3
+const PROGRESS_MS = 100
 
 /**
- * Downloads one file over HTTP or HTTPS, for ADD.
+ * Downloads a file over HTTP or HTTPS. What was downloaded before is used again when the server says that it has not
+ * changed, and without asking when it is what `checksum` asks for.
  * @throws OssbError ERR_OSSB_NETWORK that names the URL, ERR_OSSB_INTEGRITY when the checksum is another
  */
-export async function download({ url, path, checksum }: DownloadOptions, job: Job): Promise<void> {
-  const { request } = await import('undici')
+export async function download(what: Download, services: SourceServices, job: Job): Promise<Downloaded> {
+  const known = await readRecord(what.url, services)
+  if (known !== undefined && known.digest === what.checksum) return kept(known, services)
+  const fetched = await retry(
+    () => fetchOnce(what, known, services, job),
+    { clock: systemClock, attempts: ATTEMPTS, baseMs: 500, maxMs: 5000, advise: adviceFor },
+    job.signal,
+  )
+  if (what.checksum !== undefined && fetched.digest !== what.checksum)
+    throw new OssbError(
+      'ERR_OSSB_INTEGRITY',
+      `Cannot use "${what.url}": digest mismatch ${fetched.digest}: ${what.checksum}`,
+    )
+  return fetched
+}
+
+/** Puts a downloaded file where ADD wants it: mode 0600, and as old as the server says. */
+export function placeDownload({ path, modified }: Downloaded, to: string): void {
+  try {
+    copyFileSync(path, to, constants.COPYFILE_FICLONE)
+    chmodSync(to, 0o600)
+    utimesSync(to, modified, modified)
+  } catch (error) {
+    throw fileSystemError(`write "${to}"`, error)
+  }
+}
+
+/** A failure that may be gone when the request is made again. */
+class TransientFailure extends OssbError {}
+
+function adviceFor(error: unknown): object | undefined {
+  return error instanceof TransientFailure ? {} : undefined
+}
+
+async function fetchOnce(
+  { url }: Download,
+  known: DownloadRecord | undefined,
+  services: SourceServices,
+  job: Job,
+): Promise<Downloaded> {
+  const answer = await sendFollowing(url, conditions(known), services, job)
+  if (answer.status === 304 && known !== undefined) {
+    await answer.discard()
+    return kept(known, services)
+  }
+  if (answer.status !== 200) {
+    await answer.discard()
+    throw statusError(url, answer.status)
+  }
+  return await keep(url, answer, services, job)
+}
+
+function conditions(known: DownloadRecord | undefined): Readonly<Record<string, string>> {
+  if (known?.etag !== undefined) return { 'if-none-match': known.etag }
+  return known?.lastModified === undefined ? {} : { 'if-modified-since': known.lastModified }
+}
+
+async function sendFollowing(
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  { http }: SourceServices,
+  job: Job,
+): Promise<HttpAnswer> {
   let at = new URL(url)
   for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
-    const response = await request(at, {
-      signal: job.signal,
-      headers: { 'accept-encoding': 'identity' },
-    }).catch((cause: unknown) => {
-      throw failed(url, cause, job)
-    })
-    const { location, 'last-modified': modified } = response.headers
-    if (response.statusCode >= 300 && response.statusCode < 400 && typeof location === 'string') {
-      await response.body.dump()
-      at = new URL(location, at)
-      continue
-    }
-    if (response.statusCode !== 200)
-      throw new OssbError(
-        'ERR_OSSB_NETWORK',
-        `Cannot download "${url}": invalid response status ${response.statusCode}`,
-      )
-    const tap = createDigestTap()
-    const keep = (temporary: string) => {
-      if (checksum !== undefined && tap.digest() !== checksum)
-        throw new OssbError(
-          'ERR_OSSB_INTEGRITY',
-          `Cannot use "${url}": digest mismatch ${tap.digest()}: ${checksum}`,
-        )
-      renameSync(temporary, path)
-    }
-    await writeStreamAtomic(path, tap.through(bodyOf(response.body, url, job)), keep, job, 0o600)
-    const seconds = typeof modified === 'string' ? Date.parse(modified) / 1000 : 0
-    utimesSync(path, seconds || 0, seconds || 0)
-    return
+    const answer = await http
+      .send({
+        method: 'GET',
+        url: withoutCredentials(at),
+        headers: { ...headers, ...authorization(at), 'accept-encoding': 'identity', 'user-agent': 'ossb' },
+        signal: job.signal,
+      })
+      .catch((cause: unknown) => {
+        throw networkError(url, cause, job)
+      })
+    const [location] = answer.headers('location')
+    if (!REDIRECTS.has(answer.status) || location === undefined) return answer
+    await answer.discard()
+    at = redirectTarget(location, at, url)
   }
   throw new OssbError('ERR_OSSB_NETWORK', `Cannot download "${url}": more than ${MAX_REDIRECTS} redirects`)
 }
 
-async function* bodyOf(body: AsyncIterable<Uint8Array>, url: string, job: Job): AsyncGenerator<Uint8Array> {
+function redirectTarget(location: string, from: URL, url: string): URL {
+  const next = URL.canParse(location, from.href) ? new URL(location, from) : undefined
+  if (next?.protocol === 'http:' || next?.protocol === 'https:') return next
+  throw new OssbError('ERR_OSSB_NETWORK', `Cannot download "${url}": it redirects to "${location}"`)
+}
+
+function withoutCredentials(url: URL): URL {
+  const plain = new URL(url)
+  plain.username = ''
+  plain.password = ''
+  return plain
+}
+
+/** `user:password@` of a URL is for that very URL, and never follows a redirect. */
+function authorization({ username, password }: URL): { readonly authorization?: string } {
+  if (username === '' && password === '') return {}
+  const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  return { authorization: `Basic ${Buffer.from(pair).toString('base64')}` }
+}
+
+async function keep(
+  url: string,
+  answer: HttpAnswer,
+  services: SourceServices,
+  job: Job,
+): Promise<Downloaded> {
+  const [etag] = answer.headers('etag')
+  const [lastModified] = answer.headers('last-modified')
+  const seconds = Math.floor(Date.parse(lastModified ?? '') / 1000)
+  const tap = createDigestTap()
+  await writeStreamAtomic(
+    join(services.downloads, 'download'),
+    tap.through(reported(answer, url, job)),
+    (temporary) => renameSync(temporary, contentPath(tap.digest(), services)),
+    job,
+    0o600,
+  )
+  const record: DownloadRecord = {
+    url,
+    digest: tap.digest(),
+    modified: Number.isFinite(seconds) ? Math.max(0, seconds) : 0,
+    ...(etag === undefined ? {} : { etag }),
+    ...(lastModified === undefined ? {} : { lastModified }),
+  }
+  writeFileAtomic(recordPath(url, services), JSON.stringify(record), 0o600)
+  return kept(record, services)
+}
+
+async function* reported(answer: HttpAnswer, url: string, job: Job): AsyncGenerator<Uint8Array> {
+  const total = Number(answer.headers('content-length')[0])
+  const what = `downloading ${redact(url)}`
+  let current = 0
+  let told = Number.NEGATIVE_INFINITY
   try {
-    yield* body
+    for await (const chunk of answer.body) {
+      yield chunk
+      current += chunk.length
+      if (current !== total && performance.now() - told < PROGRESS_MS) continue
+      told = performance.now()
+      job.emit({ type: 'progress', what, current, unit: 'bytes', ...(total > 0 ? { total } : {}) })
+    }
   } catch (cause) {
-    throw failed(url, cause, job)
+    throw networkError(url, cause, job)
   }
 }
 
-function failed(url: string, cause: unknown, job: Job): unknown {
+function kept({ digest, modified }: DownloadRecord, services: SourceServices): Downloaded {
+  return { path: contentPath(digest, services), digest, modified }
+}
+
+function contentPath(digest: Digest, { downloads }: SourceServices): string {
+  return join(downloads, digestHex(digest))
+}
+
+function recordPath(url: string, { downloads }: SourceServices): string {
+  return join(downloads, `${digestHex(digestOf(url))}.json`)
+}
+
+/** The record of a URL, when the content that it names is there and whole. */
+async function readRecord(url: string, services: SourceServices): Promise<DownloadRecord | undefined> {
+  try {
+    const record = JSON.parse(readFileSync(recordPath(url, services), 'utf8')) as DownloadRecord
+    if (record.url !== url || !isDigest(record.digest)) return undefined
+    const tap = createDigestTap()
+    for await (const _chunk of tap.through(createReadStream(contentPath(record.digest, services)))) continue
+    return tap.digest() === record.digest ? record : undefined
+  } catch {
+    // What cannot be used again is downloaded again.
+    return undefined
+  }
+}
+
+function statusError(url: string, status: number): OssbError {
+  const message = `Cannot download "${url}": invalid response status ${status}`
+  const isTransient = status === 429 || (status >= 500 && status !== 501)
+  return isTransient
+    ? new TransientFailure('ERR_OSSB_NETWORK', message)
+    : new OssbError('ERR_OSSB_NETWORK', message)
+}
+
+function networkError(url: string, cause: unknown, job: Job): unknown {
   if (job.signal.aborted) return job.signal.reason
   const reason = cause instanceof Error ? cause.message : String(cause)
-  return new OssbError('ERR_OSSB_NETWORK', `Cannot download "${url}": ${reason}`, { cause })
+  return new TransientFailure('ERR_OSSB_NETWORK', `Cannot download "${url}": ${reason}`, { cause })
 }

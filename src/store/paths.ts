@@ -8,6 +8,7 @@ import { type Digest, digestHex } from '../core/index.ts'
  *     blobs/sha256/<hex>          layers, configs and manifests
  *     steps/<hex>.json            results of steps, by cache key
  *     snapshots/<chain id>/       unpacked root file systems
+ *     downloads/<hex>[.json]      files of ADD from URLs, by content, and what is known of each URL
  *     mounts/<hex>/               contents of RUN --mount=type=cache
  *     work/<random>/              what a running build needs; locked by it
  *     lock                        shared by builds, exclusive for a prune
@@ -19,6 +20,7 @@ export interface StorePaths {
   readonly blobs: string
   readonly steps: string
   readonly snapshots: string
+  readonly downloads: string
   readonly mounts: string
   readonly work: string
   readonly lock: string
@@ -38,6 +40,7 @@ export function storePaths(root: string): StorePaths {
     blobs,
     steps,
     snapshots,
+    downloads: join(root, 'downloads'),
     mounts: join(root, 'mounts'),
     work: join(root, 'work'),
     lock: join(root, 'lock'),

@@ -1,4 +1,4 @@
-import { PassThrough } from 'node:stream'
+import { PassThrough, Readable } from 'node:stream'
 import type { Api } from '../../src/cli/api.ts'
 import type { Host } from '../../src/cli/host.ts'
 import { runOssb } from '../../src/cli/main.ts'
@@ -52,7 +52,7 @@ export async function runCli(
       args,
       environment: { HOME: '/home/me' },
       self: ['node', 'ossb.js'],
-      stdin: {},
+      stdin: Readable.from([]),
       stdout: stdout,
       stderr: stderr,
       now: () => (clock += 100),
@@ -80,7 +80,7 @@ export async function buildOptionsOf(
 ): Promise<BuildOptions> {
   let seen: BuildOptions | undefined
   const api = fakeApi({
-    build({ standardOutput: _stream, ...options }) {
+    build({ standardInput: _input, standardOutput: _output, ...options }) {
       seen = options
       return Promise.resolve(BUILT)
     },

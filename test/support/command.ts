@@ -7,7 +7,7 @@ export interface CommandOptions {
   readonly env?: NodeJS.ProcessEnv
   readonly uid?: number
   readonly gid?: number
-  readonly input?: string
+  readonly input?: string | Uint8Array
   /** Milliseconds until the process is killed; 280 000 where absent. */
   readonly timeout?: number
 }

@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { type BuildResult, type Job, OssbError } from '../../index.ts'
 import type { Api } from '../api.ts'
 import { type BuildRequest, standardOutputIsTaken } from '../build-options.ts'
@@ -26,12 +24,15 @@ export async function runBuild(request: BuildRequest, host: Host, api: Api): Pro
   })
   const job: Job = { signal: host.interruption.signal, emit: progress.emit }
   try {
-    const result = await api.build({ ...request.options, standardOutput: host.stdout }, job)
+    const result = await api.build(
+      { ...request.options, standardInput: host.stdin, standardOutput: host.stdout },
+      job,
+    )
     await writeResultFiles(request, result)
     reportResult({ request, result, state: progress.end('done') }, progress, host)
     return 0
   } catch (error) {
-    return await reportFailure({ request, error, state: progress.end('failed') }, progress, host)
+    return reportFailure({ error, state: progress.end('failed') }, progress, host)
   }
 }
 
@@ -66,13 +67,13 @@ function resultLines(result: BuildResult, state: ProgressState): readonly string
   ]
 }
 
-async function reportFailure(
-  { request, error, state }: Outcome & { readonly error: unknown },
+function reportFailure(
+  { error, state }: Omit<Outcome, 'request'> & { readonly error: unknown },
   progress: Progress,
   host: Host,
-): Promise<number> {
+): number {
   const exitCode = host.interruption.exitCode() ?? exitCodeOf(error)
-  const sourceText = await readSource(error, request.options.context)
+  const sourceText = error instanceof OssbError ? error.source?.text : undefined
   if (progress.mode === 'json') {
     host.stderr.write(`${JSON.stringify(failureRecord(error, exitCode, host.now()))}\n`)
     return exitCode
@@ -91,20 +92,14 @@ async function reportFailure(
 function failureRecord(error: unknown, exitCode: number, now: number): object {
   const about =
     error instanceof OssbError
-      ? { code: error.code, message: error.message, hint: error.hint, source: error.source }
+      ? { code: error.code, message: error.message, hint: error.hint, source: placeOf(error) }
       : { code: 'ERR_OSSB_INTERNAL', message: error instanceof Error ? error.message : String(error) }
   return { time: new Date(now).toISOString(), type: 'error', exitCode, ...about }
 }
 
-/** The file that an error names, read from the working directory or the context. */
-async function readSource(error: unknown, context: string): Promise<string | undefined> {
-  if (!(error instanceof OssbError) || error.source === undefined) return undefined
-  for (const path of [error.source.file, join(context, error.source.file)]) {
-    try {
-      return await readFile(path, 'utf8')
-    } catch {
-      // The error is told without its lines when they cannot be read.
-    }
-  }
-  return undefined
+/** Where an error is, without the text of the file. */
+function placeOf({ source }: OssbError): object | undefined {
+  if (source === undefined) return undefined
+  const { file, startLine, endLine } = source
+  return { file, startLine, endLine }
 }

@@ -55,6 +55,7 @@ function cacheInfoText(info: CacheInfo): string {
     ['blobs', `${info.blobs.count}`, formatBytes(info.blobs.bytes)],
     ['snapshots', `${info.snapshots.count}`, formatBytes(info.snapshots.bytes)],
     ['steps', `${info.steps.count}`, ''],
+    ['downloads', `${info.downloads.count}`, formatBytes(info.downloads.bytes)],
   ]
   return [
     `Cache ${info.directory}: ${formatBytes(info.totalBytes)}`,

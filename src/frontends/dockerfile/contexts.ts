@@ -5,7 +5,7 @@ import {
   type Platform,
   parseReference,
 } from '../../core/index.ts'
-import { createVertex, type DockerfileInput, type Vertex } from '../../graph/index.ts'
+import { createVertex, type DockerfileInput, type NamedContext, type Vertex } from '../../graph/index.ts'
 
 /** The vertex of a build context; `context` is the main one. */
 export function contextVertex(name: string): Vertex {
@@ -18,10 +18,14 @@ export function findNamedContext(
   input: DockerfileInput,
   reference: string,
   platform: Platform,
-): string | undefined {
+): NamedContext | undefined {
   const names = [reference.toLowerCase(), familiarName(reference)]
   const candidates = [...names.map((name) => `${name}::${formatPlatform(platform)}`), ...names]
-  return candidates.find((name) => input.namedContexts.includes(name))
+  for (const candidate of candidates) {
+    const found = input.namedContexts.find(({ name }) => name === candidate)
+    if (found !== undefined) return found
+  }
+  return undefined
 }
 
 function familiarName(reference: string): string {

@@ -4,10 +4,12 @@ import {
   createVertex,
   type FileAction,
   type FileOp,
+  type GitOp,
   type HttpOp,
   type MkfileAction,
   type Vertex,
 } from '../../graph/index.ts'
+import { downloadName, isGitUrl, isHttpUrl, parseGitUrl, withGitFlags } from '../../sources/index.ts'
 import { destinationPath, parentsSourcePath, sourcePath } from './container-path.ts'
 import { contextVertex } from './contexts.ts'
 import { dockerfileError } from './dockerfile-error.ts'
@@ -17,7 +19,6 @@ import { type Heredoc, heredocBody, heredocFileName } from './heredoc.ts'
 import { addHistory } from './image-state.ts'
 import type { InstructionOf } from './instructions.ts'
 import { checkIgnored } from './lint-checks.ts'
-import { downloadName, isGitSource, isHttpSource } from './remote-source.ts'
 import { expand, type FileSource, nextStepName, type StageState, stepText } from './stage-state.ts'
 
 type Transfer = InstructionOf<'ADD'> | InstructionOf<'COPY'>
@@ -39,8 +40,8 @@ interface Plan {
 export function convertCopy(state: StageState, instruction: InstructionOf<'COPY'>): void {
   const plan = startPlan(state, instruction, instruction.parents)
   for (const source of plan.sources) {
-    if (isGitSource(source)) throw dockerfileError("source can't be a git ref for COPY")
-    if (isHttpSource(source)) throw dockerfileError("source can't be a URL for COPY")
+    if (isGitUrl(source)) throw dockerfileError("source can't be a git ref for COPY")
+    if (isHttpUrl(source)) throw dockerfileError("source can't be a URL for COPY")
   }
   if (instruction.from === undefined)
     for (const source of plan.sources) checkIgnored(source, instruction, state.scope)
@@ -60,12 +61,14 @@ function copySource(state: StageState, from: string | undefined): FileSource {
 export function convertAdd(state: StageState, instruction: InstructionOf<'ADD'>): void {
   const plan = startPlan(state, instruction, false)
   const checksum = addChecksum(plan, instruction)
-  if (instruction.keepGitDir && !plan.sources.some(isGitSource))
+  if (instruction.keepGitDir && !plan.sources.some(isGitUrl))
     throw dockerfileError('--keep-git-dir requires a git source')
   const context: FileSource = { vertex: contextVertex('context'), ownership: 'root' }
   for (const source of plan.sources) {
-    if (isGitSource(source)) throw dockerfileError(`ADD of a git repository is not supported: ${source}`)
-    if (isHttpSource(source)) {
+    if (isGitUrl(source)) {
+      const vertex = gitVertex(source, checksum, instruction)
+      addCopy(plan, { vertex, ownership: 'root' }, { sources: ['.'], unpack: false })
+    } else if (isHttpUrl(source)) {
       const { vertex, fileName } = download(source, checksum, instruction)
       const unpack = instruction.unpack ?? false
       addCopy(plan, { vertex, ownership: 'root' }, { sources: [fileName], unpack })
@@ -77,20 +80,37 @@ export function convertAdd(state: StageState, instruction: InstructionOf<'ADD'>)
   finish(plan)
 }
 
-function addChecksum({ state, sources }: Plan, add: InstructionOf<'ADD'>): HttpOp['checksum'] {
+/** --checksum after expansion: a digest for a URL, the beginning of a commit's name for a repository. */
+function addChecksum({ state, sources }: Plan, add: InstructionOf<'ADD'>): string | undefined {
   if (add.checksum === undefined) return undefined
   const checksum = expand(state, add.checksum, add.range)
   if (sources.length + add.heredocs.length > 1)
     throw dockerfileError("checksum can't be specified for multiple sources")
-  if (!sources.some((source) => isHttpSource(source) || isGitSource(source)))
+  if (!sources.some((source) => isHttpUrl(source) || isGitUrl(source)))
     throw dockerfileError('checksum requires HTTP(S) or Git sources')
-  if (!isDigest(checksum)) throw dockerfileError('invalid checksum digest format')
+  if (!sources.some(isGitUrl) && !isDigest(checksum)) throw dockerfileError('invalid checksum digest format')
   return checksum
 }
 
-function download(url: string, checksum: HttpOp['checksum'], { range }: Transfer) {
+function gitVertex(url: string, checksum: string | undefined, add: InstructionOf<'ADD'>): Vertex {
+  const { keepGitDir, range } = add
+  const flags = { keepGitDir, ...(checksum === undefined ? {} : { checksum }) }
+  try {
+    const op: GitOp = { kind: 'git', ...withGitFlags(parseGitUrl(url), flags, url) }
+    return createVertex(op, [], { name: url, source: range })
+  } catch (cause) {
+    throw dockerfileError(cause instanceof Error ? cause.message : String(cause), { source: range, cause })
+  }
+}
+
+function download(url: string, checksum: string | undefined, { range }: Transfer) {
   const fileName = downloadName(url)
-  const op: HttpOp = { kind: 'http', url, fileName, ...(checksum === undefined ? {} : { checksum }) }
+  const op: HttpOp = {
+    kind: 'http',
+    url,
+    fileName,
+    ...(checksum !== undefined && isDigest(checksum) ? { checksum } : {}),
+  }
   return { vertex: createVertex(op, [], { name: url, source: range }), fileName: literalPattern(fileName) }
 }
 

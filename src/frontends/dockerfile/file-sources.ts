@@ -49,7 +49,11 @@ async function resolveSource(stage: Stage, use: SourceUse, planning: Planning): 
     )
   }
   const context = findNamedContext(scope.input, use.from, scope.platform)
-  if (context !== undefined) return { vertex: contextVertex(context), ownership: 'root' }
+  if (context?.image !== undefined) {
+    const { image } = context
+    return { vertex: await imageVertex({ ...use, from: image }, planning), ownership: 'kept' }
+  }
+  if (context !== undefined) return { vertex: contextVertex(context.name), ownership: 'root' }
   const other = findSourceStage(stage, use, planning)
   if (other !== undefined) return { vertex: (await planning.stage(other)).vertex, ownership: 'kept' }
   if (use.from === 'scratch') return { vertex: scratchVertex(), ownership: 'kept' }

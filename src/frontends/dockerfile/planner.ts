@@ -1,3 +1,4 @@
+import { findNamedContext } from './contexts.ts'
 import { convertInstruction, isStep } from './convert.ts'
 import { dockerfileError, locate } from './dockerfile-error.ts'
 import { resolveSources } from './file-sources.ts'
@@ -5,7 +6,7 @@ import type { Instruction } from './instructions.ts'
 import { checkInstructions } from './lint-checks.ts'
 import { parseTrigger } from './parser.ts'
 import type { Planning } from './planning.ts'
-import { type Base, resolveBase } from './stage-base.ts'
+import { type Base, contextBase, resolveBase } from './stage-base.ts'
 import { linkStages } from './stage-links.ts'
 import { fromLineOf, type StageState } from './stage-state.ts'
 import { parseTriggered, type Stage } from './stages.ts'
@@ -49,13 +50,21 @@ async function buildStage(stage: Stage, planning: Planning): Promise<StageState>
   await Promise.resolve()
   planning.job.signal.throwIfAborted()
   for (const name of fromLineOf(stage, planning.scope).uses) planning.scope.outline.used.add(name)
+  const { input, platform } = planning.scope
+  const replacement = stage.name === undefined ? undefined : findNamedContext(input, stage.name, platform)
+  const { name = '', range } = stage
+  const own = replacement === undefined ? stage.instructions : []
   const [base, sources] = await Promise.all([
-    resolveBase(stage, planning),
-    resolveSources(stage, stage.instructions, planning),
+    replacement === undefined
+      ? resolveBase(stage, planning)
+      : contextBase(replacement, { name, platform, range }, planning),
+    resolveSources(stage, own, planning),
   ])
-  const triggers = base.image.onBuild.splice(0).flatMap((text) => triggered(stage, text))
+  // What stands in for a whole stage fires no triggers: its instructions are not carried out either.
+  const onBuild = replacement === undefined ? base.image.onBuild.splice(0) : []
+  const triggers = onBuild.flatMap((text) => triggered(stage, text))
   const triggerSources = await resolveSources(stage, triggers, planning)
-  const instructions = [...triggers, ...stage.instructions]
+  const instructions = [...triggers, ...own]
   const state = startStage(stage, base, {
     scope: planning.scope,
     sources: new Map([...sources, ...triggerSources]),

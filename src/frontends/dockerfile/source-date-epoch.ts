@@ -15,7 +15,7 @@ export function readSourceDateEpoch(text: string | undefined, scope: EpochScope)
   if (text === undefined || text === '') return undefined
   const { contextTimes = {}, namedContexts } = scope.input
   if (Object.hasOwn(contextTimes, text)) return contextTimes[text]
-  if (text === 'context' || namedContexts.includes(text.toLowerCase())) return undefined
+  if (text === 'context' || namedContexts.some(({ name }) => name === text.toLowerCase())) return undefined
   const seconds = Number(text)
   if (/^-?\d{1,15}$/.test(text) && Number.isSafeInteger(seconds)) return seconds
   const isStage = scope.stages.some(({ name }) => name === text.toLowerCase())

@@ -1,7 +1,13 @@
 import { formatPlatform, type Platform, type SourceRange } from '../../core/index.ts'
-import { createVertex, type Vertex } from '../../graph/index.ts'
+import {
+  type CopyAction,
+  createVertex,
+  type FileOp,
+  type NamedContext,
+  type Vertex,
+} from '../../graph/index.ts'
 import { contextVertex, findNamedContext } from './contexts.ts'
-import { copyImage, type ImageState, imageFromConfig, scratchImage } from './image-state.ts'
+import { addHistory, copyImage, type ImageState, imageFromConfig, scratchImage } from './image-state.ts'
 import { locateAsync, type Planning, scratchVertex } from './planning.ts'
 import { fromLineOf, nextStepName, type PlanScope, type StageState, type StepNaming } from './stage-state.ts'
 import type { Stage } from './stages.ts'
@@ -18,7 +24,8 @@ export async function resolveBase(stage: Stage, planning: Planning): Promise<Bas
   const { scope, links } = planning
   const { base: name, platform } = fromLineOf(stage, scope)
   const context = findNamedContext(scope.input, name, platform)
-  if (context !== undefined) return emptyBase(platform, () => contextVertex(context))
+  if (context !== undefined)
+    return await contextBase(context, { name, platform, range: stage.range }, planning)
   if (name === 'scratch') return emptyBase(platform, scratchVertex)
   const parent = links.parentOf(stage)
   if (parent === undefined) return imageBase({ reference: name, platform, range: stage.range }, planning)
@@ -39,6 +46,46 @@ function stageBase(parent: StageState, takeOver: boolean): Base {
     ownWorkdir,
     createRoot: () => vertex,
     isStep: false,
+  }
+}
+
+/** A named context in the place of a base image: the image that it is, or an image of its files alone. */
+export async function contextBase(
+  context: NamedContext,
+  {
+    name,
+    platform,
+    range,
+  }: { readonly name: string; readonly platform: Platform; readonly range: SourceRange },
+  planning: Planning,
+): Promise<Base> {
+  if (context.image !== undefined)
+    return await imageBase({ reference: context.image, platform, range }, planning)
+  const image = scratchImage(platform)
+  addHistory(image, `FROM ${name}`, 'layer')
+  const op: FileOp = { kind: 'file', actions: [copyOfAll(1)] }
+  return {
+    ...fromImage(image, platform),
+    createRoot: (state) =>
+      createVertex(op, [scratchVertex(), contextVertex(context.name)], {
+        name: nextStepName(state, `FROM ${name}`),
+        source: range,
+      }),
+    isStep: true,
+  }
+}
+
+function copyOfAll(input: number): CopyAction {
+  return {
+    type: 'copy',
+    input,
+    sources: ['.'],
+    destination: '/',
+    ownership: 'root',
+    unpack: false,
+    exclude: [],
+    parents: false,
+    link: false,
   }
 }
 

@@ -129,7 +129,7 @@ describe('ossb build', () => {
         job.emit({ ...step, type: 'completed', name: '[2/2] RUN make', error: message })
         throw new StepFailedError(message, 7, {
           hint: 'See the lines above.',
-          source: { file: 'Dockerfile', startLine: 2, endLine: 2 },
+          source: { file: 'Dockerfile', startLine: 2, endLine: 2, text: 'FROM scratch\nRUN make\n' },
         })
       },
     })

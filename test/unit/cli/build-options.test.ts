@@ -5,6 +5,7 @@ describe('ossb build', () => {
   test('without flags builds the working directory into the store', async () => {
     expect(await buildOptionsOf([])).toEqual({
       context: '.',
+      buildContexts: {},
       tags: [],
       buildArgs: {},
       platforms: [],
@@ -24,6 +25,12 @@ describe('ossb build', () => {
 
   test.each([
     ['a context', ['ctx'], { context: 'ctx' }],
+    ['standard input', ['-'], { context: '-' }],
+    [
+      '--build-context',
+      ['--build-context', 'a=x=y', '--build-context', 'b::linux/arm64=oci-layout://l:1', 'ctx'],
+      { context: 'ctx', buildContexts: { a: 'x=y', 'b::linux/arm64': 'oci-layout://l:1' } },
+    ],
     ['a context of digits', ['0x10'], { context: '0x10' }],
     ['-f', ['-f', 'a/Dockerfile'], { dockerfile: 'a/Dockerfile' }],
     ['-f -', ['-f', '-', '.'], { dockerfile: '-', context: '.' }],
@@ -120,12 +127,12 @@ describe('ossb build', () => {
       'ERROR: Cannot use --iidfile: local and tar exporters are incompatible with image ID file\nhint: Use an output that holds an image: image, registry, oci or docker.\n',
     ],
     [
-      ['-'],
-      'ERROR: Cannot use "-" as the context: a context on standard input is not supported\nhint: Give a directory; the Dockerfile alone can come from standard input with "-f -".\n',
+      ['--build-context', 'tools', '.'],
+      'ERROR: Cannot use --build-context "tools": it gives no context\nhint: Write --build-context NAME=CONTEXT.\n',
     ],
     [
-      ['https://github.com/a/b.git'],
-      'ERROR: Cannot use "https://github.com/a/b.git" as the context: remote contexts are not supported\nhint: Fetch it first, and give the directory.\n',
+      ['--build-context', '=x', '.'],
+      'ERROR: Cannot use --build-context "=x": the name is empty\nhint: Write --build-context NAME=VALUE.\n',
     ],
   ])('refuses %j', async (args, stderr) => {
     expect(await runCli(['build', ...args])).toEqual({ exitCode: 2, stdout: '', stderr })

@@ -9,6 +9,7 @@ const INFO: CacheInfo = {
   blobs: { count: 12, bytes: 100_000_000 },
   snapshots: { count: 3, bytes: 23_456_789 },
   steps: { count: 40 },
+  downloads: { count: 2, bytes: 1_000_000 },
   images: [{ name: 'docker.io/library/app:1', digest: `sha256:${'a'.repeat(64)}`, bytes: 4_000 }],
 }
 
@@ -40,6 +41,7 @@ describe('ossb cache info', () => {
         blobs         12  100MB
         snapshots      3  23.5MB
         steps         40
+        downloads      2  1.00MB
       Images kept by name:
         docker.io/library/app:1  sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa  4.00kB
       "
@@ -70,7 +72,7 @@ describe('ossb cache prune', () => {
       expect(question).toBe('Remove what no image kept by name needs, from /home/me/.cache/ossb? [y/N] ')
       return Promise.resolve(answer)
     }
-    const stdin = { isTTY: true }
+    const stdin = Object.assign(new PassThrough(), { isTTY: true })
     expect((await runCli(['cache', 'prune'], api, { stdin, stderr, ask })).stdout).toContain(said)
   })
 

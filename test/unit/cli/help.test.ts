@@ -39,13 +39,22 @@ test('ossb build --help explains every flag', async () => {
 
     Usage: ossb build [OPTIONS] [CONTEXT]
 
-      CONTEXT  Directory that COPY and ADD take files from. Default: .
+      CONTEXT  What COPY and ADD take files from: a directory, a tar archive, "-" (a tar archive or a
+               Dockerfile on standard input), a git URL (URL#REF:DIRECTORY), or an http(s) URL of an
+               archive or a Dockerfile. Default: .
 
     Input:
-      -f, --file FILE                 The Dockerfile, relative to the working directory; "-" reads it
-                                      from standard input. Default: CONTEXT/Dockerfile.
+      -f, --file FILE                 The Dockerfile, relative to the working directory, or to the
+                                      context where that is no directory; "-" reads it from standard
+                                      input; an http(s) URL downloads it. Default: CONTEXT/Dockerfile.
           --build-arg NAME[=VALUE]    Value for an ARG. Without =VALUE it comes from the environment, or
                                       is left out when not set there. Repeatable.
+          --build-context NAME=CONTEXT
+                                      A further context, for FROM NAME, COPY --from=NAME and RUN
+                                      --mount=from=NAME: a directory, a tar archive, a git or http(s)
+                                      URL, docker-image://REFERENCE or oci-layout://DIRECTORY[:TAG]. It
+                                      comes before a stage or image called NAME; NAME::PLATFORM is for
+                                      one platform. Repeatable.
           --target STAGE              Build this stage and what it needs. Default: the last stage.
           --platform OS/ARCH          Platform of the image, for example linux/arm64. A build is for
                                       one. Default: the machine's own. Environment:

@@ -8,7 +8,7 @@ import { createVertex, type FileOp, type ImageOp, type Vertex } from '../../../s
 import type { ContentStore, Layer } from '../../../src/oci/index.ts'
 import type { Snapshotter } from '../../../src/snapshot/index.ts'
 import { createSolver, type SolverOptions } from '../../../src/solver/index.ts'
-import type { Workspace } from '../../../src/store/index.ts'
+import type { SourceServices } from '../../../src/sources/index.ts'
 
 /** Steps are FileOps that "copy" a name: the name is the step. What a context holds is a text that a test may change. */
 interface World {
@@ -136,9 +136,9 @@ function solver(options: Partial<SolverOptions> = {}) {
     images: { layers: (op) => Promise.resolve([baseLayer(op.reference)]) },
     snapshotter,
     cache,
-    workspace: {} as Workspace,
+    sources: {} as SourceServices,
     layers: { store, codec, compression: { type: 'gzip' } },
-    contexts: new Map([['context', { root: 'context' }]]),
+    contexts: new Map([['context', () => Promise.resolve({ root: 'context' })]]),
     noCache: false,
     parallelism: 4,
     now: () => 'now',

@@ -1,0 +1,113 @@
+import type { Codec } from './codec/index.ts'
+import {
+  familiarReference,
+  formatPlatform,
+  type Job,
+  OssbError,
+  parsePlatform,
+  parseReference,
+} from './core/index.ts'
+import type { SourceTree } from './fs/index.ts'
+import { applyLayer, isTarArchive, openArchive } from './layer/index.ts'
+import type { FileSession } from './native/index.ts'
+import type { BuildOptions } from './options.ts'
+import {
+  type ContextSpec,
+  type HttpClient,
+  openContext,
+  parseContext,
+  type SourceServices,
+} from './sources/index.ts'
+import type { StorePaths, Workspace } from './store/index.ts'
+
+interface SourceParts {
+  readonly codec: Codec
+  readonly session: FileSession
+  readonly workspace: Workspace
+  readonly paths: StorePaths
+  readonly http: HttpClient
+}
+
+/** What the sources of a build work with. */
+export function createSources(
+  { environment, standardInput }: BuildOptions,
+  { codec, session, workspace, paths, http }: SourceParts,
+): SourceServices {
+  return {
+    http,
+    environment,
+    downloads: paths.downloads,
+    directory: () => workspace.directory(),
+    commits: new Map(),
+    archives: {
+      isArchive: (path) => isTarArchive(path, codec),
+      unpack: (path, root, job) =>
+        applyLayer(openArchive(path, codec), { root, whiteouts: 'literal', owner: ROOT }, session, job),
+    },
+    ...(standardInput === undefined ? {} : { standardInput }),
+  }
+}
+
+const ROOT = { uid: 0, gid: 0 }
+
+type NamedSpec = Exclude<ContextSpec, { type: 'stdin' }>
+
+/**
+ * The contexts of --build-context, by names as the frontend looks for them.
+ * @throws OssbError ERR_OSSB_USAGE for a name that can't be one, ERR_OSSB_CONTEXT for a value that can't
+ */
+export function namedContexts({ buildContexts = {} }: BuildOptions): ReadonlyMap<string, NamedSpec> {
+  return new Map(
+    Object.entries(buildContexts).map(([name, text]) => [contextName(name), namedSpec(name, text)]),
+  )
+}
+
+function namedSpec(name: string, text: string): NamedSpec {
+  const spec = parseContext(text)
+  if (spec.type !== 'stdin') return spec
+  throw new OssbError(
+    'ERR_OSSB_USAGE',
+    `Cannot read the context "${name}" from standard input: only the main one can be there`,
+  )
+}
+
+function contextName(text: string): string {
+  const at = text.indexOf('::')
+  const name = at === -1 ? text : text.slice(0, at)
+  if (name === 'scratch' || name === 'context')
+    throw new OssbError(
+      'ERR_OSSB_USAGE',
+      `Cannot use "${name}" as the name of a context: it means something else`,
+    )
+  const platform = at === -1 ? '' : `::${formatPlatform(parsePlatform(text.slice(at + 2)))}`
+  return `${familiarName(name.toLowerCase())}${platform}`
+}
+
+/** A context may stand for an image, which has more than one name. */
+function familiarName(name: string): string {
+  return familiarReference(parseReference(name)).replace(/:latest$/, '')
+}
+
+/** What brings each context here, once, when a step first needs it. */
+export function openersOf(
+  main: SourceTree,
+  named: ReadonlyMap<string, NamedSpec>,
+  sources: SourceServices,
+): ReadonlyMap<string, (job: Job) => Promise<SourceTree>> {
+  const openers = new Map<string, (job: Job) => Promise<SourceTree>>([
+    ['context', () => Promise.resolve(main)],
+  ])
+  for (const [name, spec] of named) {
+    if (spec.type !== 'image')
+      openers.set(
+        name,
+        once((job) => openContext(spec, sources, job)),
+      )
+  }
+  return openers
+}
+
+function once<T>(open: (job: Job) => Promise<T>): (job: Job) => Promise<T> {
+  let opened: Promise<T> | undefined
+  return (job) => (opened ??= open(job))
+}

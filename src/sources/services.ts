@@ -1,0 +1,33 @@
+import type { Job } from '../core/index.ts'
+import type { HttpClient } from './http.ts'
+
+/** A commit of a git repository, and how to ask for it. */
+export interface ResolvedRef {
+  /** Hex digits. */
+  readonly commit: string
+  /** A name that the server has for it; absent for a commit that was given as such. */
+  readonly name?: string
+}
+
+/** What sources need of the rest of the program. */
+export interface SourceServices {
+  readonly http: HttpClient
+  /** The caller's environment: git finds its configuration, its proxies and the agent of ssh there. */
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Where downloads are kept from build to build. */
+  readonly downloads: string
+  /** A new, empty directory that lives as long as the build. */
+  directory(): string
+  readonly archives: Archives
+  /** What git sources were found to mean, so that one build means one commit by them. */
+  readonly commits: Map<string, Promise<ResolvedRef>>
+  /** Standard input, where there is one. */
+  readonly standardInput?: AsyncIterable<Uint8Array>
+}
+
+/** Tar archives, compressed or not. */
+export interface Archives {
+  /** By content. */
+  isArchive(path: string): Promise<boolean>
+  unpack(path: string, directory: string, job: Job): Promise<void>
+}
