@@ -16,6 +16,7 @@ import {
   type HttpClient,
   openContext,
   parseContext,
+  type Secrets,
   type SourceServices,
 } from './sources/index.ts'
 import type { StorePaths, Workspace } from './store/index.ts'
@@ -26,16 +27,21 @@ interface SourceParts {
   readonly workspace: Workspace
   readonly paths: StorePaths
   readonly http: HttpClient
+  readonly secrets: Secrets
 }
 
 /** What the sources of a build work with. */
 export function createSources(
   { environment, standardInput }: BuildOptions,
-  { codec, session, workspace, paths, http }: SourceParts,
+  { codec, session, workspace, paths, http, secrets }: SourceParts,
 ): SourceServices {
   return {
     http,
     environment,
+    secret: (id) => {
+      const value = secrets.read(id)
+      return value === undefined ? undefined : Buffer.from(value).toString('utf8')
+    },
     downloads: paths.downloads,
     directory: () => workspace.directory(),
     commits: new Map(),

@@ -19,6 +19,7 @@ import {
   redact,
 } from '../core/index.ts'
 import { createDigestTap, retry, systemClock, writeFileAtomic, writeStreamAtomic } from '../io/index.ts'
+import { downloadAuthorization } from './authorization.ts'
 import type { HttpAnswer } from './http.ts'
 import type { SourceServices } from './services.ts'
 
@@ -114,16 +115,22 @@ function conditions(known: DownloadRecord | undefined): Readonly<Record<string, 
 async function sendFollowing(
   url: string,
   headers: Readonly<Record<string, string>>,
-  { http }: SourceServices,
+  { http, secret }: SourceServices,
   job: Job,
 ): Promise<HttpAnswer> {
   let at = new URL(url)
   for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
+    const authorization = downloadAuthorization(at, secret)
     const answer = await http
       .send({
         method: 'GET',
         url: withoutCredentials(at),
-        headers: { ...headers, ...authorization(at), 'accept-encoding': 'identity', 'user-agent': 'ossb' },
+        headers: {
+          ...headers,
+          ...(authorization === undefined ? {} : { authorization }),
+          'accept-encoding': 'identity',
+          'user-agent': 'ossb',
+        },
         signal: job.signal,
       })
       .catch((cause: unknown) => {
@@ -148,13 +155,6 @@ function withoutCredentials(url: URL): URL {
   plain.username = ''
   plain.password = ''
   return plain
-}
-
-/** `user:password@` of a URL is for that very URL, and never follows a redirect. */
-function authorization({ username, password }: URL): { readonly authorization?: string } {
-  if (username === '' && password === '') return {}
-  const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
-  return { authorization: `Basic ${Buffer.from(pair).toString('base64')}` }
 }
 
 async function keep(

@@ -1,5 +1,6 @@
 import { type Job, OssbError } from '../core/index.ts'
 import { type ProcessOutcome, runProcess } from '../io/index.ts'
+import { gitAuthorization, gitHeaderSettings, type ReadSecret } from './authorization.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -49,10 +50,18 @@ const SETTINGS: readonly string[] = [
 /** @param remote for messages */
 export function createGit(
   directory: string,
-  { remote, environment }: { readonly remote: string; readonly environment: Environment },
+  {
+    remote,
+    environment,
+    secret,
+  }: { readonly remote: string; readonly environment: Environment; readonly secret: ReadSecret },
 ): Git {
   const settings = SETTINGS.flatMap((setting) => ['-c', setting])
-  const env = gitEnvironment(environment)
+  const authorization = gitAuthorization(remote, secret)
+  const env = {
+    ...gitEnvironment(environment),
+    ...(authorization === undefined ? {} : gitHeaderSettings(remote, authorization, environment)),
+  }
   const attempt = async (args: readonly string[], job: Job): Promise<ProcessOutcome> => {
     const command = ['git', ...settings, ...args]
     // The user's own umask would show in the modes of the files.
@@ -90,7 +99,8 @@ export function gitError(remote: string, { stderr, exitCode }: ProcessOutcome): 
     (lines.at(-1) ?? `git ended with ${exitCode}`)
   const needsLogin =
     /could not read Username|Authentication failed|Permission denied|terminal prompts disabled/.test(stderr)
-  const hint = 'Set up a credential helper for git, or an agent for ssh: ossb asks no questions.'
+  const hint =
+    'Give --secret id=GIT_AUTH_TOKEN,env=VARIABLE, set up a credential helper for git, or an agent for ssh: ossb asks no questions.'
   const message = `Cannot fetch "${remote}": ${said}`
   return new OssbError('ERR_OSSB_CONTEXT', message, needsLogin ? { hint } : {})
 }

@@ -23,7 +23,7 @@ function resolveOnce(source: GitSource, services: SourceServices, job: Job): Pro
   const key = JSON.stringify([remote, ref, checksum, fetchByCommit])
   const known = services.commits.get(key)
   if (known !== undefined) return known
-  const git = createGit(services.directory(), { remote, environment: services.environment })
+  const git = createGit(services.directory(), { remote, ...services })
   const resolved = resolveRef(source, git, job)
   services.commits.set(key, resolved)
   return resolved
@@ -33,7 +33,7 @@ function resolveOnce(source: GitSource, services: SourceServices, job: Job): Pro
 export async function checkOut(source: GitSource, services: SourceServices, job: Job): Promise<SourceTree> {
   const { remote } = source
   const directory = services.directory()
-  const git = createGit(directory, { remote, environment: services.environment })
+  const git = createGit(directory, { remote, ...services })
   const resolved = await resolveOnce(source, services, job)
   await git.run(['init', '--quiet', '--template='], job)
   // Submodules with relative URLs are found from here.

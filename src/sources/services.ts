@@ -1,4 +1,5 @@
 import type { Job } from '../core/index.ts'
+import type { ReadSecret } from './authorization.ts'
 import type { HttpClient } from './http.ts'
 
 /** A commit of a git repository, and how to ask for it. */
@@ -14,6 +15,8 @@ export interface SourceServices {
   readonly http: HttpClient
   /** The caller's environment: git finds its configuration, its proxies and the agent of ssh there. */
   readonly environment: Readonly<Record<string, string | undefined>>
+  /** Secrets of the build: credentials of hosts may be among them. */
+  readonly secret: ReadSecret
   /** Where downloads are kept from build to build. */
   readonly downloads: string
   /** A new, empty directory that lives as long as the build. */

@@ -24,12 +24,19 @@ export function testSources(environment: Readonly<Record<string, string>> = {}):
   const transports: AsyncDisposable[] = []
   let count = 0
   const again = (more: Readonly<Record<string, string>> = {}): SourceServices => {
-    const own = { PATH: process.env['PATH'] ?? '', HOME: root, ...environment, ...more }
+    const own: Readonly<Record<string, string>> = {
+      PATH: process.env['PATH'] ?? '',
+      HOME: root,
+      ...environment,
+      ...more,
+    }
     const http = createTransport({ insecureRegistries: [], environment: own, stallMs: 5000 })
     transports.push(http)
     return {
       http,
       environment: own,
+      // A test gives secrets as variables.
+      secret: (id) => own[id],
       downloads: join(root, 'downloads'),
       commits: new Map(),
       directory: () => {

@@ -172,3 +172,20 @@ describe('openContext() of a URL', () => {
     expect(readdirSync(root)).toEqual(['tool'])
   })
 })
+
+test('download() sends the token of a secret to its host, and not on to another', async () => {
+  await using server = await startFileServer()
+  const { host, port } = new URL(server.url)
+  await using sources = testSources({ [`HTTP_AUTH_TOKEN_${host}`]: 'mine' })
+  const seen: (string | undefined)[] = []
+  server.files.set('/private', (request, response) => {
+    seen.push(request.headers.authorization)
+    response.writeHead(302, { location: `http://localhost:${port}/storage` }).end()
+  })
+  server.files.set('/storage', (request, response) => {
+    seen.push(request.headers.authorization)
+    response.end('content')
+  })
+  await download({ url: `${server.url}/private` }, sources.services, sources.job)
+  expect(seen).toEqual(['Bearer mine', undefined])
+})

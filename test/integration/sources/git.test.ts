@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { checkOut, type GitSource, parseGitUrl, resolveCommit } from '../../../src/sources/index.ts'
 import { mustRun } from '../../support/command.ts'
+import { startFileServer } from '../../support/file-server.ts'
 import { type GitServer, startGitServer } from '../../support/git-server.ts'
 import { testSources } from '../../support/source-services.ts'
 
@@ -228,4 +229,17 @@ describe('resolveCommit()', () => {
       `Cannot fetch "${server.url}/app": there is no git on this machine`,
     )
   })
+})
+
+test('resolveCommit() shows the token of a secret to the host of the repository', async () => {
+  await using files = await startFileServer()
+  const seen: (string | undefined)[] = []
+  files.files.set('/private.git/info/refs', (request, response) => {
+    seen.push(request.headers.authorization)
+    response.writeHead(404).end()
+  })
+  await using sources = testSources({ GIT_AUTH_TOKEN: 'mine', GIT_CONFIG_NOSYSTEM: '1' })
+  const source = parseGitUrl(`${files.url}/private.git`)
+  await expect(resolveCommit(source, sources.services, sources.job)).rejects.toThrow(/not found/)
+  expect(seen[0]).toBe(`Basic ${Buffer.from('x-access-token:mine').toString('base64')}`)
 })
