@@ -104,7 +104,7 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
   await using engine = await openEngine(options, job)
   await checkPushes(options.outputs, names, engine, job)
   const sources = createSources(options, engine)
-  const { dockerfile, tree } = await openInput(
+  const { dockerfile, tree, time } = await openInput(
     {
       context,
       ...(options.dockerfile === undefined ? {} : { dockerfile: options.dockerfile }),
@@ -120,6 +120,7 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
       ...(spec.type === 'image' ? { image: spec.reference } : {}),
     })),
     ...(context.type === 'directory' ? { directory: context.path } : {}),
+    ...(time === undefined ? {} : { time }),
   })
   try {
     const [plan] = await planDefinition(definition, engine.images.resolve, job)

@@ -41,11 +41,13 @@ export interface DefinitionParts {
   readonly namedContexts: readonly NamedContext[]
   /** The main context, where it is a directory, whose ignore file the checks need. */
   readonly directory?: string
+  /** How old the main context is, in seconds since the epoch, where it states that. */
+  readonly time?: number
 }
 
 export function createDefinition(
   options: DefinitionOptions,
-  { dockerfile, namedContexts, directory }: DefinitionParts,
+  { dockerfile, namedContexts, directory, time }: DefinitionParts,
 ): Definition {
   const ignore = directory === undefined ? undefined : readIgnoreFile(directory, dockerfile.path)
   const input: DockerfileInput = {
@@ -57,6 +59,7 @@ export function createDefinition(
     ...(options.target === undefined ? {} : { target: options.target }),
     namedContexts,
     ...(ignore === undefined ? {} : { ignorePatterns: ignore.patterns }),
+    ...(time === undefined ? {} : { contextTimes: { context: time } }),
     run: runSettings(options),
   }
   return { frontend: frontendOf(options), input, dockerfile }

@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, statSync } from 'node:fs'
+import { lstatSync, readdirSync, readFileSync, renameSync, statSync } from 'node:fs'
 import { isAbsolute, join, resolve } from 'node:path'
 import { fileSystemError, type Job, OssbError } from '../core/index.ts'
 import { lstatIfPresent, resolveInRoot, type SourceTree } from '../fs/index.ts'
@@ -51,6 +51,8 @@ function imageReference(text: string): string | undefined {
 export interface BuildInput {
   readonly dockerfile: FoundDockerfile
   readonly tree: SourceTree
+  /** How old the context is, in seconds since the epoch, where it states that: a commit, or a download. */
+  readonly time?: number
 }
 
 export interface InputOptions {
@@ -81,11 +83,13 @@ export async function openInput(
     return { dockerfile, tree: openDirectory(context.path, dockerfile.path) }
   }
   const opened = await openRemote(context, options, services, job)
+  const { tree, time } = opened
+  const about = { tree, ...(time === undefined ? {} : { time }) }
   if (opened.dockerfile === undefined)
-    return { dockerfile: given ?? findDockerfile(opened.tree.root, named), tree: opened.tree }
+    return { dockerfile: given ?? findDockerfile(tree.root, named), ...about }
   if (named !== undefined && context.type === 'stdin')
     throw usage('ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles')
-  return { dockerfile: given ?? opened.dockerfile, tree: opened.tree }
+  return { dockerfile: given ?? opened.dockerfile, ...about }
 }
 
 /** Brings a named context here. Of a directory, its own `.dockerignore` hides files. */
@@ -153,6 +157,7 @@ async function givenDockerfile(
 
 interface OpenedContext {
   readonly tree: SourceTree
+  readonly time?: number
   /** Where the context is no archive but the Dockerfile itself, and the context is empty. */
   readonly dockerfile?: FoundDockerfile
 }
@@ -168,15 +173,16 @@ async function openRemote(
       throw usage(
         `Cannot use the image "${context.reference}" as the build context: only a named context can be one`,
       )
-    case 'git':
-      return {
-        tree: await checkOut({ ...context.git, ...(keepGitDir ? { keepGitDir } : {}) }, services, job),
-      }
+    case 'git': {
+      const tree = await checkOut({ ...context.git, ...(keepGitDir ? { keepGitDir } : {}) }, services, job)
+      return { tree, time: tree.committed }
+    }
     case 'archive':
       return { tree: await unpacked(context.path, `"${context.path}"`, services, job) }
     case 'http': {
-      const { path } = await download({ url: context.url }, services, job)
-      return await archiveOrDockerfile(path, context.url, services, job)
+      const { path, modified } = await download({ url: context.url }, services, job)
+      const opened = await archiveOrDockerfile(path, context.url, services, job)
+      return { ...opened, time: modified > 0 ? modified : newestTime(opened.tree.root) }
     }
     case 'stdin': {
       const path = join(services.directory(), 'context')
@@ -208,6 +214,15 @@ async function archiveOrDockerfile(
       { hint: 'An archive is tar, as it is or compressed with gzip, bzip2, xz or zstd.' },
     )
   return { tree: { root: services.directory() }, dockerfile: { name: 'Dockerfile', text } }
+}
+
+/** When the newest file of a tree was changed, in seconds since the epoch; 0 for an empty one. */
+function newestTime(directory: string): number {
+  return readdirSync(directory, { withFileTypes: true }).reduce((newest, entry) => {
+    const path = join(directory, entry.name)
+    const own = Math.floor(lstatSync(path).mtimeMs / 1000)
+    return Math.max(newest, entry.isDirectory() ? Math.max(own, newestTime(path)) : own)
+  }, 0)
 }
 
 async function unpacked(path: string, what: string, services: SourceServices, job: Job): Promise<SourceTree> {

@@ -29,8 +29,13 @@ function resolveOnce(source: GitSource, services: SourceServices, job: Job): Pro
   return resolved
 }
 
+export interface CheckOut extends SourceTree {
+  /** When the commit was made, in seconds since the epoch. */
+  readonly committed: number
+}
+
 /** Checks a source out into a directory of its own, with as little history as the server allows. */
-export async function checkOut(source: GitSource, services: SourceServices, job: Job): Promise<SourceTree> {
+export async function checkOut(source: GitSource, services: SourceServices, job: Job): Promise<CheckOut> {
   const { remote } = source
   const directory = services.directory()
   const git = createGit(directory, { remote, ...services })
@@ -41,14 +46,11 @@ export async function checkOut(source: GitSource, services: SourceServices, job:
   await fetchCommit(resolved, source, git, job)
   await git.run(['checkout', '--quiet', '--force', '--detach', resolved.commit], job)
   if (source.submodules !== false) await checkOutSubmodules(git, remote, job)
-  const seconds =
-    source.mtime === 'commit'
-      ? Number(await git.run(['show', '--no-patch', '--format=%ct', resolved.commit], job))
-      : undefined
+  const committed = Number(await git.run(['show', '--no-patch', '--format=%ct', resolved.commit], job))
   if (source.keepGitDir !== true) removeGitDirectories(directory)
   const root = subdirectory(directory, source)
-  if (seconds !== undefined) setTimes(root, seconds)
-  return { root }
+  if (source.mtime === 'commit') setTimes(root, committed)
+  return { root, committed }
 }
 
 async function resolveRef(source: GitSource, git: Git, job: Job): Promise<ResolvedRef> {

@@ -243,3 +243,9 @@ test('resolveCommit() shows the token of a secret to the host of the repository'
   await expect(resolveCommit(source, sources.services, sources.job)).rejects.toThrow(/not found/)
   expect(seen[0]).toBe(`Basic ${Buffer.from('x-access-token:mine').toString('base64')}`)
 })
+
+test('checkOut() tells when the commit was made', async () => {
+  await using sources = testSources()
+  const { committed } = await checkOut(source(''), sources.services, sources.job)
+  expect(new Date(committed * 1000).toISOString()).toBe('2020-01-02T03:04:05.000Z')
+})
