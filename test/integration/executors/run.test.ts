@@ -3,6 +3,9 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { identities } from '../../support/identity.ts'
 import { type Case, type ExecutorUnderTest, type Outcomes, runCases } from './run-cases.ts'
 
+/** How long the processes sleep that must not be left: told apart from those of another run of these tests. */
+const SLEEP = `3456.${process.pid}`
+
 const TIMES = 's/ 1[78][0-9]\\{8\\}\\.[0-9]*/ now/'
 
 /** One table for every executor: what a process finds, and what it leaves. */
@@ -50,7 +53,7 @@ const CASES = {
     process: { script: 'umask; echo out >/dev/stdout; echo err >/dev/stderr', user: 'app' },
   },
   'much output': { process: { script: 'head -c 300000 /dev/zero; head -c 100000 /dev/zero >&2' } },
-  daemon: { process: { script: 'setsid sleep 3456.5 & sleep 3456.5 & sleep 0.1' } },
+  daemon: { process: { script: `setsid sleep ${SLEEP} & sleep ${SLEEP} & sleep 0.1` } },
   'no network': {
     process: {
       script: 'ip -o link | cut -d: -f2; ping -c 1 127.0.0.1 >/dev/null && echo up',
@@ -161,7 +164,7 @@ const CASES = {
     check: 'cat root/tmp/ended',
   },
   'abort of what does not listen': {
-    process: { script: 'trap "" TERM; sleep 3456.5; sleep 3456.5' },
+    process: { script: `trap "" TERM; sleep ${SLEEP}; sleep ${SLEEP}` },
     abortAfter: 300,
   },
 } satisfies Record<string, Case>
@@ -254,7 +257,7 @@ describe.each(matrix)('$executor executor as $identity.name', ({ identity, execu
   test('run() ends everything that the process started', () => {
     expect(outcome('daemon').exitCode).toBe(0)
     expect(outcome('daemon').milliseconds).toBeLessThan(5000)
-    expect(commandLines().filter((line) => line.includes('3456.5'))).toEqual([])
+    expect(commandLines().filter((line) => line.includes(SLEEP))).toEqual([])
   })
 
   test('run() gives no network but a loopback device with network "none"', () => {
@@ -322,7 +325,7 @@ describe.each(matrix)('$executor executor as $identity.name', ({ identity, execu
     expect(outcome('abort')).toMatchObject({ error: 'enough', checked: 'ended\n' })
     expect(outcome('abort of what does not listen')).toMatchObject({ error: 'enough' })
     expect(outcome('abort of what does not listen').milliseconds).toBeLessThan(4500)
-    expect(commandLines().filter((line) => line.includes('3456.5'))).toEqual([])
+    expect(commandLines().filter((line) => line.includes(SLEEP))).toEqual([])
   })
 })
 

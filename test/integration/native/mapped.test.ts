@@ -16,6 +16,9 @@ import {
   publicHelper,
 } from './environment.ts'
 
+/** Times that only the processes of this run of the tests sleep. */
+const SLEEPS = [`4321.${process.pid}`, `4322.${process.pid}`] as const
+
 const user = ordinaryUser()
 const ranges = { uidRanges: readIdRanges('/etc/subuid', user), gidRanges: readIdRanges('/etc/subgid', user) }
 const mapped = { kind: 'user', ...ranges, stdio: 'ignore', env: { PATH: '/usr/bin:/bin' } } as const
@@ -101,7 +104,7 @@ describe.each(environments())('when the builder is killed, as $name', (environme
     const directory = openDirectory()
     const spec: RunSpec = {
       root,
-      args: ['/bin/sh', '-c', 'trap "" TERM; setsid sleep 4321.25 & sleep 4321.25'],
+      args: ['/bin/sh', '-c', `trap "" TERM; setsid sleep ${SLEEPS[0]} & sleep ${SLEEPS[0]}`],
       env: ['PATH=/bin'],
       cwd: '/',
       uid: 0,
@@ -117,20 +120,20 @@ describe.each(environments())('when the builder is killed, as $name', (environme
     writeFileSync(join(directory, 'spec'), encodeRunSpec(spec))
     const script = `${environment.helper.path} run 3 4 3<${directory}/spec 4>/dev/null; :`
     const builder = spawn('sh', ['-c', script], { stdio: 'ignore', detached: true })
-    await until(() => running('4321.25') >= 2)
+    await until(() => running(SLEEPS[0]) >= 2)
     await killed(builder)
-    await until(() => running('4321.25') === 0)
+    await until(() => running(SLEEPS[0]) === 0)
   })
 })
 
 test('when the builder is killed, the command in the user namespace dies with it', async () => {
   const list = (kind: 'uidRanges' | 'gidRanges') =>
     ranges[kind].map(({ first, count }) => `${first}:${count}`).join(',')
-  const map = `${helperOf(user).path} map 9 user ${list('uidRanges')} ${list('gidRanges')} sleep 4322.5 9>/dev/null; :`
+  const map = `${helperOf(user).path} map 9 user ${list('uidRanges')} ${list('gidRanges')} sleep ${SLEEPS[1]} 9>/dev/null; :`
   const builder = spawn('sh', ['-c', map], { stdio: 'ignore', detached: true })
-  await until(() => running('4322.5') === 1)
+  await until(() => running(SLEEPS[1]) === 1)
   await killed(builder)
-  await until(() => running('4322.5') === 0)
+  await until(() => running(SLEEPS[1]) === 0)
 })
 
 test('probeEnvironment() tries what an ordinary user may do', async () => {

@@ -186,7 +186,7 @@ describe.each(environments())('runInRoot() as $name', (environment) => {
     const running = run(
       environment,
       root,
-      'trap "" TERM; sleep 30.125; sleep 30.125',
+      `trap "" TERM; sleep 30.${process.pid}; sleep 30.${process.pid}`,
       {},
       { signal: abort.signal, emit: () => {} },
     )
@@ -195,7 +195,7 @@ describe.each(environments())('runInRoot() as $name', (environment) => {
     abort.abort(new Error('enough'))
     await expect(running).rejects.toThrow('enough')
     expect(performance.now() - aborted).toBeLessThan(4000)
-    expect(commandLines().filter((line) => line.includes('30.125'))).toEqual([])
+    expect(commandLines().filter((line) => line.includes(`30.${process.pid}`))).toEqual([])
   })
 
   test('cannot be told by the process to stop it', async () => {
