@@ -59,10 +59,15 @@ export async function writeCase(one: DifferentialCase, top: string, identity: Id
     const file = one.file(name)
     if (file !== undefined) await copyFile(file, join(directory, name))
   }
-  const script = one.file('context.sh')
-  if (script !== undefined) await mustRun('sh', ['-euc', `umask 022; . "${script}"`], { cwd: directory })
+  // The one who builds makes the context: a change of owners afterwards would take the set-id bits away.
   const { uid, gid } = identity
   if (uid !== undefined) await mustRun('chown', ['-hR', `${uid}:${gid}`, top])
+  const script = one.file('context.sh')
+  if (script === undefined) return
+  const shell = ['sh', '-euc', `umask 022\n${await readFile(script, 'utf8')}`]
+  const as = uid === undefined ? [] : ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--clear-groups']
+  const [program = 'sh', ...args] = [...as, ...shell]
+  await mustRun(program, args, { cwd: directory })
 }
 
 /** What buildah made, with the corrections of the case. */
