@@ -9,7 +9,13 @@ export default defineConfig({
   test: {
     passWithNoTests: false,
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts', 'test/architecture.test.ts'] } },
+      {
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts', 'test/architecture.test.ts'],
+          testTimeout: 30_000,
+        },
+      },
       project('integration', { testTimeout: 120_000, hookTimeout: 300_000 }),
       project('e2e', { testTimeout: 300_000, hookTimeout: 600_000, fileParallelism: false }),
     ],
