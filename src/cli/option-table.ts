@@ -56,7 +56,12 @@ interface ExecutorFlags {
   readonly executor: 'auto' | 'rootless' | 'local' | 'container' | undefined
 }
 
-export interface BuildFlags extends HelpFlags, CacheFlags, ExecutorFlags {
+/** How registries are reached: of every command that talks to one. See `registryAccess`. */
+export interface RegistryFlags {
+  readonly 'insecure-registry': readonly string[]
+}
+
+export interface BuildFlags extends HelpFlags, CacheFlags, ExecutorFlags, RegistryFlags {
   readonly file: string | undefined
   readonly 'build-arg': readonly string[]
   readonly 'build-context': readonly string[]
@@ -73,7 +78,6 @@ export interface BuildFlags extends HelpFlags, CacheFlags, ExecutorFlags {
   readonly 'compression-level': string | undefined
   readonly output: readonly string[]
   readonly push: boolean
-  readonly 'insecure-registry': readonly string[]
   readonly iidfile: string | undefined
   readonly 'metadata-file': string | undefined
   readonly rootless: boolean
@@ -130,6 +134,15 @@ const EXECUTOR: OptionTable<ExecutorFlags> = {
       'How RUN steps are run: rootless (user namespace), local (as root), container (crun or runc); auto takes the strongest that works here.',
     default: 'auto',
     environment: 'OSSB_EXECUTOR',
+  },
+}
+
+const REGISTRY: OptionTable<RegistryFlags> = {
+  'insecure-registry': {
+    type: 'list',
+    value: 'HOST[:PORT]',
+    group: 'Registries',
+    description: 'Registry to be spoken to over plain HTTP, or over TLS without verification. Repeatable.',
   },
 }
 
@@ -258,12 +271,6 @@ export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
     group: 'Output',
     description: 'Push the image to the registries that its tags name.',
   },
-  'insecure-registry': {
-    type: 'list',
-    value: 'HOST[:PORT]',
-    group: 'Output',
-    description: 'Registry to be spoken to over plain HTTP, or over TLS without verification. Repeatable.',
-  },
   iidfile: {
     type: 'text',
     value: 'FILE',
@@ -276,6 +283,7 @@ export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
     group: 'Output',
     description: 'Write digests and names of the image to this file, as JSON.',
   },
+  ...REGISTRY,
   ...EXECUTOR,
   rootless: { type: 'flag', group: 'Execution', description: 'The same as --executor rootless.' },
   secret: {

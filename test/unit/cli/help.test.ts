@@ -83,11 +83,13 @@ test('ossb build --help explains every flag', async () => {
                                       type=image|registry|oci|docker|tar|local[,dest=PATH][,KEY=VALUE…].
                                       Repeatable. Default: image.
           --push                      Push the image to the registries that its tags name.
+          --iidfile FILE              Write the image ID (digest of the config) to this file.
+          --metadata-file FILE        Write digests and names of the image to this file, as JSON.
+
+    Registries:
           --insecure-registry HOST[:PORT]
                                       Registry to be spoken to over plain HTTP, or over TLS without
                                       verification. Repeatable.
-          --iidfile FILE              Write the image ID (digest of the config) to this file.
-          --metadata-file FILE        Write digests and names of the image to this file, as JSON.
 
     Execution:
           --executor auto|rootless|local|container
