@@ -42,7 +42,12 @@ export interface ReferrerSource {
    * The manifests and indexes whose subject this is, with their `artifactType` and `annotations`, each once; none for
    * a subject that nothing refers to, also when the subject itself is not here.
    */
-  referrers(subject: Digest, job: Job): Promise<readonly Descriptor[]>
+  referrers(subject: Digest, job: Job, options?: ReferrerOptions): Promise<readonly Descriptor[]>
+}
+
+export interface ReferrerOptions {
+  /** Only referrers of this type; all when absent. */
+  readonly artifactType?: string
 }
 
 /** A repository on this machine, that can also take content whose digest is not known before its end. */
