@@ -56,7 +56,12 @@ interface ExecutorFlags {
   readonly executor: 'auto' | 'rootless' | 'local' | 'container' | undefined
 }
 
-export interface BuildFlags extends HelpFlags, CacheFlags, ExecutorFlags {
+export interface PushFlags {
+  readonly 'upload-chunk-size': string | undefined
+  readonly 'push-ignore-immutable-tag-errors': boolean
+}
+
+export interface BuildFlags extends HelpFlags, CacheFlags, ExecutorFlags, PushFlags {
   readonly file: string | undefined
   readonly 'build-arg': readonly string[]
   readonly 'build-context': readonly string[]
@@ -130,6 +135,22 @@ const EXECUTOR: OptionTable<ExecutorFlags> = {
       'How RUN steps are run: rootless (user namespace), local (as root), container (crun or runc); auto takes the strongest that works here.',
     default: 'auto',
     environment: 'OSSB_EXECUTOR',
+  },
+}
+
+const PUSH: OptionTable<PushFlags> = {
+  'upload-chunk-size': {
+    type: 'text',
+    value: 'SIZE',
+    group: 'Output',
+    description:
+      'Push layers in requests of at most this size, for example 50m, where a proxy allows no larger ones.',
+    default: 'a layer in one request, and smaller ones where that is too large',
+  },
+  'push-ignore-immutable-tag-errors': {
+    type: 'flag',
+    group: 'Output',
+    description: 'Leave a tag that its registry does not let go as it is, with a warning.',
   },
 }
 
@@ -258,6 +279,7 @@ export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
     group: 'Output',
     description: 'Push the image to the registries that its tags name.',
   },
+  ...PUSH,
   'insecure-registry': {
     type: 'list',
     value: 'HOST[:PORT]',
