@@ -68,7 +68,7 @@ async function uploadIn(
     if (!(again && isFirst) && (await isThere(session, upload, job))) return
     const opened =
       isFirst && !again ? await mountOrBegin(session, upload, before, job) : await beginUpload(session, job)
-    if (opened !== 'mounted') await send(session, upload, opened, job)
+    if (opened !== 'there') await send(session, upload, opened, job)
   }
   const { clock } = session.exchange
   await retry(
@@ -111,8 +111,10 @@ async function mountOrBegin(
   upload: Upload,
   before: Circumstances['before'],
   job: Job,
-): Promise<OpenUpload | 'mounted'> {
-  const from = (await before) ?? upload.mountFrom
+): Promise<OpenUpload | 'there'> {
+  const elsewhere = await before
+  if (elsewhere === session.repository) return 'there'
+  const from = elsewhere ?? upload.mountFrom
   const mounted =
     from === undefined || from === session.repository ? undefined : await mount(session, upload, from, job)
   if (mounted !== undefined) return mounted
@@ -128,7 +130,7 @@ async function mount(
   { blob }: Upload,
   from: string,
   job: Job,
-): Promise<OpenUpload | 'mounted' | undefined> {
+): Promise<OpenUpload | 'there' | undefined> {
   try {
     const response = await session.send(
       {
@@ -142,7 +144,7 @@ async function mount(
       job,
     )
     await response.discard()
-    return response.status === 201 ? 'mounted' : openedUpload(response)
+    return response.status === 201 ? 'there' : openedUpload(response)
   } catch {
     job.signal.throwIfAborted()
     return undefined
