@@ -37,7 +37,7 @@ function advisePut(error: unknown, session: Session): RetryAdvice | undefined {
 }
 
 /** True when the name stands for this manifest already. */
-export async function stands(
+async function stands(
   session: Session,
   reference: string,
   { descriptor }: ManifestContent,
@@ -57,31 +57,24 @@ async function putOnce(
   { descriptor, bytes }: ManifestContent,
   job: Job,
 ): Promise<StoredManifest> {
-  const name = `"${session.registry}/${session.repository}"`
-  const response = await session
-    .send(
-      {
-        method: 'PUT',
-        target: `manifests/${reference}`,
-        headers: { 'content-type': descriptor.mediaType },
-        body: bytes,
-        answerWithinMs: session.commitMs,
-        expect: [200, 201, 202],
-        retry: 'once',
-      },
-      job,
-    )
-    .catch((error: unknown) => {
-      throw isFormatRefused(error, descriptor.mediaType)
-        ? formatRefused(error, descriptor.mediaType, name)
-        : error
-    })
+  const response = await session.send(
+    {
+      method: 'PUT',
+      target: `manifests/${reference}`,
+      headers: { 'content-type': descriptor.mediaType },
+      body: bytes,
+      answerWithinMs: session.commitMs,
+      expect: [200, 201, 202],
+      retry: 'once',
+    },
+    job,
+  )
   await response.discard()
   const answered = response.headers('docker-content-digest')[0]
   if (answered !== undefined && answered !== descriptor.digest)
     throw new OssbError(
       'ERR_OSSB_REGISTRY',
-      `Cannot push manifest ${descriptor.digest} to ${name}: the registry stored it as ${answered}`,
+      `Cannot push manifest ${descriptor.digest} to "${session.registry}/${session.repository}": the registry stored it as ${answered}`,
       { hint: 'The registry, or a proxy in front of it, changed the manifest.' },
     )
   return { listsSubject: response.headers('oci-subject').length > 0 }
@@ -89,22 +82,18 @@ async function putOnce(
 
 const OCI_TYPES: readonly string[] = [MEDIA_TYPE.ociManifest, MEDIA_TYPE.ociIndex]
 
-/** Old registries know Docker's media types only, and say so in one of these ways. */
-function isFormatRefused(error: unknown, mediaType: string): error is HttpFailure {
-  if (!(error instanceof HttpFailure) || !OCI_TYPES.includes(mediaType)) return false
-  if (error.status === 415) return true
-  return (
+/** Old registries know Docker's media types only. The error to throw says so where a refusal may mean that. */
+export function explainRefusedFormat(error: unknown, mediaType: string, name: string): unknown {
+  if (!(error instanceof HttpFailure) || !OCI_TYPES.includes(mediaType)) return error
+  const isRefused =
     error.status < 500 &&
     error.problems.some(({ code }) => code === 'MANIFEST_INVALID' || code === 'UNSUPPORTED')
-  )
-}
-
-function formatRefused(failure: HttpFailure, mediaType: string, name: string): OssbError {
+  if (!isRefused && error.status !== 415) return error
   return new OssbError(
     'ERR_OSSB_REGISTRY',
-    `Cannot push a manifest of type ${mediaType} to ${name}: ${describeFailure(failure)}`,
+    `Cannot push a manifest of type ${mediaType} to ${name}: ${describeFailure(error)}`,
     {
-      cause: failure,
+      cause: error,
       hint: 'If the registry is an old one it may not know the media types of OCI: build with --image-format docker.',
     },
   )

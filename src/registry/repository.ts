@@ -13,7 +13,7 @@ import { hasBlob, openBlob } from './blobs.ts'
 import { explainRefusedTag, ImmutableTag } from './immutable-tag.ts'
 import { getManifest, hasManifest, type ManifestContent, openManifest, resolveManifest } from './manifests.ts'
 import { createPushedContent } from './pushed-content.ts'
-import { putManifest } from './put-manifest.ts'
+import { explainRefusedFormat, putManifest } from './put-manifest.ts'
 import { announceReferrer, listReferrers } from './referrers.ts'
 import { removeManifest } from './remove-manifest.ts'
 import type { Session } from './session.ts'
@@ -54,10 +54,10 @@ export function createRemoteRepository(
     const referral = referralOf(expected, content.bytes)
     // That a manifest is there does not say that its subject's list names it.
     if (referral === undefined && (await hasManifest(session, expected.digest, job))) return
-    const { listsSubject } = await pushed.completing(
-      () => putManifest(session, expected.digest, content, job),
-      job,
-    )
+    const put = () => putManifest(session, expected.digest, content, job)
+    const { listsSubject } = await pushed.completing(put, job).catch((error: unknown) => {
+      throw explainRefusedFormat(error, expected.mediaType, name)
+    })
     pushed.keepManifest(content)
     if (referral !== undefined && !listsSubject)
       await listing.run(() => announceReferrer(session, referral, job), job.signal)
