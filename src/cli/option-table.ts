@@ -56,12 +56,21 @@ interface ExecutorFlags {
   readonly executor: 'auto' | 'rootless' | 'local' | 'container' | undefined
 }
 
+<<<<<<< HEAD
 /** How registries are reached: of every command that talks to one. See `registryAccess`. */
 export interface RegistryFlags {
   readonly 'insecure-registry': readonly string[]
 }
 
 export interface BuildFlags extends HelpFlags, CacheFlags, ExecutorFlags, RegistryFlags {
+=======
+export interface PushFlags {
+  readonly 'upload-chunk-size': string | undefined
+  readonly 'push-ignore-immutable-tag-errors': boolean
+}
+
+export interface BuildFlags extends HelpFlags, CacheFlags, ExecutorFlags, PushFlags {
+>>>>>>> push
   readonly file: string | undefined
   readonly 'build-arg': readonly string[]
   readonly 'build-context': readonly string[]
@@ -137,12 +146,28 @@ const EXECUTOR: OptionTable<ExecutorFlags> = {
   },
 }
 
+<<<<<<< HEAD
 const REGISTRY: OptionTable<RegistryFlags> = {
   'insecure-registry': {
     type: 'list',
     value: 'HOST[:PORT]',
     group: 'Registries',
     description: 'Registry to be spoken to over plain HTTP, or over TLS without verification. Repeatable.',
+=======
+const PUSH: OptionTable<PushFlags> = {
+  'upload-chunk-size': {
+    type: 'text',
+    value: 'SIZE',
+    group: 'Output',
+    description:
+      'Push layers in requests of at most this size, for example 50m, where a proxy allows no larger ones.',
+    default: 'a layer in one request, and smaller ones where that is too large',
+  },
+  'push-ignore-immutable-tag-errors': {
+    type: 'flag',
+    group: 'Output',
+    description: 'Leave a tag that its registry does not let go as it is, with a warning.',
+>>>>>>> push
   },
 }
 
@@ -271,6 +296,16 @@ export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
     group: 'Output',
     description: 'Push the image to the registries that its tags name.',
   },
+<<<<<<< HEAD
+=======
+  ...PUSH,
+  'insecure-registry': {
+    type: 'list',
+    value: 'HOST[:PORT]',
+    group: 'Output',
+    description: 'Registry to be spoken to over plain HTTP, or over TLS without verification. Repeatable.',
+  },
+>>>>>>> push
   iidfile: {
     type: 'text',
     value: 'FILE',

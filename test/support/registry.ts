@@ -18,6 +18,13 @@ export interface RegistryTestOptions {
   readonly redirectBlobsTo?: string
   /** Give paths in Location headers, not URLs. */
   readonly relativeUrls?: boolean
+  /** Repositories that no token gives access to. */
+  readonly denied?: readonly string[]
+  /** Manifests can't be deleted. */
+  readonly keepsAll?: boolean
+  readonly readOnly?: boolean
+  /** A pull-through cache of this registry (a URL). */
+  readonly mirrorOf?: string
 }
 
 export interface RunningRegistry {
@@ -85,8 +92,13 @@ function configFor({ directory, storage, tokens }: Place, options: RegistryTestO
   const config: Record<string, unknown> = {
     version: 0.1,
     log: { level: 'info', formatter: 'json', accesslog: { disabled: true } },
-    storage: { filesystem: { rootdirectory: storage }, delete: { enabled: true } },
+    storage: {
+      filesystem: { rootdirectory: storage },
+      delete: { enabled: options.keepsAll !== true },
+      ...(options.readOnly ? { maintenance: { readonly: { enabled: true } } } : {}),
+    },
     http,
+    ...(options.mirrorOf === undefined ? {} : { proxy: { remoteurl: options.mirrorOf } }),
   }
   if (tokens !== undefined)
     config['auth'] = {
@@ -135,6 +147,7 @@ async function startTokens(directory: string, options: RegistryTestOptions): Pro
     user: options.auth?.user ?? 'nobody',
     password: options.auth?.password ?? '',
     ...(options.tokenLifetime === undefined ? {} : { lifetime: options.tokenLifetime }),
+    ...(options.denied === undefined ? {} : { denied: options.denied }),
   })
 }
 
