@@ -1,3 +1,4 @@
+import type { LookupFunction } from 'node:net'
 import type { Job, Reference } from '../core/index.ts'
 import { type Clock, systemClock } from '../io/index.ts'
 import type { Repository } from '../oci/index.ts'
@@ -8,6 +9,7 @@ import { createExchange } from './exchange.ts'
 import { apiHost } from './origin.ts'
 import { checkPush } from './push-check.ts'
 import { createRemoteRepository, type RemoteRepositoryOptions } from './repository.ts'
+import { createServerWarnings } from './server-warnings.ts'
 import { createSession, type Session } from './session.ts'
 import { createTokenCache } from './tokens.ts'
 import { createTransport, isInsecure } from './transport.ts'
@@ -21,6 +23,8 @@ export interface RegistryOptions {
   /** Milliseconds without progress after which a connection counts as dead; 60 s when absent. */
   readonly stallMs?: number
   readonly clock?: Clock
+  /** How names become addresses; the system's way when absent. */
+  readonly lookup?: LookupFunction
 }
 
 type RepositoryName = Pick<Reference, 'registry' | 'repository'>
@@ -41,12 +45,19 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
   const { insecureRegistries, environment } = options
   const stallMs = options.stallMs ?? STALL_MS
   const userAgent = options.userAgent ?? 'ossb'
-  const transportOptions = { insecureRegistries, environment, stallMs }
+  const { lookup } = options
+  const transportOptions = {
+    insecureRegistries,
+    environment,
+    stallMs,
+    ...(lookup === undefined ? {} : { lookup }),
+  }
   const transport = createTransport(transportOptions)
   const endpoints = createEndpoints(transport, transportOptions)
   const exchange = createExchange(options.clock ?? systemClock)
   const tokens = createTokenCache({ transport, exchange, userAgent })
   const keychain = defaultKeychain(environment)
+  const warnings = createServerWarnings()
   const hosts = new Map<string, HostAuth>()
 
   const hostAuth = (registry: string): HostAuth => {
@@ -77,6 +88,7 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
       insecureRegistries,
       stallMs,
       userAgent,
+      warnings,
       authorizer: createAuthorizer({
         registry,
         repository,
