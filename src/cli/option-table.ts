@@ -56,21 +56,17 @@ interface ExecutorFlags {
   readonly executor: 'auto' | 'rootless' | 'local' | 'container' | undefined
 }
 
-<<<<<<< HEAD
 /** How registries are reached: of every command that talks to one. See `registryAccess`. */
 export interface RegistryFlags {
   readonly 'insecure-registry': readonly string[]
 }
 
-export interface BuildFlags extends HelpFlags, CacheFlags, ExecutorFlags, RegistryFlags {
-=======
 export interface PushFlags {
   readonly 'upload-chunk-size': string | undefined
   readonly 'push-ignore-immutable-tag-errors': boolean
 }
 
-export interface BuildFlags extends HelpFlags, CacheFlags, ExecutorFlags, PushFlags {
->>>>>>> push
+export interface BuildFlags extends HelpFlags, CacheFlags, ExecutorFlags, RegistryFlags, PushFlags {
   readonly file: string | undefined
   readonly 'build-arg': readonly string[]
   readonly 'build-context': readonly string[]
@@ -146,14 +142,15 @@ const EXECUTOR: OptionTable<ExecutorFlags> = {
   },
 }
 
-<<<<<<< HEAD
 const REGISTRY: OptionTable<RegistryFlags> = {
   'insecure-registry': {
     type: 'list',
     value: 'HOST[:PORT]',
     group: 'Registries',
     description: 'Registry to be spoken to over plain HTTP, or over TLS without verification. Repeatable.',
-=======
+  },
+}
+
 const PUSH: OptionTable<PushFlags> = {
   'upload-chunk-size': {
     type: 'text',
@@ -167,7 +164,6 @@ const PUSH: OptionTable<PushFlags> = {
     type: 'flag',
     group: 'Output',
     description: 'Leave a tag that its registry does not let go as it is, with a warning.',
->>>>>>> push
   },
 }
 
@@ -296,16 +292,7 @@ export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
     group: 'Output',
     description: 'Push the image to the registries that its tags name.',
   },
-<<<<<<< HEAD
-=======
   ...PUSH,
-  'insecure-registry': {
-    type: 'list',
-    value: 'HOST[:PORT]',
-    group: 'Output',
-    description: 'Registry to be spoken to over plain HTTP, or over TLS without verification. Repeatable.',
-  },
->>>>>>> push
   iidfile: {
     type: 'text',
     value: 'FILE',

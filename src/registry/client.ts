@@ -1,3 +1,4 @@
+import type { LookupFunction } from 'node:net'
 import type { Job, Reference } from '../core/index.ts'
 import { type Clock, systemClock } from '../io/index.ts'
 import { createAuthorizer, type HostAuth } from './authorizer.ts'
@@ -7,6 +8,7 @@ import { createExchange } from './exchange.ts'
 import { apiHost } from './origin.ts'
 import { checkPush } from './push-check.ts'
 import { createRemoteRepository, type RemoteRepository, type RemoteRepositoryOptions } from './repository.ts'
+import { createServerWarnings } from './server-warnings.ts'
 import { createSession, type Session } from './session.ts'
 import { createTokenCache } from './tokens.ts'
 import { createTransport, isInsecure } from './transport.ts'
@@ -29,6 +31,8 @@ export interface RegistryOptions {
    */
   readonly chunkBytes?: number
   readonly clock?: Clock
+  /** How names become addresses; the system's way when absent. */
+  readonly lookup?: LookupFunction
 }
 
 type RepositoryName = Pick<Reference, 'registry' | 'repository'>
@@ -52,12 +56,19 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
   const { insecureRegistries, environment } = options
   const stallMs = options.stallMs ?? STALL_MS
   const userAgent = options.userAgent ?? 'ossb'
-  const transportOptions = { insecureRegistries, environment, stallMs }
+  const { lookup } = options
+  const transportOptions = {
+    insecureRegistries,
+    environment,
+    stallMs,
+    ...(lookup === undefined ? {} : { lookup }),
+  }
   const transport = createTransport(transportOptions)
   const endpoints = createEndpoints(transport, transportOptions)
   const exchange = createExchange(options.clock ?? systemClock)
   const tokens = createTokenCache({ transport, exchange, userAgent })
   const keychain = defaultKeychain(environment)
+  const warnings = createServerWarnings()
   const hosts = new Map<string, HostAuth>()
   const uploads = new Map<string, UploadMemory>()
 
@@ -97,6 +108,7 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
       commitMs: options.commitMs ?? COMMIT_MS,
       uploads: uploadsOf(registry),
       userAgent,
+      warnings,
       authorizer: createAuthorizer({
         registry,
         repository,

@@ -1,5 +1,5 @@
+import { connectionCode } from './connection-code.ts'
 import { apiHost, isLoopback } from './origin.ts'
-import { connectionCode } from './retry-policy.ts'
 import { isInsecure, type Transport, type TransportOptions } from './transport.ts'
 
 /** Finds out, once for each registry, whether it is spoken to by https or http. */
@@ -17,6 +17,8 @@ const NOT_TLS: readonly string[] = [
   'ECONNREFUSED',
   'ECONNRESET',
   'UND_ERR_SOCKET',
+  // Many proxies open no tunnel to a port other than 443, and do speak plain HTTP to it.
+  'OSSB_PROXY_REFUSED',
 ]
 
 /**

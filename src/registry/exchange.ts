@@ -1,5 +1,5 @@
 import { type Clock, retry } from '../io/index.ts'
-import { adviseRetry, createGate, type Gate, requestRetry } from './retry-policy.ts'
+import { adviseRetry, createGate, type Gate, noteAttempts, requestRetry } from './retry-policy.ts'
 
 /** Runs requests again when their failure may pass, and holds all requests to an origin that asked for a pause. */
 export interface Exchange {
@@ -26,12 +26,13 @@ export function createExchange(clock: Clock): Exchange {
     clock,
     run(host, attempt, options, signal) {
       const gate = gateOf(host)
-      const passing = async () => {
+      const passing = async (number: number) => {
         await gate.pass(signal)
         try {
           return await attempt()
         } catch (error) {
           gate.closeFor(adviseRetry(error, clock)?.afterMs ?? 0)
+          noteAttempts(error, number)
           throw error
         }
       }

@@ -14,18 +14,22 @@ export interface RegistryProblem {
 export class HttpFailure extends Error {
   readonly status: number
   readonly method: string
+  /** Without its query, which may hold a signature. */
   readonly url: URL
+  /** Whether the registry itself answered, or a place that it sent us to. */
+  readonly from: 'registry' | 'storage'
   readonly problems: readonly RegistryProblem[]
   /** What the body said when it was no error document; at most one line. */
   readonly text: string
   readonly retryAfter: string | undefined
 
-  constructor(method: string, response: HttpResponse, body: string) {
+  constructor(method: string, response: HttpResponse, body: string, from: HttpFailure['from']) {
     super(`${response.status} from ${response.url.host}`)
     this.name = 'HttpFailure'
     this.status = response.status
     this.method = method
-    this.url = response.url
+    this.url = new URL(`${response.url.origin}${response.url.pathname}`)
+    this.from = from
     this.problems = parseProblems(body)
     this.text = this.problems.length > 0 ? '' : firstLine(body, response.headers('content-type')[0] ?? '')
     this.retryAfter = response.headers('retry-after')[0]
@@ -35,7 +39,11 @@ export class HttpFailure extends Error {
 const ERROR_BYTES = 64 * 1024
 
 /** Reads an answer that is a failure; of its body no more than 64 KiB, and no error in reading it counts. */
-export async function readFailure(method: string, response: HttpResponse): Promise<HttpFailure> {
+export async function readFailure(
+  method: string,
+  response: HttpResponse,
+  from: HttpFailure['from'] = 'registry',
+): Promise<HttpFailure> {
   const parts: Uint8Array[] = []
   let size = 0
   try {
@@ -47,7 +55,8 @@ export async function readFailure(method: string, response: HttpResponse): Promi
   } catch {
     // The status is known; half a message is better than another error in its place.
   }
-  return new HttpFailure(method, response, Buffer.concat(parts).toString('utf8').slice(0, ERROR_BYTES))
+  const body = Buffer.concat(parts).toString('utf8').slice(0, ERROR_BYTES)
+  return new HttpFailure(method, response, body, from)
 }
 
 const errorDocument = v.object({
@@ -102,7 +111,7 @@ const STATUS_NAMES: Readonly<Record<number, string>> = {
   507: 'Insufficient Storage',
 }
 
-/** `401 UNAUTHORIZED (authentication required) to PUT https://r.io/v2/…`; never the query, which may hold a signature. */
+/** `401 UNAUTHORIZED (authentication required) to PUT https://r.io/v2/…` */
 export function describeFailure(failure: HttpFailure): string {
   const codes = failure.problems.map((problem) => problem.code).join(', ')
   const said = failure.problems.find((problem) => problem.message !== undefined)?.message ?? failure.text

@@ -92,6 +92,7 @@ export async function getManifest(session: Session, reference: string, job: Job)
       headers: { accept: ACCEPT },
       expect: [200],
       retry: 'standard',
+      ...(isDigest(reference) ? { missing: 'once-more' as const } : {}),
     },
     MAX_DOCUMENT_BYTES,
     job,

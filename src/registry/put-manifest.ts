@@ -1,8 +1,9 @@
 import { type Job, MEDIA_TYPE, OssbError } from '../core/index.ts'
 import { type RetryAdvice, retry } from '../io/index.ts'
+import { connectionCode } from './connection-code.ts'
 import { describeFailure, HttpFailure } from './http-failure.ts'
 import { type ManifestContent, resolveManifest } from './manifests.ts'
-import { adviseRetry, connectionCode, requestRetry } from './retry-policy.ts'
+import { adviseRetry, requestRetry } from './retry-policy.ts'
 import type { Session } from './session.ts'
 
 /** What a registry told of a manifest that it took. */

@@ -3,9 +3,12 @@ import { readAll } from '../io/index.ts'
 import type { Authorizer } from './authorizer.ts'
 import type { Endpoints } from './endpoint.ts'
 import type { Exchange } from './exchange.ts'
-import { readFailure } from './http-failure.ts'
+import { decodedBody } from './content-encoding.ts'
+import { HttpFailure, readFailure } from './http-failure.ts'
 import { sendFollowing } from './redirects.ts'
 import { toOssbError } from './registry-error.ts'
+import type { ServerWarnings } from './server-warnings.ts'
+import { guarded } from './stall.ts'
 import type { Body, HttpRequest, HttpResponse, Transport } from './transport.ts'
 import type { UploadMemory } from './upload-memory.ts'
 
@@ -21,7 +24,11 @@ interface RegistryRequest {
   /** The statuses that are an answer; any other is thrown as HttpFailure. */
   readonly expect: readonly number[]
   readonly retry: 'standard' | 'once'
+  /** Ask once more for what is not there: content that was just pushed may not be everywhere yet. */
+  readonly missing?: 'once-more'
 }
+
+const MISSING_MS = 1000
 
 /** Requests to one repository of one registry, with what it takes to have them answered. */
 export interface Session {
@@ -38,6 +45,12 @@ export interface Session {
   send(request: RegistryRequest, job: Job): Promise<HttpResponse>
   /** The same with a short body, which is read before the request counts as done. */
   read(request: RegistryRequest, limit: number, job: Job): Promise<{ response: HttpResponse; bytes: Buffer }>
+  /** Gets something from elsewhere, by a URL that an image or a server names: without credentials. */
+  fetch(
+    request: Pick<HttpRequest, 'url' | 'headers'>,
+    expect: readonly number[],
+    job: Job,
+  ): Promise<HttpResponse>
   /** Runs a task, and turns its failure into an OssbError that says what could not be done and why. */
   explained<T>(action: string, task: () => Promise<T>, job: Job): Promise<T>
   /** The error that `explained` would throw. */
@@ -56,6 +69,7 @@ export interface SessionOptions {
   readonly commitMs: number
   readonly uploads: UploadMemory
   readonly userAgent: string
+  readonly warnings: ServerWarnings
 }
 
 /** Pull first or push first makes no difference to a server that follows the specification; this is Docker's order. */
@@ -77,11 +91,13 @@ export function createSession(options: SessionOptions): Session {
     const url =
       request.target instanceof URL ? request.target : new URL(`/v2/${repository}/${request.target}`, base)
     const sendWith = (authorization: string | undefined) =>
-      dispatch({ ...options, base }, { ...request, url, authorization }, job)
+      dispatch(options, { ...request, url, authorization }, job)
     // An upload session on another origin gets no credentials: they are the registry's alone.
     const used = url.origin === base.origin ? await authorizer.header(scopes, job.signal) : undefined
     const response = await sendWith(used)
     if (response.status !== 401 || request.expect.includes(401) || url.origin !== base.origin) return response
+    // The challenge of a place that we were sent to is never answered with the registry's credentials.
+    if (response.url.origin !== base.origin) return anonymously(options, { response, request }, job)
     return replay({ response, used }, sendWith, { authorizer, scopes }, job)
   }
 
@@ -96,10 +112,18 @@ export function createSession(options: SessionOptions): Session {
     const once = async () => {
       const base = await options.endpoints.baseUrl(registry, job.signal)
       const response = await attempt(request, base, scopes, job)
-      if (!request.expect.includes(response.status)) throw await readFailure(request.method, response)
+      options.warnings.report(response, registry, job)
+      if (!request.expect.includes(response.status))
+        throw await readFailure(request.method, response, isElsewhere(response, request, base))
       return use(response)
     }
-    return exchange.run(registry, once, { retry: request.retry }, job.signal)
+    const exchanged = () => exchange.run(registry, once, { retry: request.retry }, job.signal)
+    if (request.missing === undefined) return exchanged()
+    return exchanged().catch(async (error: unknown) => {
+      if (!(error instanceof HttpFailure && error.status === 404)) throw error
+      await exchange.clock.sleep(MISSING_MS, job.signal)
+      return exchanged()
+    })
   }
 
   return {
@@ -115,10 +139,27 @@ export function createSession(options: SessionOptions): Session {
         request,
         async (response) => ({
           response,
-          bytes: await readAll(response.body, limit, `the answer of ${response.url.host}`),
+          bytes: await readAll(
+            guarded(decodedBody(response).chunks, options.stallMs),
+            limit,
+            `the answer of ${response.url.host}`,
+          ),
         }),
         job,
       ),
+    fetch({ url, headers }, expect, job) {
+      const once = async () => {
+        const request = outgoing(options, { method: 'GET', url, headers, authorization: undefined }, job)
+        const response = await sendFollowing(
+          options.transport,
+          { ...request, namedBy: 'server' },
+          options.insecureRegistries,
+        )
+        if (expect.includes(response.status)) return response
+        throw await readFailure('GET', response, 'storage')
+      }
+      return exchange.run(url.host, once, { retry: 'standard' }, job.signal)
+    },
     async explained(action, task, job) {
       try {
         return await task()
@@ -157,14 +198,37 @@ async function replay(
   return response
 }
 
-type Outgoing = RegistryRequest & { readonly url: URL; readonly authorization: string | undefined }
-
-function dispatch(
-  options: SessionOptions & { readonly base: URL },
-  { method, url, headers, body, answerWithinMs, authorization }: Outgoing,
+/** A registry that only sends on to another one, as registry.k8s.io does: that one may want a token of its own. */
+async function anonymously(
+  options: SessionOptions,
+  { response, request }: { readonly response: HttpResponse; readonly request: RegistryRequest },
   job: Job,
 ): Promise<HttpResponse> {
-  const request: HttpRequest = {
+  const authorization = await options.authorizer.answerElsewhere(response, job.signal)
+  if (authorization === undefined) return response
+  await response.discard()
+  return sendFollowing(
+    options.transport,
+    { ...outgoing(options, { ...request, url: response.url, authorization }, job), namedBy: 'server' },
+    options.insecureRegistries,
+  )
+}
+
+function isElsewhere(response: HttpResponse, { target }: RegistryRequest, base: URL): 'registry' | 'storage' {
+  return target instanceof URL || response.url.origin === base.origin ? 'registry' : 'storage'
+}
+
+type Outgoing = Pick<RegistryRequest, 'method' | 'headers' | 'body' | 'answerWithinMs'> & {
+  readonly url: URL
+  readonly authorization: string | undefined
+}
+
+function outgoing(
+  options: SessionOptions,
+  { method, url, headers, body, answerWithinMs, authorization }: Outgoing,
+  job: Job,
+): HttpRequest {
+  return {
     method,
     url,
     headers: {
@@ -178,7 +242,11 @@ function dispatch(
     ...(body === undefined ? {} : { body }),
     ...(answerWithinMs === undefined ? {} : { answerWithinMs }),
   }
-  return method === 'GET' || method === 'HEAD'
+}
+
+function dispatch(options: SessionOptions, what: Outgoing, job: Job): Promise<HttpResponse> {
+  const request = outgoing(options, what, job)
+  return request.method === 'GET' || request.method === 'HEAD'
     ? sendFollowing(options.transport, request, options.insecureRegistries)
     : options.transport.send(request)
 }
