@@ -54,4 +54,6 @@ export interface ReferrerOptions {
 export interface ContentStore extends Repository {
   /** Stores a stream and names it by what it was: one pass, and all or nothing. */
   ingest(mediaType: string, chunks: AsyncIterable<Uint8Array>, job: Job): Promise<Descriptor>
+  /** Removes content that turned out to be damaged, so that it can be put again. */
+  discard(content: Descriptor): void
 }

@@ -22,13 +22,26 @@ export async function putManifest(
   content: ManifestContent,
   job: Job,
 ): Promise<StoredManifest> {
-  const attempt = async (number: number) => {
-    if (number > 1 && (await stands(session, reference, content, job))) return { listsSubject: false }
-    return putOnce(session, reference, content, job)
+  let isUnsure = false
+  const attempt = async () => {
+    if (isUnsure && (await stands(session, reference, content, job))) return { listsSubject: false }
+    try {
+      return await putOnce(session, reference, content, job)
+    } catch (error) {
+      isUnsure ||= mayBeDone(error)
+      throw error
+    }
   }
   const policy = requestRetry(session.exchange.clock)
   const advise = (error: unknown) => advisePut(error, session)
   return retry(attempt, { ...policy, advise }, job.signal)
+}
+
+/** What a proxy says when it did not get the answer either. */
+const GATEWAY: ReadonlySet<number> = new Set([502, 504])
+
+function mayBeDone(error: unknown): boolean {
+  return !(error instanceof HttpFailure) || GATEWAY.has(error.status)
 }
 
 /** A registry that took its five minutes and did not answer gets a second chance, not a sixth. */

@@ -65,7 +65,7 @@ async function uploadIn(
   const attempt = async (number: number) => {
     const isFirst = number === 1
     // Also after a failure: the answer may have been lost and the blob not.
-    if (!(again && isFirst) && (await isThere(session, upload, job))) return
+    if (!again && (await isThere(session, upload, job))) return
     const opened =
       isFirst && !again ? await mountOrBegin(session, upload, before, job) : await beginUpload(session, job)
     if (opened !== 'there') await send(session, upload, opened, job)

@@ -21,8 +21,9 @@ import {
   parseManifest,
   type Repository,
 } from '../oci/index.ts'
-import { copyBlob, resolveForPlatform } from '../registry/index.ts'
+import { resolveForPlatform } from '../registry/index.ts'
 import { createOciLayout } from '../store/index.ts'
+import { createFetchContent } from './fetch-content.ts'
 import type { LayerProvider } from './op-runner.ts'
 
 export interface ImageProviderOptions {
@@ -51,6 +52,7 @@ interface Location {
 export function createImageProvider({ store, repository }: ImageProviderOptions): ImageProvider {
   const resolved = new Map<string, Promise<ResolvedImage>>()
   const downloads = createSemaphore(DOWNLOADS)
+  const fetchContent = createFetchContent(store)
 
   const locate = (reference: string): Location => {
     const layout = parseLayoutReference(reference)
@@ -71,7 +73,7 @@ export function createImageProvider({ store, repository }: ImageProviderOptions)
         'ERR_OSSB_IMAGE_INVALID',
         `Cannot read ${what}: it is larger than ${MAX_DOCUMENT_BYTES} bytes`,
       )
-    await copyBlob({ source, destination: store }, descriptor, job)
+    await fetchContent(descriptor, source, job)
     return await readAll(await store.open(descriptor, job), MAX_DOCUMENT_BYTES, what)
   }
 
@@ -144,7 +146,7 @@ export function createImageProvider({ store, repository }: ImageProviderOptions)
   }
 
   const fetchFrom = (descriptor: Descriptor, source: BlobSource, job: Job): Promise<void> =>
-    downloads.run(() => copyBlob({ source, destination: store }, descriptor, job), job.signal)
+    downloads.run(() => fetchContent(descriptor, source, job), job.signal)
 
   const fetchRemote = (descriptor: Descriptor, origin: string, job: Job): Promise<void> => {
     const slash = origin.indexOf('/')

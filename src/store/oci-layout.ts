@@ -1,4 +1,4 @@
-import { createReadStream, existsSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs'
+import { createReadStream, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import {
@@ -122,6 +122,7 @@ export function createOciLayout(directory: string): ContentStore & ReferrerSourc
     open,
     put,
     ingest,
+    discard: (content) => rmSync(paths.blob(content.digest), { force: true }),
     resolve: resolveName,
     tag,
     referrers: (subject, _job, options = {}) =>

@@ -23,6 +23,8 @@ export interface RegistryTestOptions {
   /** Manifests can't be deleted. */
   readonly keepsAll?: boolean
   readonly readOnly?: boolean
+  /** What it takes its own address for, in Location headers. */
+  readonly externalUrl?: string
   /** A pull-through cache of this registry (a URL). */
   readonly mirrorOf?: string
 }
@@ -87,6 +89,7 @@ interface Place {
 function configFor({ directory, storage, tokens }: Place, options: RegistryTestOptions): string {
   const http: Record<string, unknown> = { addr: '127.0.0.1:0', secret: 'test' }
   if (options.relativeUrls) http['relativeurls'] = true
+  if (options.externalUrl !== undefined) http['host'] = options.externalUrl
   if (options.tls)
     http['tls'] = { certificate: join(directory, 'server.crt'), key: join(directory, 'server.key') }
   const config: Record<string, unknown> = {

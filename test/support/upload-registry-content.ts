@@ -14,10 +14,12 @@ export interface Content {
   readonly manifests: Map<string, Stored>
   readonly sessions: Map<string, Buffer>
   opened: number
+  /** How many tokens were handed out at /token. */
+  tokens: number
 }
 
 export function createContent(): Content {
-  return { blobs: new Map(), manifests: new Map(), sessions: new Map(), opened: 0 }
+  return { blobs: new Map(), manifests: new Map(), sessions: new Map(), opened: 0, tokens: 0 }
 }
 
 export interface HonestOptions {
@@ -67,6 +69,11 @@ export function honestAnswer(registry: Registry, asked: Asked): Answer {
   const [, repository = '', kind = '', reference = ''] =
     /^\/v2\/(.+?)\/(manifests|blobs|referrers)\/(.*)$/.exec(url.pathname) ?? []
   if (url.pathname === '/v2/') return { status: 200 }
+  if (url.pathname === '/token') {
+    registry.content.tokens += 1
+    const token = JSON.stringify({ token: `token${registry.content.tokens}`, expires_in: 300 })
+    return { status: 200, body: Buffer.from(token) }
+  }
   if (kind === 'manifests') return manifestAnswer(registry, asked, { repository, reference })
   if (kind === 'referrers') return referrersAnswer(registry, { repository, subject: reference, url })
   if (reference.startsWith('uploads/')) return uploadAnswer(registry, asked, { repository, url })

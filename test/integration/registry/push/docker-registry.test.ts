@@ -138,6 +138,27 @@ describe('D14: docker-registry that takes no push', () => {
   })
 })
 
+describe('D9: docker-registry behind a proxy that ends TLS, and which takes its address for', () => {
+  const push = async (externalUrl: string) => {
+    const { registry, client, job } = await start({ tls: true, externalUrl })
+    const { blob, open } = sampleBlob(100_000)
+    const remote = client.repository({ registry: registry.host, repository: 'x' })
+    await remote.put(blob, open, job)
+    return remote.has(blob, job)
+  }
+
+  test('one of plain http: it is spoken to over https', async () => {
+    expect(await push('http://127.0.0.1:1')).toBe(true)
+  })
+
+  test('one of plain http on another host: nothing is sent there', async () => {
+    await expect(push('http://registry.invalid')).rejects.toMatchObject({
+      code: 'ERR_OSSB_REGISTRY',
+      message: expect.stringContaining('it sends us from https to "http://registry.invalid"'),
+    })
+  })
+})
+
 test('a mount with a token that does not allow its source ends in an upload', async () => {
   const { registry, client, job } = await start({ auth: USER, token: true, denied: ['base'] })
   const source = memoryRepository()
