@@ -61,18 +61,18 @@ export async function createConnector(options: ConnectorOptions): Promise<Connec
     return new CertificateFailure(code, target.host ?? target.hostname, certificate, failure)
   }
 
-  const connect = async (target: buildConnector.Options): Promise<Socket> => {
-    try {
-      return noteReuse(await open(plain, target))
-    } catch (failure) {
-      throw await examine(failure, target)
-    }
-  }
-  const connecting = callbackify(connect)
-  return (target, callback) =>
-    connecting(target, (failure: Error | null, socket) =>
-      failure === null ? callback(null, socket) : callback(failure, null),
+  const reaching = callbackify(reach)
+  const examining = callbackify(examine)
+  return (target, callback) => {
+    // The socket goes on at once: a server that refuses a client certificate says so right after the handshake.
+    const done: buildConnector.Callback = (...[failure, socket]) =>
+      failure === null
+        ? callback(null, noteFailures(socket))
+        : examining(failure, target, (_none, reason) => callback(reason as Error, null))
+    reaching(target, (failure: Error | null, way) =>
+      failure === null ? plain({ ...target, ...way }, done) : done(failure, null),
     )
+  }
 }
 
 type Reach = (target: buildConnector.Options) => Promise<{ readonly httpSocket?: Socket }>
@@ -99,11 +99,20 @@ function opened(connect: Connector, target: buildConnector.Options): Promise<Soc
 }
 
 const failuresOfReused = new WeakSet<Error>()
+const alerts = new WeakMap<Error, Error>()
 
-function noteReuse<T extends Socket>(socket: T): T {
+function noteFailures<T extends Socket>(socket: T): T {
+  let alert: Error | undefined
   return socket.prependListener('error', (error) => {
+    if (connectionCode(error)?.startsWith('ERR_SSL_') === true) alert ??= error
+    else if (alert !== undefined) alerts.set(error, alert)
     if (socket.bytesRead > 0) failuresOfReused.add(error)
   })
+}
+
+/** The TLS alert that ended a connection, of which undici tells no more than that it ended. */
+export function alertOf(error: unknown): Error | undefined {
+  return error instanceof Error ? alerts.get(error) : undefined
 }
 
 const CLOSED: readonly (string | undefined)[] = ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']

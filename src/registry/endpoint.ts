@@ -37,7 +37,8 @@ export function createEndpoints(transport: Transport, options: TransportOptions)
     } catch (error) {
       if (!NOT_TLS.includes(connectionCode(error) ?? '')) throw error
       const plain = new URL(`http://${host}`)
-      await knock(transport, plain, signal)
+      // "Client sent an HTTP request to an HTTPS server": what went wrong with TLS is what matters.
+      if ((await knock(transport, plain, signal)) === 400) throw error
       return plain
     }
   }
@@ -55,8 +56,9 @@ export function createEndpoints(transport: Transport, options: TransportOptions)
   }
 }
 
-/** Any answer will do: it shows that somebody there speaks the protocol. */
-async function knock(transport: Transport, base: URL, signal: AbortSignal): Promise<void> {
+/** Any answer will do: it shows that somebody there speaks the protocol. @returns its status */
+async function knock(transport: Transport, base: URL, signal: AbortSignal): Promise<number> {
   const response = await transport.send({ method: 'GET', url: new URL('/v2/', base), headers: {}, signal })
   await response.discard()
+  return response.status
 }

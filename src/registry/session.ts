@@ -94,11 +94,14 @@ export function createSession(options: SessionOptions): Session {
       dispatch(options, { ...request, url, authorization }, job)
     // An upload session on another origin gets no credentials: they are the registry's alone.
     const used = url.origin === base.origin ? await authorizer.header(scopes, job.signal) : undefined
-    const response = await sendWith(used)
-    if (response.status !== 401 || request.expect.includes(401) || url.origin !== base.origin) return response
+    const isOurs = (response: HttpResponse) => response.url.origin === base.origin
+    const first = await sendWith(used)
+    if (first.status !== 401 || request.expect.includes(401) || url.origin !== base.origin) return first
+    const response = await replay({ response: first, used, isOurs }, sendWith, { authorizer, scopes }, job)
     // The challenge of a place that we were sent to is never answered with the registry's credentials.
-    if (response.url.origin !== base.origin) return anonymously(options, { response, request }, job)
-    return replay({ response, used }, sendWith, { authorizer, scopes }, job)
+    return response.status === 401 && !isOurs(response)
+      ? anonymously(options, { response, request }, job)
+      : response
   }
 
   const explain = (error: unknown, action: string, job: Job): unknown =>
@@ -174,6 +177,8 @@ export function createSession(options: SessionOptions): Session {
 interface Refused {
   readonly response: HttpResponse
   readonly used: string | undefined
+  /** Whether the registry itself gave an answer, and no place that it sent us to. */
+  isOurs(response: HttpResponse): boolean
 }
 
 /**
@@ -188,7 +193,8 @@ async function replay(
 ): Promise<HttpResponse> {
   let { response, used } = first
   const replays = used === undefined ? 2 : 1
-  for (let replayed = 0; response.status === 401 && replayed < replays; replayed += 1) {
+  for (let replayed = 0; replayed < replays; replayed += 1) {
+    if (response.status !== 401 || !first.isOurs(response)) return response
     const header = await authorizer.answer({ response, scopes, used }, job.signal)
     if (header === undefined) return response
     await response.discard()

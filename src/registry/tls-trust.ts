@@ -12,6 +12,15 @@ const SYSTEM_BUNDLES: readonly string[] = [
 ]
 const CERTS_D: readonly string[] = ['/etc/containers/certs.d', '/etc/docker/certs.d']
 
+/** Those of the user come first, as the tools that run without root have them. */
+function certificateBases(environment: Environment): readonly string[] {
+  const home = environment['HOME']
+  const config = environment['XDG_CONFIG_HOME'] || (home ? join(home, '.config') : undefined)
+  const own =
+    config === undefined ? [] : ['containers', 'docker'].map((tool) => join(config, tool, 'certs.d'))
+  return [...own, ...CERTS_D]
+}
+
 /** Whom to believe, and who to be, when talking to `host[:port]`. */
 export interface Trust {
   contextFor(host: string): Promise<SecureContext>
@@ -19,7 +28,7 @@ export interface Trust {
 
 /**
  * Node's own roots, the system's bundle, the files that SSL_CERT_FILE, SSL_CERT_DIR and NODE_EXTRA_CA_CERTS name, and
- * the `certs.d` directories of Docker and Podman (`*.crt` authorities, `*.cert` and `*.key` a client certificate).
+ * the `certs.d` directories of Docker and Podman, of the user and of the system (`*.crt` authorities, `*.cert` and `*.key` a client certificate).
  * Node reads none of these once `ca` is given. To load them takes a tenth of a second, so hosts without files of their
  * own share one context.
  */
@@ -37,7 +46,7 @@ export function createTrust(environment: Environment): Trust {
 
   return {
     async contextFor(host) {
-      const own = await ownCertificates(host)
+      const own = await ownCertificates(certificateBases(environment), host)
       if (own.authorities.length > 0 || own.cert !== undefined) return contextWith(own)
       common ??= contextWith(own)
       return common
@@ -65,18 +74,30 @@ interface OwnCertificates {
   readonly key?: string
 }
 
-async function ownCertificates(host: string): Promise<OwnCertificates> {
+async function ownCertificates(bases: readonly string[], host: string): Promise<OwnCertificates> {
   const files = (
-    await Promise.all(CERTS_D.map((base) => filesIn(join(base, host), /\.(crt|cert|key)$/)))
+    await Promise.all(bases.map((base) => filesIn(join(base, host), /\.(crt|cert|key)$/)))
   ).flat()
   const authorities = await Promise.all(files.filter((path) => path.endsWith('.crt')).map(readIfThere))
   const cert = files.find((path) => path.endsWith('.cert'))
-  const key = cert === undefined ? undefined : files.find((path) => path === cert.replace(/cert$/, 'key'))
+  if (cert === undefined) return { authorities: authorities.flatMap(certificatesIn) }
+  const key = cert.replace(/cert$/, 'key')
   return {
     authorities: authorities.flatMap(certificatesIn),
-    ...(cert === undefined || key === undefined
-      ? {}
-      : { cert: await readIfThere(cert), key: await readIfThere(key) }),
+    cert: await readClient(cert, host),
+    key: await readClient(key, host),
+  }
+}
+
+async function readClient(path: string, host: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (cause) {
+    throw new OssbError(
+      'ERR_OSSB_USAGE',
+      `Cannot use the client certificate for ${host}: "${path}": ${errnoOf(cause) ?? 'unreadable'}`,
+      { cause, hint: 'A client certificate is two files that this user may read: NAME.cert and NAME.key.' },
+    )
   }
 }
 

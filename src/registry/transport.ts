@@ -1,7 +1,7 @@
 import type { LookupFunction } from 'node:net'
 import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import { createConnector, type TlsOptions, wasReused } from './connector.ts'
+import { alertOf, createConnector, type TlsOptions, wasReused } from './connector.ts'
 import { hostName } from './origin.ts'
 import { type Proxy, proxyFor } from './proxy.ts'
 import { createTrust, type Trust } from './tls-trust.ts'
@@ -88,7 +88,8 @@ export function createTransport(options: TransportOptions): Transport {
       for (let stale = 0; ; stale += 1) {
         try {
           return await sendOnce(request)
-        } catch (error) {
+        } catch (failure) {
+          const error = alertOf(failure) ?? failure
           if (request.signal.aborted || stale >= STALE_CONNECTIONS || !wasReused(error)) throw error
           if (request.method !== 'GET' && request.method !== 'HEAD') throw error
         }

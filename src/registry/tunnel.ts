@@ -43,7 +43,7 @@ export async function openTunnel(options: TunnelOptions, authority: string): Pro
   try {
     const { status, socket } = await ask(options, authority, await options.connect())
     if (status === 200) return socket
-    socket.on('error', () => {}).destroy()
+    socket.destroy()
     throw new ProxyFailure(proxy, { status })
   } catch (cause) {
     throw cause instanceof ProxyFailure ? cause : new ProxyFailure(proxy, { cause })
@@ -75,6 +75,8 @@ function ask(
     asked.once('connect', (answer, socket: Socket, head: Buffer) => {
       clearTimeout(late)
       if (head.length > 0) socket.unshift(head)
+      // Whoever uses it next sees what went wrong in between by its state.
+      socket.on('error', () => {})
       resolve({ status: answer.statusCode ?? 0, socket })
     })
     asked.end()

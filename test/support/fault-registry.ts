@@ -55,6 +55,7 @@ interface SeenRequest {
   readonly path: string
   readonly authorization: string | undefined
   readonly range: string | undefined
+  readonly cookie: string | undefined
 }
 
 export interface FaultRegistry {
@@ -135,8 +136,8 @@ interface Answer {
 
 async function handle(state: State, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { method = 'GET', url: path = '/' } = request
-  const { authorization, range } = request.headers
-  state.seen.push({ method, path, authorization, range })
+  const { authorization, range, cookie } = request.headers
+  state.seen.push({ method, path, authorization, range, cookie })
   const fault = strike(state, method, path)
   if (fault?.type === 'status') return refuse(request, response, fault)
   if (fault?.type === 'deaf') return

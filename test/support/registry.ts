@@ -4,11 +4,16 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { createAuthority, type IssuedCertificate } from './certificates.ts'
 import { startTokenServer, type TokenServer } from './token-server.ts'
 
 export interface RegistryTestOptions {
   /** HTTPS, with a certificate of its own authority: see RunningRegistry.caFile. */
   readonly tls?: boolean
+  /** With `tls`: clients must show a certificate of that authority. */
+  readonly clientCertificates?: boolean
+  /** Be a pull-through mirror of this registry (`http://HOST`), which must be up at the start. */
+  readonly mirrorOf?: string
   /** Ask for this user: by Basic, or through a token server where `token` is set. */
   readonly auth?: { readonly user: string; readonly password: string }
   readonly token?: boolean
@@ -34,6 +39,8 @@ export interface RunningRegistry {
   readonly host: string
   /** The certificate of the authority, where TLS is on. */
   readonly caFile?: string
+  /** A certificate that it believes, where TLS is on. */
+  readonly client?: IssuedCertificate
   /** Where the registry keeps its content. */
   readonly storage: string
   /** What the token server was asked, where there is one. */
@@ -46,7 +53,7 @@ export async function startRegistry(options: RegistryTestOptions = {}): Promise<
   const directory = mkdtempSync(join(tmpdir(), 'ossb-registry-'))
   const storage = join(directory, 'storage')
   mkdirSync(storage)
-  const caFile = options.tls ? makeServerCertificate(directory) : undefined
+  const certificates = options.tls ? makeCertificates(directory) : {}
   const tokens = options.token ? await startTokens(directory, options) : undefined
   const config = join(directory, 'config.yml')
   writeFileSync(
@@ -66,7 +73,7 @@ export async function startRegistry(options: RegistryTestOptions = {}): Promise<
     const port = await portOf(child)
     return {
       host: `127.0.0.1:${port}`,
-      ...(caFile === undefined ? {} : { caFile }),
+      ...certificates,
       storage,
       tokenRequests: tokens?.requests ?? [],
       stop,
@@ -91,7 +98,11 @@ function configFor({ directory, storage, tokens }: Place, options: RegistryTestO
   if (options.relativeUrls) http['relativeurls'] = true
   if (options.externalUrl !== undefined) http['host'] = options.externalUrl
   if (options.tls)
-    http['tls'] = { certificate: join(directory, 'server.crt'), key: join(directory, 'server.key') }
+    http['tls'] = {
+      certificate: join(directory, 'server.crt'),
+      key: join(directory, 'server.key'),
+      ...(options.clientCertificates ? { clientcas: [join(directory, 'ca.crt')] } : {}),
+    }
   const config: Record<string, unknown> = {
     version: 0.1,
     log: { level: 'info', formatter: 'json', accesslog: { disabled: true } },
@@ -103,6 +114,7 @@ function configFor({ directory, storage, tokens }: Place, options: RegistryTestO
     http,
     ...(options.mirrorOf === undefined ? {} : { proxy: { remoteurl: options.mirrorOf } }),
   }
+  if (options.mirrorOf !== undefined) config['proxy'] = { remoteurl: options.mirrorOf }
   if (tokens !== undefined)
     config['auth'] = {
       token: {
@@ -154,61 +166,11 @@ async function startTokens(directory: string, options: RegistryTestOptions): Pro
   })
 }
 
-/** An authority and a certificate by it for the names that tests use. Returns the file of the authority. */
-function makeServerCertificate(directory: string): string {
-  const caFile = join(directory, 'ca.crt')
-  const extensions = join(directory, 'server.ext')
-  writeFileSync(
-    extensions,
-    'subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n',
-  )
-  openssl(directory, [
-    'req',
-    '-x509',
-    '-newkey',
-    'rsa:2048',
-    '-nodes',
-    '-days',
-    '2',
-    '-subj',
-    '/CN=OSSB test authority',
-    '-addext',
-    'keyUsage=critical,keyCertSign',
-    '-keyout',
-    'ca.key',
-    '-out',
-    'ca.crt',
-  ])
-  openssl(directory, [
-    'req',
-    '-newkey',
-    'rsa:2048',
-    '-nodes',
-    '-subj',
-    '/CN=localhost',
-    '-keyout',
-    'server.key',
-    '-out',
-    'server.csr',
-  ])
-  openssl(directory, [
-    'x509',
-    '-req',
-    '-in',
-    'server.csr',
-    '-CA',
-    'ca.crt',
-    '-CAkey',
-    'ca.key',
-    '-CAcreateserial',
-    '-days',
-    '2',
-    '-extfile',
-    extensions,
-    '-out',
-    'server.crt',
-  ])
-  return caFile
+/** An authority, and certificates by it for the server and for a client. */
+function makeCertificates(directory: string): Pick<RunningRegistry, 'caFile' | 'client'> {
+  const authority = createAuthority(directory)
+  authority.issue('server', { names: ['localhost', 'registry.test', '127.0.0.1'] })
+  return { caFile: authority.caFile, client: authority.issue('client', { names: ['alice'] }) }
 }
 
 function openssl(cwd: string, args: readonly string[]): void {
