@@ -24,7 +24,9 @@ const CASES = {
       env: ['A=b c', 'PATH=/bin', 'EMPTY=', 'LINES=x\ny'],
     },
   },
-  'environment with HOME': { process: { args: ['/bin/cat', '/proc/self/environ'], env: ['HOME=/here', 'HOSTNAME=there'] } },
+  'environment with HOME': {
+    process: { args: ['/bin/cat', '/proc/self/environ'], env: ['HOME=/here', 'HOSTNAME=there'] },
+  },
   'limit out of reach': {
     process: { script: 'true', limits: [{ name: 'nofile', soft: 1, hard: 2 ** 50 }] },
   },
@@ -213,7 +215,9 @@ describe.each(matrix)('$executor executor as $identity.name', ({ identity, execu
   })
 
   test('run() gives the environment as it is asked for, HOME, HOSTNAME, and nothing of the host', () => {
-    expect(outcome('environment').stdout).toBe('A=b c\0PATH=/bin\0EMPTY=\0LINES=x\ny\0HOME=/root\0HOSTNAME=builder\0')
+    expect(outcome('environment').stdout).toBe(
+      'A=b c\0PATH=/bin\0EMPTY=\0LINES=x\ny\0HOME=/root\0HOSTNAME=builder\0',
+    )
     expect(outcome('environment with HOME').stdout).toBe('HOME=/here\0HOSTNAME=there\0')
     expect(outcome('environment of all processes').stdout).not.toMatch(/hunter2|OSSB|XDG|node|driver|bundle/)
   })
