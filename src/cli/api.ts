@@ -20,7 +20,7 @@ export interface Api {
   build(options: BuildOptions, job: Job): Promise<BuildResult>
   check(options: InspectOptions, job: Job): Promise<CheckReport>
   outline(options: InspectOptions, job: Job): Promise<Outline>
-  targets(options: InspectOptions): Promise<TargetList>
+  targets(options: InspectOptions, job: Job): Promise<TargetList>
   cacheInfo(cacheDir: string, job: Job): Promise<CacheInfo>
   cachePrune(options: CachePruneOptions, job: Job): Promise<CachePruneResult>
   doctor(
