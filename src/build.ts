@@ -130,6 +130,7 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
     const contexts = openersOf(tree, named, sources)
     const image = await solvePlan(plan, { contexts, sources }, options, engine, job)
     const exported = await many(exportersOf(options, names, engine)).export([image], job)
+    engine.registry.warnUnused(job)
     return {
       ...exported,
       names: names.map((name) => formatReference(parseReference(name))),

@@ -1,10 +1,21 @@
 #!/usr/bin/env node
 import process from 'node:process'
 import { createInterface } from 'node:readline/promises'
+import { Writable } from 'node:stream'
 import * as api from '../index.ts'
 import type { Host } from './host.ts'
 import { runOssb } from './main.ts'
 import { watchSignals } from './signals.ts'
+
+/** Asks at the terminal; what is typed is written to `output`, by default the terminal. */
+async function ask(question: string, output: Writable = process.stderr): Promise<string> {
+  const prompt = createInterface({ input: process.stdin, output, terminal: process.stdin.isTTY })
+  try {
+    return await prompt.question(question, { signal: host.interruption.signal })
+  } finally {
+    prompt.close()
+  }
+}
 
 const host: Host = {
   args: process.argv.slice(2),
@@ -15,12 +26,14 @@ const host: Host = {
   stderr: process.stderr,
   now: () => Date.now(),
   interruption: watchSignals(process),
-  async ask(question) {
-    const prompt = createInterface({ input: process.stdin, output: process.stderr })
+  ask: (question) => ask(question),
+  async askSecret(question) {
+    process.stderr.write(question)
+    const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
     try {
-      return await prompt.question(question, { signal: host.interruption.signal })
+      return await ask('', nowhere)
     } finally {
-      prompt.close()
+      process.stderr.write('\n')
     }
   },
 }

@@ -102,7 +102,7 @@ function startsAt(response: HttpResponse, from: number, size: number): boolean {
   return range !== null && Number(range[1]) === from && (range[3] === '*' || Number(range[3]) === size)
 }
 
-async function* withoutStart(
+export async function* withoutStart(
   chunks: AsyncIterable<Uint8Array>,
   skip: number,
 ): AsyncGenerator<Uint8Array, void, undefined> {

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { hostName } from './origin.ts'
+import type { TrustOptions } from './own-certificates.ts'
 import { proxyFor } from './proxy.ts'
 import { createTrust, type Trust } from './tls-trust.ts'
 
@@ -33,9 +34,8 @@ export interface Transport extends AsyncDisposable {
   send(request: HttpRequest): Promise<HttpResponse>
 }
 
-export interface TransportOptions {
+export interface TransportOptions extends TrustOptions {
   readonly insecureRegistries: readonly string[]
-  readonly environment: Readonly<Record<string, string | undefined>>
   /** Milliseconds without progress after which a connection counts as dead. */
   readonly stallMs: number
 }
@@ -46,7 +46,7 @@ const DISCARD_BYTES = 64 * 1024
 
 /** HTTP over undici, with one connection pool, set of trusted authorities and proxy for each origin. */
 export function createTransport(options: TransportOptions): Transport {
-  const trust = createTrust(options.environment)
+  const trust = createTrust(options)
   const dispatchers = new Map<string, Promise<Dispatcher>>()
 
   const dispatcherFor = (url: URL): Promise<Dispatcher> => {
