@@ -21,7 +21,7 @@ export function registryMaps(
   const mapped = flags['registry-map'].flatMap((text) => mapsOf(text, { warnUnused: !isStandIn }))
   const mirrors = flags['registry-mirror']
     .flatMap(parts)
-    .map((text) => ({ registry: HUB, mirrors: [parseLocation(text, 'registry-mirror')] }))
+    .map((text) => ({ registry: HUB, mirrors: [parseLocation(text, { flag: 'registry-mirror', text })] }))
   return [...mapped, ...mirrors]
 }
 
@@ -37,8 +37,9 @@ function mapsOf(text: string, { warnUnused }: { readonly warnUnused: boolean }):
   return parts(text).map((part) => {
     const equals = part.indexOf('=')
     if (equals !== -1) registry = parseRegistry(part.slice(0, equals).trim(), text)
-    if (registry === undefined) throw wrong(text, 'registry-map', `"${part}" does not say for which registry`)
-    const mirrors = [parseLocation(part.slice(equals + 1).trim(), 'registry-map')]
+    if (registry === undefined)
+      throw wrong({ flag: 'registry-map', text }, `"${part}" does not say for which registry`)
+    const mirrors = [parseLocation(part.slice(equals + 1).trim(), { flag: 'registry-map', text })]
     return { registry, mirrors, ...(warnUnused ? { warnUnused } : {}) }
   })
 }
@@ -49,20 +50,26 @@ const PATH = /^[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*
 function parseRegistry(name: string, text: string): string {
   const registry = name.replace(/^https?:\/\//, '').replace(/\/+$/, '')
   if (HOST.test(registry)) return registry
-  throw wrong(text, 'registry-map', `"${name}" is not a registry: HOST[:PORT]`)
+  throw wrong({ flag: 'registry-map', text }, `"${name}" is not a registry: HOST[:PORT]`)
+}
+
+/** A flag with all of its value, for messages. */
+interface Given {
+  readonly flag: keyof MapFlags
+  readonly text: string
 }
 
 /** The first slash ends the host: what follows is a path, dots or not. */
-function parseLocation(text: string, flag: keyof MapFlags): RegistryLocation {
-  const [, scheme, host = '', path = ''] = /^(https?:\/\/)?([^/]*)\/?(.*?)\/*$/i.exec(text) ?? []
-  if (!HOST.test(host)) throw wrong(text, flag, `"${host}" is not a registry: HOST[:PORT]`)
+function parseLocation(part: string, { flag, text }: Given): RegistryLocation {
+  const [, scheme, host = '', path = ''] = /^(https?:\/\/)?([^/]*)\/?(.*?)\/*$/i.exec(part) ?? []
+  if (!HOST.test(host)) throw wrong({ flag, text }, `"${host}" is not a registry: HOST[:PORT]`)
   if (path !== '' && !PATH.test(path))
-    throw wrong(text, flag, `"${path}" can't be part of the name of a repository`)
+    throw wrong({ flag, text }, `"${path}" can't be part of the name of a repository`)
   const insecure = scheme?.toLowerCase() === 'http://'
   return { host, ...(path === '' ? {} : { prefix: path }), ...(insecure ? { insecure } : {}) }
 }
 
-function wrong(text: string, flag: keyof MapFlags, why: string): Error {
+function wrong({ flag, text }: Given, why: string): Error {
   const form = flag === 'registry-map' ? 'FROM=HOST[:PORT][/PREFIX]' : 'HOST[:PORT][/PREFIX]'
   return usageError(`Cannot use "${text}" for --${flag}: ${why}`, `Write --${flag} ${form}.`)
 }

@@ -18,6 +18,10 @@ export interface RegistryTestOptions {
   readonly redirectBlobsTo?: string
   /** Give paths in Location headers, not URLs. */
   readonly relativeUrls?: boolean
+  /** Be a pull-through mirror of the registry at this URL. */
+  readonly mirrorOf?: string
+  /** Talk to those only who show the certificate RunningRegistry.clientCertificate; with `tls`. */
+  readonly clientCertificates?: boolean
 }
 
 export interface RunningRegistry {
@@ -25,6 +29,8 @@ export interface RunningRegistry {
   readonly host: string
   /** The certificate of the authority, where TLS is on. */
   readonly caFile?: string
+  /** Files of a certificate and its key by the same authority, where TLS is on. */
+  readonly clientCertificate?: { readonly certificate: string; readonly key: string }
   /** Where the registry keeps its content. */
   readonly storage: string
   /** What the token server was asked, where there is one. */
@@ -57,7 +63,7 @@ export async function startRegistry(options: RegistryTestOptions = {}): Promise<
     const port = await portOf(child)
     return {
       host: `127.0.0.1:${port}`,
-      ...(caFile === undefined ? {} : { caFile }),
+      ...(caFile === undefined ? {} : { caFile, clientCertificate: clientCertificateIn(directory) }),
       storage,
       tokenRequests: tokens?.requests ?? [],
       stop,
@@ -81,7 +87,11 @@ function configFor({ directory, storage, tokens }: Place, options: RegistryTestO
   const http: Record<string, unknown> = { addr: '127.0.0.1:0', secret: 'test' }
   if (options.relativeUrls) http['relativeurls'] = true
   if (options.tls)
-    http['tls'] = { certificate: join(directory, 'server.crt'), key: join(directory, 'server.key') }
+    http['tls'] = {
+      certificate: join(directory, 'server.crt'),
+      key: join(directory, 'server.key'),
+      ...(options.clientCertificates ? { clientcas: [join(directory, 'ca.crt')] } : {}),
+    }
   const config: Record<string, unknown> = {
     version: 0.1,
     log: { level: 'info', formatter: 'json', accesslog: { disabled: true } },
@@ -105,6 +115,7 @@ function configFor({ directory, storage, tokens }: Place, options: RegistryTestO
   }
   if (options.redirectBlobsTo !== undefined)
     config['middleware'] = { storage: [{ name: 'redirect', options: { baseurl: options.redirectBlobsTo } }] }
+  if (options.mirrorOf !== undefined) config['proxy'] = { remoteurl: options.mirrorOf }
   // YAML reads JSON.
   return JSON.stringify(config)
 }
@@ -163,36 +174,31 @@ function makeServerCertificate(directory: string): string {
     '-out',
     'ca.crt',
   ])
-  openssl(directory, [
-    'req',
-    '-newkey',
-    'rsa:2048',
-    '-nodes',
-    '-subj',
-    '/CN=localhost',
-    '-keyout',
-    'server.key',
-    '-out',
-    'server.csr',
-  ])
-  openssl(directory, [
-    'x509',
-    '-req',
-    '-in',
-    'server.csr',
-    '-CA',
-    'ca.crt',
-    '-CAkey',
-    'ca.key',
-    '-CAcreateserial',
-    '-days',
-    '2',
-    '-extfile',
-    extensions,
-    '-out',
-    'server.crt',
-  ])
+  signCertificate(directory, 'server', ['-subj', '/CN=localhost'], ['-extfile', extensions])
+  signCertificate(directory, 'client', ['-subj', '/CN=OSSB test client'], [])
   return caFile
+}
+
+/** NAME.crt and NAME.key, signed by the authority in the directory. */
+function signCertificate(
+  directory: string,
+  name: string,
+  subject: readonly string[],
+  extensions: readonly string[],
+): void {
+  const [key, request, certificate] = [`${name}.key`, `${name}.csr`, `${name}.crt`]
+  openssl(directory, [
+    ...['req', '-newkey', 'rsa:2048', '-nodes', ...subject],
+    ...['-keyout', key, '-out', request],
+  ])
+  openssl(directory, [
+    ...['x509', '-req', '-in', request, '-CA', 'ca.crt', '-CAkey', 'ca.key', '-CAcreateserial'],
+    ...['-days', '2', ...extensions, '-out', certificate],
+  ])
+}
+
+function clientCertificateIn(directory: string): { readonly certificate: string; readonly key: string } {
+  return { certificate: join(directory, 'client.crt'), key: join(directory, 'client.key') }
 }
 
 function openssl(cwd: string, args: readonly string[]): void {
