@@ -23,7 +23,8 @@ export class DamagedByMirror extends OssbError {}
 
 /**
  * A repository whose content is read from the first place that has it: mirrors, then the registry itself. All else,
- * and so every question whether something has to be pushed, is the registry's own affair.
+ * and so every question whether something has to be pushed, is the registry's own affair, and from such a question on
+ * all reading, too.
  * What fails in a mirror is asked of the next place; the error of the last one tells of all.
  */
 export function createMirroredRepository(
@@ -31,14 +32,22 @@ export function createMirroredRepository(
   sources: () => Promise<RoutedSources>,
   memory: MirrorMemory,
 ): Repository {
-  const write = async () => (await sources()).write.repository
+  let isWritten = false
+  const write = async () => {
+    isWritten = true
+    return (await sources()).write.repository
+  }
+  const places = async (): Promise<readonly [Source, ...Source[]]> => {
+    const routed = await sources()
+    return isWritten ? [routed.write] : routed.read
+  }
   return {
     has: async (content, job) => (await write()).has(content, job),
     put: async (expected, open, job) => (await write()).put(expected, open, job),
     tag: async (manifest, tag, job) => (await write()).tag(manifest, tag, job),
 
     async resolve(tagOrDigest, job) {
-      const { read } = await sources()
+      const read = await places()
       const unfit = isDigest(tagOrDigest) ? 'tags' : 'digests'
       const fit = read.filter(({ place }) => place.serves !== unfit)
       const ask = ({ repository }: Source) => repository.resolve(tagOrDigest, job)
@@ -47,17 +56,17 @@ export function createMirroredRepository(
     },
 
     async open(content, job) {
-      const { read } = await sources()
+      const read = await places()
       const [only] = read
       if (read.length === 1) return only.repository.open(content, job)
       const search = { action: `pull ${content.digest} of "${name}"`, name, memory }
       const open = ({ repository }: Source) => repository.open(content, job)
-      const places = memory.trusted(read, content)
-      const first = await firstHit(places, open, search, job)
+      const trusted = memory.trusted(read, content)
+      const first = await firstHit(trusted, open, search, job)
       // A document is checked when it is opened.
       if (isIndexType(content.mediaType) || isManifestType(content.mediaType)) return first.value
-      const next = (after: Source) => firstHit(places.slice(places.indexOf(after) + 1), open, search, job)
-      const stream = Readable.from(continued({ first, next, content, places, memory }, job))
+      const next = (after: Source) => firstHit(trusted.slice(trusted.indexOf(after) + 1), open, search, job)
+      const stream = Readable.from(continued({ first, next, content, last: trusted.at(-1), memory }, job))
       stream.once('close', () => first.value.destroy())
       return stream
     },
@@ -130,13 +139,14 @@ interface Continuation {
   readonly first: Hit<Readable>
   readonly next: (after: Source) => Promise<Hit<Readable>>
   readonly content: Descriptor
-  readonly places: readonly Source[]
+  /** The place after which there is none. */
+  readonly last: Source | undefined
   readonly memory: MirrorMemory
 }
 
 /** A blob: where a place breaks off for good, the next one goes on. */
 async function* continued(
-  { first, next, content, places, memory }: Continuation,
+  { first, next, content, last, memory }: Continuation,
   job: Job,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let received = 0
@@ -149,8 +159,7 @@ async function* continued(
       return
     } catch (error) {
       job.signal.throwIfAborted()
-      const isLast = hit.source === places.at(-1)
-      if (isLast || !mayBeElsewhere(error)) throw error
+      if (hit.source === last || !mayBeElsewhere(error)) throw error
       if (error.code !== 'ERR_OSSB_INTEGRITY') {
         memory.failed(hit.source, error, job)
         continue

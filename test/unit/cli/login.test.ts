@@ -84,8 +84,16 @@ describe('ossb login', () => {
     const stdin = Readable.from([Buffer.from('x')])
     const { seen } = await login(
       [
-        ...['-u', 'ci', '--password-stdin', '--insecure-registry', 'r.io', '--authfile', 'a.json'],
-        ...['--registry-certificate', 'r.io=ca.pem', 'r.io'],
+        '-u',
+        'ci',
+        '--password-stdin',
+        '--insecure-registry',
+        'r.io',
+        '--authfile',
+        'a.json',
+        '--registry-certificate',
+        'r.io=ca.pem',
+        'r.io',
       ],
       { stdin },
     )

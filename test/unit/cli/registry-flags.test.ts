@@ -76,9 +76,20 @@ test('--registry-mirror is a map of Docker Hub, after those of --registry-map', 
 
 test('the other flags of how registries are reached', async () => {
   const options = await buildOptionsOf([
-    ...['--skip-default-registry-fallback', '--registries-conf', 'r.conf', '--authfile', 'auth.json'],
-    ...['--registry-certificate', 'r.io:5000=ca.pem', '--registry-client-cert', 'r.io=c.pem,k.pem'],
-    ...['--cert-dir', 'certs', '--insecure-registry', 'i.io', '.'],
+    '--skip-default-registry-fallback',
+    '--registries-conf',
+    'r.conf',
+    '--authfile',
+    'auth.json',
+    '--registry-certificate',
+    'r.io:5000=ca.pem',
+    '--registry-client-cert',
+    'r.io=c.pem,k.pem',
+    '--cert-dir',
+    'certs',
+    '--insecure-registry',
+    'i.io',
+    '.',
   ])
   expect(options).toMatchObject({
     skipDefaultRegistryFallback: true,

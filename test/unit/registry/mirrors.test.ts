@@ -25,11 +25,12 @@ function placeCalled(registry: string, broken: Partial<Repository> = {}, more: P
     ...content,
     resolve(name, job) {
       asked.push(`resolve ${name}`)
-      return (broken.resolve ?? content.resolve)(name, job)
+      return broken.resolve === undefined ? content.resolve(name, job) : broken.resolve(name, job)
     },
     async open(wanted, job) {
       asked.push('open')
-      const chunks = await (broken.open ?? content.open)(wanted, job)
+      const opened = broken.open === undefined ? content.open(wanted, job) : broken.open(wanted, job)
+      const chunks = await opened
       return Readable.from(verified(chunks, wanted, registry))
     },
   }
@@ -215,6 +216,9 @@ test('to look, to put and to tag are affairs of the registry itself', async () =
   expect(await repository.has(layer(), job)).toBe(false)
   await repository.put(layer(), () => Promise.resolve(Readable.from([BYTES])), job)
   await repository.tag(layer(), 'new', job)
+  await repository.resolve('new', job)
+  await read(repository, layer(), job)
+  expect(mirror.asked).toEqual([])
   expect(origin.content.contents.size).toBe(1)
   expect([mirror.content.tags.size, origin.content.tags.size]).toEqual([0, 1])
 })
