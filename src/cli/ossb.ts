@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { once } from 'node:events'
 import process from 'node:process'
 import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
@@ -7,11 +8,18 @@ import type { Host } from './host.ts'
 import { runOssb } from './main.ts'
 import { watchSignals } from './signals.ts'
 
-/** Asks at the terminal; what is typed is written to `output`, by default the terminal. */
-async function ask(question: string, output: Writable = process.stderr): Promise<string> {
-  const prompt = createInterface({ input: process.stdin, output, terminal: process.stdin.isTTY })
+/** Asks at the terminal; what is typed is shown in `shown`. No more input is an empty answer. */
+async function ask(question: string, shown: Writable): Promise<string> {
+  const isShown = shown === process.stderr
+  const prompt = createInterface({ input: process.stdin, output: shown, terminal: process.stdin.isTTY })
+  // The terminal gives Ctrl-C to the prompt, and no signal to us.
+  prompt.on('SIGINT', () => process.kill(process.pid, 'SIGINT'))
+  const closed = once(prompt, 'close').then(() => '')
   try {
-    return await prompt.question(question, { signal: host.interruption.signal })
+    // From here on the terminal itself shows nothing of what is typed.
+    if (!isShown) process.stderr.write(question)
+    const { signal } = host.interruption
+    return await Promise.race([prompt.question(isShown ? question : '', { signal }), closed])
   } finally {
     prompt.close()
   }
@@ -26,12 +34,10 @@ const host: Host = {
   stderr: process.stderr,
   now: () => Date.now(),
   interruption: watchSignals(process),
-  ask: (question) => ask(question),
+  ask: (question) => ask(question, process.stderr),
   async askSecret(question) {
-    process.stderr.write(question)
-    const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
     try {
-      return await ask('', nowhere)
+      return await ask(question, new Writable({ write: (_chunk, _encoding, done) => done() }))
     } finally {
       process.stderr.write('\n')
     }

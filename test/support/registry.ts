@@ -190,7 +190,7 @@ function signCertificate(
   extensions: readonly string[],
 ): void {
   const [key, request, certificate] = [`${name}.key`, `${name}.csr`, `${name}.crt`]
-  openssl(directory, ['req', '-newkey', 'rsa:2048', '-nodes', ...subject, '-keyout', key, '-out', request])
+  openssl(directory, ['req', '-newkey', ...EC_KEY, '-nodes', ...subject, '-keyout', key, '-out', request])
   openssl(directory, [
     'x509',
     '-req',
