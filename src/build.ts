@@ -120,6 +120,7 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
     checkEntitlements(plan.root, options.allow ?? [])
     const image = await solvePlan(plan, { contexts, sources }, options, engine, job)
     const exported = await many(exportersOf(options, names, engine)).export([image], job)
+    engine.registry.warnUnused(job)
     return {
       ...exported,
       names: names.map((name) => formatReference(parseReference(name))),

@@ -3,7 +3,15 @@
  */
 import type { Job } from './core/index.ts'
 import type { CheckReport, Outline, TargetList } from './graph/index.ts'
-import type { BuildOptions, BuildResult, InspectOptions } from './options.ts'
+import type {
+  BuildOptions,
+  BuildResult,
+  InspectOptions,
+  LoginOptions,
+  LoginResult,
+  LogoutOptions,
+  LogoutResult,
+} from './options.ts'
 
 export { cacheInfo, cachePrune } from './cache-directory.ts'
 export type { BuildEvent, Descriptor, Digest, ErrorCode, Job, SourceRange } from './core/index.ts'
@@ -57,4 +65,20 @@ export async function outline(options: InspectOptions, job: Job): Promise<Outlin
 export async function targets(options: InspectOptions, job: Job): Promise<TargetList> {
   const inspection = await import('./inspect.ts')
   return await inspection.targets(options, job)
+}
+
+/**
+ * Finds out whether a registry takes a user name and password, and keeps them where Docker would, for this builder and
+ * others: with a credential helper, or in a file that only the user may read. Needs no namespace.
+ * @throws OssbError ERR_OSSB_UNAUTHORIZED when the registry refuses; nothing is kept then
+ */
+export async function login(options: LoginOptions, job: Job): Promise<LoginResult> {
+  const registry = await import('./registry/index.ts')
+  return await registry.login(options, job)
+}
+
+/** Removes what a login has kept. Needs no namespace. */
+export async function logout(options: LogoutOptions, job: Job): Promise<LogoutResult> {
+  const registry = await import('./registry/index.ts')
+  return await registry.logout(options, job)
 }

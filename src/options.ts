@@ -1,5 +1,8 @@
 import type { Writable } from 'node:stream'
 import type { Descriptor, Digest } from './core/index.ts'
+import type { RegistryCertificates, RegistryMap } from './registry/index.ts'
+
+export type { RegistryCertificates, RegistryLocation, RegistryMap } from './registry/index.ts'
 
 /** How layers are compressed. Levels run from 1 (fast) to 9 (small); absent is the default of the codec. */
 export type LayerCompression =
@@ -77,12 +80,58 @@ export interface Ulimit {
   readonly hard: number
 }
 
-/** How registries are reached. Whatever talks to one takes these. */
-export interface RegistryAccess {
+/** How a registry is reached, and who we are to it. */
+export interface RegistryTrust {
   /** Registries (`host[:port]`) to be spoken to over plain HTTP, or over TLS without verification. */
   readonly insecureRegistries: readonly string[]
   /** The caller's environment: credentials files, proxies and certificates are found through it. Never given to a RUN. */
   readonly environment: Readonly<Record<string, string | undefined>>
+  /** The one file of credentials, in the format of Docker's config.json; absent is where Docker and Podman look. */
+  readonly authFile?: string
+  /** Certificates for one registry each. */
+  readonly certificates?: readonly RegistryCertificates[]
+  /** Directories like /etc/docker/certs.d, which are looked at before it. */
+  readonly certDirs?: readonly string[]
+  /** The one registries.conf (version 2) to read; absent is where Podman looks. */
+  readonly registriesConf?: string
+}
+
+/** How registries are reached. Whatever talks to one takes these. */
+export interface RegistryAccess extends RegistryTrust {
+  /** Mirrors of whole registries, for what is read; they come before those of registries.conf. */
+  readonly registryMaps?: readonly RegistryMap[]
+  /** Do not ask a registry of `registryMaps` for what none of its mirrors has. */
+  readonly skipDefaultRegistryFallback?: boolean
+}
+
+export interface LoginOptions extends RegistryTrust {
+  /** `host[:port]`; `docker.io` is Docker Hub. */
+  readonly registry: string
+  readonly username: string
+  /** A password, or an access token that stands in its place. */
+  readonly password: string
+}
+
+export interface LoginResult {
+  readonly registry: string
+  /** Where the password is kept now, for people: "the file /home/me/.docker/config.json". */
+  readonly storedIn: string
+  /** Another place that has credentials for the registry, and is looked at before. */
+  readonly shadowedBy?: string
+}
+
+export interface LogoutOptions extends Pick<RegistryTrust, 'environment' | 'authFile'> {
+  /** Absent is every registry that the file knows. */
+  readonly registry?: string
+}
+
+export interface LogoutResult {
+  /** The registries for which something was there. */
+  readonly removed: readonly string[]
+  /** The file from which it was removed. */
+  readonly file: string
+  /** A place that still has credentials for the registry. */
+  readonly remaining?: string
 }
 
 /** One build. Both command lines translate into this; nothing below them knows which was used. */

@@ -9,6 +9,10 @@ import type {
   ExecutorChoice,
   InspectOptions,
   Job,
+  LoginOptions,
+  LoginResult,
+  LogoutOptions,
+  LogoutResult,
   Outline,
   TargetList,
 } from '../index.ts'
@@ -21,6 +25,8 @@ export interface Api {
   check(options: InspectOptions, job: Job): Promise<CheckReport>
   outline(options: InspectOptions, job: Job): Promise<Outline>
   targets(options: InspectOptions, job: Job): Promise<TargetList>
+  login(options: LoginOptions, job: Job): Promise<LoginResult>
+  logout(options: LogoutOptions, job: Job): Promise<LogoutResult>
   cacheInfo(cacheDir: string, job: Job): Promise<CacheInfo>
   cachePrune(options: CachePruneOptions, job: Job): Promise<CachePruneResult>
   doctor(

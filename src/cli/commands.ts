@@ -4,6 +4,8 @@ import {
   CACHE_PRUNE_OPTIONS,
   type CliOption,
   DOCTOR_OPTIONS,
+  LOGIN_OPTIONS,
+  LOGOUT_OPTIONS,
   optionsOf,
   VERSION_OPTIONS,
 } from './option-table.ts'
@@ -25,6 +27,12 @@ export interface CliCommand {
   readonly summary: string
   readonly options: readonly CliOption[]
   readonly examples: readonly (readonly [command: string, does: string])[]
+}
+
+const REGISTRY_WORD: CliPositional = {
+  name: 'REGISTRY',
+  description: 'The registry: HOST[:PORT].',
+  default: 'docker.io',
 }
 
 export const COMMANDS: readonly CliCommand[] = [
@@ -65,6 +73,23 @@ export const COMMANDS: readonly CliCommand[] = [
     summary: 'Say what this environment allows, which executor is used and why.',
     options: optionsOf(DOCTOR_OPTIONS),
     examples: [['ossb doctor', 'start here when a build cannot run']],
+  },
+  {
+    name: 'login',
+    positionals: [REGISTRY_WORD],
+    summary: 'Check a password for a registry, and keep it where Docker and Podman find it too.',
+    options: optionsOf(LOGIN_OPTIONS),
+    examples: [
+      ['ossb login registry.example.com', 'ask for user name and password'],
+      ['ossb login -u ci --password-stdin registry.example.com < token', 'without a terminal'],
+    ],
+  },
+  {
+    name: 'logout',
+    positionals: [REGISTRY_WORD],
+    summary: 'Remove the password for a registry.',
+    options: optionsOf(LOGOUT_OPTIONS),
+    examples: [['ossb logout registry.example.com', 'forget what a login kept']],
   },
   { name: 'version', summary: 'Print the version.', options: optionsOf(VERSION_OPTIONS), examples: [] },
 ]

@@ -23,4 +23,6 @@ export interface Host {
   readonly interruption: Interruption
   /** Puts a question to the person at the terminal. */
   ask(question: string): Promise<string>
+  /** The same, and does not show the answer. */
+  askSecret(question: string): Promise<string>
 }

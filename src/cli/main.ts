@@ -5,12 +5,20 @@ import { runBuild } from './commands/build.ts'
 import { runCacheInfo, runCachePrune } from './commands/cache.ts'
 import { runCall } from './commands/call.ts'
 import { runDoctor } from './commands/doctor.ts'
+import { runLogin, runLogout } from './commands/login.ts'
 import { COMMANDS } from './commands.ts'
 import { errorLines } from './error-report.ts'
 import { exitCodeOf } from './exit-code.ts'
 import { commandHelp, programHelp } from './help.ts'
 import type { Host } from './host.ts'
-import type { BuildFlags, CacheInfoFlags, CachePruneFlags, DoctorFlags } from './option-table.ts'
+import type {
+  BuildFlags,
+  CacheInfoFlags,
+  CachePruneFlags,
+  DoctorFlags,
+  LoginFlags,
+  LogoutFlags,
+} from './option-table.ts'
 import { packageVersion } from './version.ts'
 
 /**
@@ -53,6 +61,10 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   'cache info': (parsed, host, api) => runCacheInfo(parsed.values as unknown as CacheInfoFlags, host, api),
   'cache prune': (parsed, host, api) => runCachePrune(parsed.values as unknown as CachePruneFlags, host, api),
   doctor: (parsed, host, api) => runDoctor(parsed.values as unknown as DoctorFlags, host, api),
+  login: ({ values, positionals: [registry] }, host, api) =>
+    runLogin({ ...(values as unknown as LoginFlags), registry }, host, api),
+  logout: ({ values, positionals: [registry] }, host, api) =>
+    runLogout({ ...(values as unknown as LogoutFlags), registry }, host, api),
   version(_parsed, host) {
     host.stdout.write(`ossb ${packageVersion()}\n`)
     return 0

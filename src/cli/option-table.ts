@@ -56,9 +56,34 @@ interface ExecutorFlags {
   readonly executor: 'auto' | 'rootless' | 'local' | 'container' | undefined
 }
 
-/** How registries are reached: of every command that talks to one. See `registryAccess`. */
-export interface RegistryFlags {
+/** How a registry is reached, and who we are to it. See `registryTrust`. */
+export interface TrustFlags extends AuthFlags {
   readonly 'insecure-registry': readonly string[]
+  readonly 'registry-certificate': readonly string[]
+  readonly 'registry-client-cert': readonly string[]
+  readonly 'cert-dir': readonly string[]
+  readonly 'registries-conf': string | undefined
+}
+
+interface AuthFlags {
+  readonly authfile: string | undefined
+}
+
+/** How registries are reached: of every command that reads from one or writes to it. See `registryAccess`. */
+export interface RegistryFlags extends TrustFlags {
+  readonly 'registry-mirror': readonly string[]
+  readonly 'registry-map': readonly string[]
+  readonly 'skip-default-registry-fallback': boolean
+}
+
+export interface LoginFlags extends HelpFlags, TrustFlags {
+  readonly username: string | undefined
+  readonly password: string | undefined
+  readonly 'password-stdin': boolean
+}
+
+export interface LogoutFlags extends HelpFlags, AuthFlags {
+  readonly all: boolean
 }
 
 export interface PushFlags {
@@ -142,12 +167,75 @@ const EXECUTOR: OptionTable<ExecutorFlags> = {
   },
 }
 
-const REGISTRY: OptionTable<RegistryFlags> = {
+const AUTH_FILE: OptionTable<AuthFlags> = {
+  authfile: {
+    type: 'text',
+    value: 'FILE',
+    group: 'Registries',
+    description: "The one file of credentials, in the format of Docker's config.json.",
+    default: 'where Docker and Podman look',
+  },
+}
+
+const TRUST: OptionTable<TrustFlags> = {
   'insecure-registry': {
     type: 'list',
     value: 'HOST[:PORT]',
     group: 'Registries',
     description: 'Registry to be spoken to over plain HTTP, or over TLS without verification. Repeatable.',
+  },
+  ...AUTH_FILE,
+  'registry-certificate': {
+    type: 'list',
+    value: 'HOST[:PORT]=FILE',
+    group: 'Registries',
+    description: 'Authorities to believe for this registry alone, as a PEM file. Repeatable.',
+  },
+  'registry-client-cert': {
+    type: 'list',
+    value: 'HOST[:PORT]=CERT,KEY',
+    group: 'Registries',
+    description: 'Certificate and key to show to this registry, as PEM files. Repeatable.',
+  },
+  'cert-dir': {
+    type: 'list',
+    value: 'DIR',
+    group: 'Registries',
+    description:
+      'Directory with HOST[:PORT]/*.crt (authorities) and *.cert with *.key (client certificates), looked at before those of Docker and Podman. Repeatable.',
+  },
+  'registries-conf': {
+    type: 'text',
+    value: 'FILE',
+    group: 'Registries',
+    description:
+      "The one registries.conf of Podman's to read: mirrors, locations, insecure and blocked registries.",
+    default: 'where Podman looks',
+    environment: 'CONTAINERS_REGISTRIES_CONF',
+  },
+}
+
+const REGISTRY: OptionTable<RegistryFlags> = {
+  ...TRUST,
+  'registry-mirror': {
+    type: 'list',
+    value: 'HOST[:PORT][/PREFIX]',
+    group: 'Registries',
+    description:
+      'Mirror of Docker Hub, asked before it for what is pulled; http:// in front allows plain HTTP. Repeatable.',
+    environment: 'OSSB_REGISTRY_MIRROR',
+  },
+  'registry-map': {
+    type: 'list',
+    value: 'FROM=TO[/PREFIX][,…]',
+    group: 'Registries',
+    description: 'The same for any registry: TO is asked before FROM. Repeatable.',
+    environment: 'OSSB_REGISTRY_MAP',
+  },
+  'skip-default-registry-fallback': {
+    type: 'flag',
+    group: 'Registries',
+    description: 'Do not ask a registry itself for what its mirrors do not have.',
   },
 }
 
@@ -405,6 +493,44 @@ export const CACHE_PRUNE_OPTIONS: OptionTable<CachePruneFlags> = {
 }
 
 export const DOCTOR_OPTIONS: OptionTable<DoctorFlags> = { ...EXECUTOR, ...CACHE_DIR, ...FORMAT, ...HELP }
+
+export const LOGIN_OPTIONS: OptionTable<LoginFlags> = {
+  username: {
+    alias: 'u',
+    type: 'text',
+    value: 'NAME',
+    group: 'Login',
+    description: 'User name.',
+    default: 'asks at the terminal',
+  },
+  password: {
+    alias: 'p',
+    type: 'text',
+    value: 'PASSWORD',
+    group: 'Login',
+    description:
+      'Password or access token; other users of the machine can see it, so rather use --password-stdin.',
+    default: 'asks at the terminal',
+  },
+  'password-stdin': {
+    type: 'flag',
+    group: 'Login',
+    description: 'Read the password from standard input.',
+  },
+  ...TRUST,
+  ...HELP,
+}
+
+export const LOGOUT_OPTIONS: OptionTable<LogoutFlags> = {
+  all: {
+    alias: 'a',
+    type: 'flag',
+    group: 'Login',
+    description: 'Remove the passwords for all registries.',
+  },
+  ...AUTH_FILE,
+  ...HELP,
+}
 
 export const VERSION_OPTIONS: OptionTable<VersionFlags> = { ...HELP }
 

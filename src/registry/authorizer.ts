@@ -102,7 +102,7 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
         return `The credentials for ${options.registry} came from ${found.source}; anonymous access was not tried.`
       return (
         `No credentials for ${options.registry} were found in ${options.keychain.name}. ` +
-        `Log in with "docker login ${options.registry}" or "skopeo login ${options.registry}".`
+        `Log in with "ossb login ${options.registry}".`
       )
     },
   }

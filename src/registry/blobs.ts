@@ -107,7 +107,7 @@ async function* download(
   }
 }
 
-async function* withoutStart(
+export async function* withoutStart(
   chunks: AsyncIterable<Uint8Array>,
   skip: number,
 ): AsyncGenerator<Uint8Array, void, undefined> {

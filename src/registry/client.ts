@@ -2,10 +2,13 @@ import type { LookupFunction } from 'node:net'
 import type { Job, Reference } from '../core/index.ts'
 import { type Clock, systemClock } from '../io/index.ts'
 import { createAuthorizer, type HostAuth } from './authorizer.ts'
-import { defaultKeychain } from './credentials/keychain.ts'
+import type { CredentialSource } from './credentials/credential.ts'
+import { defaultKeychain, type KeychainOptions } from './credentials/keychain.ts'
 import { createEndpoints } from './endpoint.ts'
 import { createExchange } from './exchange.ts'
+import { checkLogin } from './login-check.ts'
 import { apiHost } from './origin.ts'
+import type { TrustOptions } from './own-certificates.ts'
 import { checkPush } from './push-check.ts'
 import { createRemoteRepository, type RemoteRepository, type RemoteRepositoryOptions } from './repository.ts'
 import { createServerWarnings } from './server-warnings.ts'
@@ -15,11 +18,13 @@ import { createTransport, isInsecure } from './transport.ts'
 import { createUploadMemory, type UploadMemory } from './upload-memory.ts'
 import { cancelUpload } from './upload-session.ts'
 
-export interface RegistryOptions {
+export interface DirectOptions extends TrustOptions, KeychainOptions {
   /** Registries (`host[:port]`) that may be spoken to without a trusted certificate, or over plain http. */
   readonly insecureRegistries: readonly string[]
-  /** Where credentials, proxies and certificates are found. */
-  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Where credentials are taken from; absent is where they are usually kept. */
+  readonly keychain?: CredentialSource
+  /** How often a request is sent at most; absent is the standard. */
+  readonly attempts?: number
   readonly userAgent?: string
   /** Milliseconds without progress after which a connection counts as dead; 60 s when absent. */
   readonly stallMs?: number
@@ -37,8 +42,8 @@ export interface RegistryOptions {
 
 type RepositoryName = Pick<Reference, 'registry' | 'repository'>
 
-/** All registries, with what was learnt about them. Dispose of it to close its connections. */
-export interface RegistryClient extends AsyncDisposable {
+/** Registries by their own names, with what was learnt about them. Dispose of it to close its connections. */
+export interface DirectClient extends AsyncDisposable {
   repository(reference: RepositoryName, options?: RemoteRepositoryOptions): RemoteRepository
   /**
    * Finds out before a build whether its push would be allowed. A registry that can't be asked now is a warning only.
@@ -46,28 +51,24 @@ export interface RegistryClient extends AsyncDisposable {
    * @throws OssbError when the registry refuses
    */
   checkPush(reference: RepositoryName, job: Job): Promise<void>
+  /** Finds out whether a registry takes our credentials. @throws OssbError when it refuses or can't be asked */
+  checkLogin(registry: string, job: Job): Promise<void>
 }
 
 const STALL_MS = 60_000
 /** A registry checks, and may have to move, the whole content before it answers. */
 const COMMIT_MS = 300_000
 
-export function createRegistryClient(options: RegistryOptions): RegistryClient {
-  const { insecureRegistries, environment } = options
+export function createDirectClient(options: DirectOptions): DirectClient {
+  const { insecureRegistries } = options
   const stallMs = options.stallMs ?? STALL_MS
   const userAgent = options.userAgent ?? 'ossb'
-  const { lookup } = options
-  const transportOptions = {
-    insecureRegistries,
-    environment,
-    stallMs,
-    ...(lookup === undefined ? {} : { lookup }),
-  }
+  const transportOptions = { ...options, stallMs }
   const transport = createTransport(transportOptions)
   const endpoints = createEndpoints(transport, transportOptions)
-  const exchange = createExchange(options.clock ?? systemClock)
+  const exchange = createExchange(options.clock ?? systemClock, options.attempts)
   const tokens = createTokenCache({ transport, exchange, userAgent })
-  const keychain = defaultKeychain(environment)
+  const keychain = options.keychain ?? defaultKeychain(options)
   const warnings = createServerWarnings()
   const hosts = new Map<string, HostAuth>()
   const uploads = new Map<string, UploadMemory>()
@@ -133,6 +134,7 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
     repository: (reference, repositoryOptions) =>
       createRemoteRepository(sessionFor(reference), repositoryOptions),
     checkPush: (reference, job) => checkPush(sessionFor(reference), job),
+    checkLogin: (registry, job) => checkLogin(sessionFor({ registry, repository: '' }), endpoints, job),
     async [Symbol.asyncDispose]() {
       await cancelSpares()
       await transport[Symbol.asyncDispose]()

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import { type Descriptor, isIndexType, isManifestType, type Job, OssbError } from '../core/index.ts'
 import { createSemaphore, type Semaphore } from '../io/index.ts'
 import { type BlobSource, parseIndex, parseManifest, type Repository } from '../oci/index.ts'
+import { DamagedByMirror } from './mirrors.ts'
 import { readDocument } from './read-document.ts'
 
 export interface CopyOptions {
@@ -100,24 +101,27 @@ async function stopping(mover: Mover, task: () => Promise<void>): Promise<void> 
   }
 }
 
-/** Makes one blob available in another repository. What arrives damaged is asked for once more, with a warning. */
+/**
+ * Makes one blob available in another repository. What arrives damaged is asked for once more, or of each place that
+ * has it, with a warning.
+ */
 export async function copyBlob(
   { source, destination }: { readonly source: BlobSource; readonly destination: Repository },
   blob: Descriptor,
   job: Job,
 ): Promise<void> {
-  const put = () => destination.put(blob, () => source.open(blob, job), job)
-  try {
-    await put()
-  } catch (error) {
-    if (job.signal.aborted || !(error instanceof OssbError) || error.code !== 'ERR_OSSB_INTEGRITY')
-      throw error
-    job.emit({
-      type: 'warning',
-      rule: 'DamagedContent',
-      message: `${error.message}. Asking for it once more.`,
-    })
-    await put()
+  for (let isRepeated = false; ; ) {
+    try {
+      return await destination.put(blob, () => source.open(blob, job), job)
+    } catch (error) {
+      if (job.signal.aborted || !(error instanceof OssbError) || error.code !== 'ERR_OSSB_INTEGRITY')
+        throw error
+      const isElsewhere = error instanceof DamagedByMirror
+      if (isRepeated && !isElsewhere) throw error
+      isRepeated ||= !isElsewhere
+      const message = `${error.message}. Asking ${isElsewhere ? 'another place' : 'for it once more'}.`
+      job.emit({ type: 'warning', rule: 'DamagedContent', message })
+    }
   }
 }
 

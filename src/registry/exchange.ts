@@ -1,4 +1,4 @@
-import { type Clock, retry } from '../io/index.ts'
+import { type Clock, type RetryOptions, retry } from '../io/index.ts'
 import { adviseRetry, createGate, type Gate, noteAttempts, requestRetry } from './retry-policy.ts'
 
 /** Runs requests again when their failure may pass, and holds all requests to an origin that asked for a pause. */
@@ -12,9 +12,10 @@ interface ExchangeOptions {
   readonly retry: 'standard' | 'once'
 }
 
-export function createExchange(clock: Clock): Exchange {
+/** @param attempts how often a request is sent at most; absent is the standard */
+export function createExchange(clock: Clock, attempts?: number): Exchange {
   const gates = new Map<string, Gate>()
-  const standard = requestRetry(clock)
+  const standard = hurried(requestRetry(clock), attempts)
 
   const gateOf = (host: string): Gate => {
     const gate = gates.get(host) ?? createGate(clock)
@@ -43,4 +44,16 @@ export function createExchange(clock: Clock): Exchange {
       )
     },
   }
+}
+
+/** Fewer attempts for every kind of failure. */
+function hurried(options: RetryOptions, attempts: number | undefined): RetryOptions {
+  if (attempts === undefined) return options
+  const advise = (error: unknown) => {
+    const advice = options.advise(error)
+    return advice === undefined
+      ? undefined
+      : { ...advice, attempts: Math.min(attempts, advice.attempts ?? attempts) }
+  }
+  return { ...options, attempts, advise }
 }

@@ -3,7 +3,10 @@
  * between any two repositories. Its interface is `Repository` of oci/. Sockets and undici are used only here and in
  * sources/. Knows no disk layout, no Dockerfile and no cache.
  */
-export { createRegistryClient, type RegistryClient } from './client.ts'
 export { copy, copyBlob } from './copy.ts'
 export { resolveForPlatform } from './resolve-platform.ts'
+export type { RegistryLocation, RegistryMap } from './location.ts'
+export { login, logout } from './login.ts'
+export { createRegistryClient, type RegistryClient } from './routed-client.ts'
+export type { RegistryCertificates } from './own-certificates.ts'
 export { createTransport, type Transport } from './transport.ts'

@@ -3,6 +3,14 @@ export function apiHost(registry: string): string {
   return registry === 'docker.io' ? 'registry-1.docker.io' : registry
 }
 
+const HUB_HOSTS: readonly string[] = ['docker.io', 'index.docker.io', 'registry-1.docker.io']
+
+/** A registry in the one spelling that others are compared with: in lower case, and one name for Docker Hub. */
+export function canonicalRegistry(registry: string): string {
+  const name = registry.toLowerCase()
+  return HUB_HOSTS.includes(name) ? 'docker.io' : name
+}
+
 /** The host of `host[:port]` or of a URL, in lower case, without port and brackets. */
 export function hostName(host: string): string {
   const bracketed = /^\[([^\]]*)\]/.exec(host)

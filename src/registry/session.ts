@@ -78,6 +78,8 @@ function scopesFor(
   repository: string,
   pushing: boolean,
 ): string[] {
+  // The registry itself: see `checkLogin`.
+  if (repository === '') return []
   const actions = pushing || (method !== 'GET' && method !== 'HEAD') ? 'pull,push' : 'pull'
   return [`repository:${repository}:${actions}`, ...alsoPull.map((other) => `repository:${other}:pull`)]
 }

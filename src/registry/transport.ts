@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { alertOf, createConnector, type TlsOptions, wasReused } from './connector.ts'
 import { hostName } from './origin.ts'
+import type { TrustOptions } from './own-certificates.ts'
 import { type Proxy, proxyFor } from './proxy.ts'
 import { createTrust, type Trust } from './tls-trust.ts'
 import { ProxyFailure } from './tunnel.ts'
@@ -38,9 +39,8 @@ export interface Transport extends AsyncDisposable {
   send(request: HttpRequest): Promise<HttpResponse>
 }
 
-export interface TransportOptions {
+export interface TransportOptions extends TrustOptions {
   readonly insecureRegistries: readonly string[]
-  readonly environment: Readonly<Record<string, string | undefined>>
   /** Milliseconds without progress after which a connection counts as dead. */
   readonly stallMs: number
   /** How names become addresses; the system's way when absent. */
@@ -55,7 +55,7 @@ const STALE_CONNECTIONS = 3
 
 /** HTTP over undici, with one connection pool, set of trusted authorities and proxy for each origin. */
 export function createTransport(options: TransportOptions): Transport {
-  const trust = createTrust(options.environment)
+  const trust = createTrust(options)
   const routes = new Map<string, Promise<Route>>()
 
   const routeFor = ({ url, namedBy = 'user' }: HttpRequest): Promise<Route> => {

@@ -9,6 +9,7 @@ import {
   OssbError,
   type Platform,
   parseReference,
+  type Reference,
 } from '../core/index.ts'
 import type { ConfigResolver, ImageOp, ResolvedImage } from '../graph/index.ts'
 import { createSemaphore, readAll } from '../io/index.ts'
@@ -26,10 +27,13 @@ import { createOciLayout } from '../store/index.ts'
 import { createFetchContent } from './fetch-content.ts'
 import type { LayerProvider } from './op-runner.ts'
 
+/** A repository of a registry, and of a reference the tag and digest, too: mirrors may be for some of them only. */
+type RepositoryName = Pick<Reference, 'registry' | 'repository'> & Partial<Pick<Reference, 'tag' | 'digest'>>
+
 export interface ImageProviderOptions {
   readonly store: ContentStore
   /** The repository of a registry that a reference names. */
-  readonly repository: (reference: { readonly registry: string; readonly repository: string }) => Repository
+  readonly repository: (reference: RepositoryName) => Repository
 }
 
 export interface ImageProvider extends LayerProvider {

@@ -30,8 +30,6 @@ export interface RegistryTestOptions {
   readonly readOnly?: boolean
   /** What it takes its own address for, in Location headers. */
   readonly externalUrl?: string
-  /** A pull-through cache of this registry (a URL). */
-  readonly mirrorOf?: string
 }
 
 export interface RunningRegistry {
@@ -112,7 +110,6 @@ function configFor({ directory, storage, tokens }: Place, options: RegistryTestO
       ...(options.readOnly ? { maintenance: { readonly: { enabled: true } } } : {}),
     },
     http,
-    ...(options.mirrorOf === undefined ? {} : { proxy: { remoteurl: options.mirrorOf } }),
   }
   if (options.mirrorOf !== undefined) config['proxy'] = { remoteurl: options.mirrorOf }
   if (tokens !== undefined)

@@ -1,10 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import * as v from 'valibot'
 import { errnoOf, OssbError } from '../../core/index.ts'
+import { canonicalRegistry } from '../origin.ts'
 import type { Credential, CredentialRequest, CredentialSource } from './credential.ts'
-import { askHelper } from './helper.ts'
-
-type Environment = Readonly<Record<string, string | undefined>>
+import type { Helpers } from './helper.ts'
 
 const text = v.nullish(v.string())
 
@@ -22,58 +21,89 @@ const dockerConfig = v.object({
   credsStore: text,
 })
 
-type Entry = v.InferOutput<typeof entry>
-type DockerConfig = v.InferOutput<typeof dockerConfig>
+type Text = string | null | undefined
+
+interface Entry {
+  readonly auth?: Text
+  readonly username?: Text
+  readonly password?: Text
+  readonly identitytoken?: Text
+  readonly registrytoken?: Text
+}
+
+export interface DockerConfig {
+  readonly auths?: Readonly<Record<string, Entry | null>> | null | undefined
+  readonly credHelpers?: Readonly<Record<string, string>> | null | undefined
+  readonly credsStore?: Text
+}
 
 const LONGEST_FILE = 1024 * 1024
 
-/** Credentials in a file in the format of Docker's `config.json` and Podman's `auth.json`. It need not be there. */
-export function dockerConfigFile(path: string, environment: Environment): CredentialSource {
-  const name = `the file ${path}`
+export interface DockerConfigFile {
+  readonly path: string
+  /** `flat` is Docker's old `.dockercfg`: entries without anything around them. */
+  readonly format?: 'flat'
+  /** A file that the user named must be there. */
+  readonly required?: boolean
+}
+
+/** Credentials in a file in the format of Docker's `config.json` and Podman's `auth.json`. */
+export function dockerConfigFile(file: DockerConfigFile, helpers: Helpers): CredentialSource {
+  const name = fileName(file.path)
   let config: Promise<DockerConfig | undefined> | undefined
   return {
     name,
     async find(request, signal) {
-      config ??= readConfig(path, name)
+      config ??= readConfig(file, name)
       const known = await config
-      return known === undefined ? undefined : findIn(known, { name, environment, request }, signal)
+      return known === undefined ? undefined : findIn(known, { name, helpers, request }, signal)
     },
   }
 }
 
+/** How a file is named to people. */
+export function fileName(path: string): string {
+  return `the file ${path}`
+}
+
 /** The same as a text. */
-export function dockerConfigText(content: string, name: string, environment: Environment): CredentialSource {
+export function dockerConfigText(content: string, name: string, helpers: Helpers): CredentialSource {
   return {
     name,
-    find: async (request, signal) =>
-      findIn(parseConfig(content, name), { name, environment, request }, signal),
+    find: async (request, signal) => findIn(parseConfig(content, name), { name, helpers, request }, signal),
   }
 }
 
-async function readConfig(path: string, name: string): Promise<DockerConfig | undefined> {
+async function readConfig(file: DockerConfigFile, name: string): Promise<DockerConfig | undefined> {
   try {
-    return parseConfig(await readFile(path, 'utf8'), name)
+    const content = await readFile(file.path, 'utf8')
+    return parseConfig(file.format === 'flat' ? `{"auths": ${content.trim() || '{}'}}` : content, name)
   } catch (error) {
     const code = errnoOf(error)
     if (error instanceof OssbError) throw error
-    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EACCES') return undefined
+    const isAbsent = code === 'ENOENT' || code === 'ENOTDIR' || code === 'EACCES'
+    if (isAbsent && file.required !== true) return undefined
     throw unreadable(name, code ?? 'unreadable', error)
   }
 }
 
-function parseConfig(content: string, name: string): DockerConfig {
+/** The members that matter here. @throws OssbError that shows nothing of the content */
+export function parseConfig(content: string, name: string): DockerConfig {
+  const parsed = v.safeParse(dockerConfig, parseJson(content, name))
+  if (parsed.success) return parsed.output
+  throw unreadable(name, `the member "${v.getDotPath(parsed.issues[0]) ?? ''}" is not of the right type`)
+}
+
+/** The whole document, for who has to write it again. */
+export function parseJson(content: string, name: string): unknown {
   if (content.length > LONGEST_FILE) throw unreadable(name, 'it is larger than 1 MiB')
   if (content.trim() === '') return {}
-  let json: unknown
   try {
-    json = JSON.parse(content)
+    return JSON.parse(content)
   } catch {
     // The parser's message quotes the text around the mistake, which may be a secret.
     throw unreadable(name, 'it is not JSON')
   }
-  const parsed = v.safeParse(dockerConfig, json)
-  if (parsed.success) return parsed.output
-  throw unreadable(name, `the member "${v.getDotPath(parsed.issues[0]) ?? ''}" is not of the right type`)
 }
 
 function unreadable(name: string, why: string, cause?: unknown): OssbError {
@@ -85,46 +115,55 @@ function unreadable(name: string, why: string, cause?: unknown): OssbError {
 
 interface Search {
   readonly name: string
-  readonly environment: Environment
+  readonly helpers: Helpers
   readonly request: CredentialRequest
 }
 
 /** A helper that is configured for the host is asked before `auths`; `credsStore` after, as it knows most hosts not. */
 async function findIn(
   config: DockerConfig,
-  search: Search,
+  { name, helpers, request }: Search,
   signal: AbortSignal,
 ): Promise<Credential | undefined> {
-  const { registry } = search.request
-  const helper = Object.entries(config.credHelpers ?? {}).find(([key]) => keyScope(key) === registry)
-  if (helper !== undefined)
-    return askHelper({ ...search, suffix: helper[1], serverUrl: serverUrl(registry) }, signal)
-  const found = bestEntry(config, search.request)
-  const credential = found === undefined ? undefined : toCredential(found, search.name)
-  if (credential !== undefined || !config.credsStore) return credential
-  return askHelper({ ...search, suffix: config.credsStore, serverUrl: serverUrl(registry) }, signal)
+  const ask = (suffix: string) =>
+    helpers.get({ suffix, serverUrl: serverUrl(request.registry), namedBy: name }, signal)
+  const own = ownHelper(config, request)
+  if (own !== undefined) return ask(own)
+  const found = bestEntry(config, request)
+  const credential = found === undefined ? undefined : toCredential(found, name)
+  return credential !== undefined || !config.credsStore ? credential : ask(config.credsStore)
 }
 
-/** The name under which credential helpers know a registry. */
-function serverUrl(registry: string): string {
-  return registry === 'docker.io' ? 'https://index.docker.io/v1/' : registry
+/** The helper that `credHelpers` names for a repository or, else, for its host. */
+export function ownHelper(
+  config: DockerConfig,
+  { registry, repository }: CredentialRequest,
+): string | undefined {
+  const host = canonicalRegistry(registry)
+  const helpers = Object.entries(config.credHelpers ?? {})
+  const named = (scope: string) => helpers.find(([key]) => keyScope(key) === scope)?.[1]
+  return named(`${host}/${repository}`) ?? named(host)
 }
 
-const HUB_HOSTS: readonly string[] = ['docker.io', 'index.docker.io', 'registry-1.docker.io']
+/** The name under which Docker's files and credential helpers know a registry. */
+export function serverUrl(registry: string): string {
+  const name = canonicalRegistry(registry)
+  return name === 'docker.io' ? 'https://index.docker.io/v1/' : name
+}
 
 /** What a key of `auths` stands for: a host, or a host and the first parts of a path (`r.io/team`). */
-function keyScope(key: string): string {
+export function keyScope(key: string): string {
   const plain = key
     .replace(/^https?:\/\//, '')
     .replace(/\/+$/, '')
     .replace(/\/v[12]$/, '')
   const [host = '', ...path] = plain.split('/')
-  return [HUB_HOSTS.includes(host) ? 'docker.io' : host, ...path].join('/')
+  return [canonicalRegistry(host), ...path].join('/')
 }
 
 /** The entry whose key names the longest leading part of `registry/repository`, in whole parts. */
 function bestEntry(config: DockerConfig, request: CredentialRequest): readonly [string, Entry] | undefined {
-  const wanted = `${request.registry}/${request.repository}`
+  const wanted = `${canonicalRegistry(request.registry)}/${request.repository}`
   let best: { readonly scope: string; readonly found: readonly [string, Entry] } | undefined
   for (const [key, value] of Object.entries(config.auths ?? {})) {
     const scope = keyScope(key)

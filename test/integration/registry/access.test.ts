@@ -130,12 +130,12 @@ test.each([{ token: false }, { token: true }])(
 
 test('without credentials the hint says where they were looked for and how to log in', async () => {
   const { host } = await registryWith({ auth: USER })
-  const client = clientWith({ HOME: '/nonexistent' })
+  const client = clientWith({ HOME: '/nonexistent', XDG_RUNTIME_DIR: '/gone' })
   await expect(
     client.repository({ registry: host, repository: 'x' }).resolve('v1', recordingJob()),
   ).rejects.toMatchObject({
     code: 'ERR_OSSB_UNAUTHORIZED',
-    hint: `It may be private, or not exist. No credentials for ${host} were found in the file /nonexistent/.docker/config.json, the file /nonexistent/.config/containers/auth.json. Log in with "docker login ${host}" or "skopeo login ${host}".`,
+    hint: `It may be private, or not exist. No credentials for ${host} were found in the file /nonexistent/.docker/config.json, the file /gone/containers/auth.json, the file /nonexistent/.config/containers/auth.json, the file /nonexistent/.dockercfg. Log in with "ossb login ${host}".`,
   })
 })
 

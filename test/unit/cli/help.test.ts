@@ -12,13 +12,17 @@ test('ossb alone says what it is and what it can do', async () => {
       cache info   Say what the cache holds and how large it is.
       cache prune  Remove cached layers, root file systems and step results.
       doctor       Say what this environment allows, which executor is used and why.
+      login        Check a password for a registry, and keep it where Docker and Podman find it too.
+      logout       Remove the password for a registry.
       version      Print the version.
 
     Examples:
-      ossb build -t app:1 .           build ./Dockerfile, keep the image in the store as app:1
-      ossb cache info --format json   for a program to read
-      ossb cache prune --all --force  empty the cache without asking
-      ossb doctor                     start here when a build cannot run
+      ossb build -t app:1 .             build ./Dockerfile, keep the image in the store as app:1
+      ossb cache info --format json     for a program to read
+      ossb cache prune --all --force    empty the cache without asking
+      ossb doctor                       start here when a build cannot run
+      ossb login registry.example.com   ask for user name and password
+      ossb logout registry.example.com  forget what a login kept
 
     Exit status:
       0              everything was done
@@ -96,6 +100,29 @@ test('ossb build --help explains every flag', async () => {
           --insecure-registry HOST[:PORT]
                                       Registry to be spoken to over plain HTTP, or over TLS without
                                       verification. Repeatable.
+          --authfile FILE             The one file of credentials, in the format of Docker's
+                                      config.json. Default: where Docker and Podman look.
+          --registry-certificate HOST[:PORT]=FILE
+                                      Authorities to believe for this registry alone, as a PEM file.
+                                      Repeatable.
+          --registry-client-cert HOST[:PORT]=CERT,KEY
+                                      Certificate and key to show to this registry, as PEM files.
+                                      Repeatable.
+          --cert-dir DIR              Directory with HOST[:PORT]/*.crt (authorities) and *.cert with
+                                      *.key (client certificates), looked at before those of Docker and
+                                      Podman. Repeatable.
+          --registries-conf FILE      The one registries.conf of Podman's to read: mirrors, locations,
+                                      insecure and blocked registries. Default: where Podman looks.
+                                      Environment: CONTAINERS_REGISTRIES_CONF.
+          --registry-mirror HOST[:PORT][/PREFIX]
+                                      Mirror of Docker Hub, asked before it for what is pulled; http://
+                                      in front allows plain HTTP. Repeatable. Environment:
+                                      OSSB_REGISTRY_MIRROR.
+          --registry-map FROM=TO[/PREFIX][,…]
+                                      The same for any registry: TO is asked before FROM. Repeatable.
+                                      Environment: OSSB_REGISTRY_MAP.
+          --skip-default-registry-fallback
+                                      Do not ask a registry itself for what its mirrors do not have.
 
     Execution:
           --executor auto|rootless|local|container

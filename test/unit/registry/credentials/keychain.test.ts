@@ -20,7 +20,7 @@ function write(path: string, content: unknown, mode = 0o600): string {
 }
 
 const find = (environment: Record<string, string>, registry = 'r.io', repository = 'team/app') =>
-  defaultKeychain(environment).find({ registry, repository }, signal)
+  defaultKeychain({ environment }).find({ registry, repository }, signal)
 
 const inline = (auths: unknown) => ({ DOCKER_AUTH_CONFIG: JSON.stringify({ auths }) })
 
@@ -46,6 +46,49 @@ describe('defaultKeychain() takes the first place that has something for the hos
     expect(await find(environment)).toMatchObject({ type: 'basic', username, password: 'pass:word' })
   })
 
+  test('~/.dockercfg, which is entries alone', async () => {
+    write('home/.dockercfg', { 'r.io': basic('legacy') })
+    expect(await find({ HOME })).toMatchObject({ username: 'legacy' })
+  })
+
+  test('variables as kaniko reads them, of the host or a domain above it', async () => {
+    const variables = {
+      KANIKO_EXAMPLE_COM_USER: 'domain',
+      KANIKO_EXAMPLE_COM_PASSWORD: 'p1',
+      KANIKO_MY_R_EXAMPLE_COM_USER: 'host',
+      KANIKO_MY_R_EXAMPLE_COM_PASSWORD: 'p2',
+      KANIKO_IO_USER: 'no password',
+    }
+    expect(await find({ HOME, ...variables }, 'my-r.example.com:5000')).toEqual({
+      type: 'basic',
+      username: 'host',
+      password: 'p2',
+      source: 'the environment variables KANIKO_MY_R_EXAMPLE_COM_USER and KANIKO_MY_R_EXAMPLE_COM_PASSWORD',
+    })
+    expect(await find({ HOME, ...variables }, 'other.example.com')).toMatchObject({ username: 'domain' })
+    everywhere()
+    expect(await find({ HOME, ...variables })).toMatchObject({ username: 'home' })
+  })
+
+  test('a file that is named is the only one, and must be there', async () => {
+    everywhere()
+    const environment = { ...inline({ 'r.io': basic('inline') }), HOME }
+    const request = { registry: 'r.io', repository: 'x' }
+    const authFile = join(root, 'auth.json')
+    expect(await defaultKeychain({ environment, authFile }).find(request, signal)).toMatchObject({
+      username: 'auth-file',
+    })
+    expect(
+      await defaultKeychain({ environment, authFile }).find({ ...request, registry: 'other.io' }, signal),
+    ).toBeUndefined()
+    await expect(
+      defaultKeychain({ environment, authFile: '/gone.json' }).find(request, signal),
+    ).rejects.toMatchObject({
+      code: 'ERR_OSSB_USAGE',
+      message: 'Cannot read credentials from the file /gone.json: ENOENT',
+    })
+  })
+
   test('nothing at all', async () => {
     expect(await find({ HOME: '/nonexistent' })).toBeUndefined()
   })
@@ -65,6 +108,8 @@ test.each([
   ['r.io/te', 'r.io', false],
   ['r.io/other', 'r.io', false],
   ['https://index.docker.io/v1/', 'docker.io', true],
+  ['https://index.docker.io/v1/', 'registry-1.docker.io', true],
+  ['R.io', 'r.io', true],
   ['docker.io', 'docker.io', true],
   ['registry-1.docker.io', 'docker.io', true],
   ['https://index.docker.io/v1/', 'r.io', false],
