@@ -10,6 +10,8 @@ export interface HelperRequest {
   /** What names the helper, for messages. */
   readonly name: string
   readonly environment: Readonly<Record<string, string | undefined>>
+  /** How long it may take, in milliseconds; 30 s when absent. */
+  readonly limitMs?: number
 }
 
 const HELPER_MS = 30_000
@@ -39,15 +41,13 @@ export async function askHelper(
       },
     )
   if (!/^[A-Za-z0-9._-]+$/.test(request.suffix)) throw failed('that is not a name of a program')
-  const timeout = AbortSignal.timeout(HELPER_MS)
+  const limitMs = request.limitMs ?? HELPER_MS
+  const timeout = AbortSignal.timeout(limitMs)
   const job = { signal: AbortSignal.any([signal, timeout]), emit: () => {} }
   const options = { env: request.environment, input: `${request.serverUrl}\n` }
   const outcome = await runProcess([program, 'get'], options, job).catch((cause: unknown) => {
     if (signal.aborted) throw signal.reason
-    throw failed(
-      timeout.aborted ? `no answer within ${HELPER_MS / 1000} s` : 'it could not be started',
-      cause,
-    )
+    throw failed(timeout.aborted ? `no answer within ${limitMs / 1000} s` : 'it could not be started', cause)
   })
   if (outcome.exitCode !== 0) {
     if (outcome.stdout.trim() === NOT_FOUND) return undefined

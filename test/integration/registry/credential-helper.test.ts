@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
+import { askHelper } from '../../../src/registry/credentials/helper.ts'
 import { defaultKeychain } from '../../../src/registry/credentials/keychain.ts'
 
 const bin = mkdtempSync(join(tmpdir(), 'ossb-helper-'))
@@ -37,7 +38,7 @@ test('credHelpers and credsStore are asked by the helper protocol', async () => 
   expect(await find({ credHelpers: { 'other.io': 'echo' } })).toBeUndefined()
 })
 
-test('a helper may give an identity token, or know nothing', async () => {
+test('C9 a helper may give an identity token, or know nothing', async () => {
   helper('token', `echo '{"Username":"<token>","Secret":"refresh"}'`)
   helper('none', 'echo "credentials not found in native keychain"; exit 1')
   expect(await find({ credsStore: 'token' })).toMatchObject({ type: 'identity-token', token: 'refresh' })
@@ -48,7 +49,7 @@ test.each([
   ['absent', undefined, 'it could not be started'],
   ['failing', 'echo secret; exit 3', 'it ended with status 3'],
   ['babbling', 'echo secret', 'its answer is not the JSON of a credential'],
-])('a helper that is %s is an error that names it', async (name, script, why) => {
+])('C9 a helper that is %s is an error that names it', async (name, script, why) => {
   if (script !== undefined) helper(name, script)
   const error: unknown = await find({ credHelpers: { 'r.io': name } }).catch((thrown: unknown) => thrown)
   expect(error).toMatchObject({
@@ -56,4 +57,14 @@ test.each([
     message: `Cannot get credentials for r.io from the credential helper docker-credential-${name} that the environment variable DOCKER_AUTH_CONFIG names: ${why}`,
   })
   expect(String(error)).not.toContain('secret')
+})
+
+test('C9 a helper that does not answer is ended after its time', async () => {
+  helper('hanging', 'exec sleep 600')
+  const request = { suffix: 'hanging', serverUrl: 'r.io', name: 'a file', limitMs: 200 }
+  const environment = { PATH: `${bin}:/usr/bin:/bin` }
+  await expect(askHelper({ ...request, environment }, signal)).rejects.toMatchObject({
+    code: 'ERR_OSSB_UNAUTHORIZED',
+    message: expect.stringMatching(/docker-credential-hanging that a file names: no answer within 0\.2 s$/),
+  })
 })
