@@ -75,7 +75,7 @@ function hintFor(failure: HttpFailure, { credentials, registry }: FailureContext
   if (failure.status === 401 || failure.status === 403)
     return `It may be private, or not exist. ${credentials}`
   if (failure.status === 404)
-    return `Check the name and the tag; a private repository may look like a missing one. ${credentials}`
+    return `Check the name and the tag. A private repository may look like a missing one, and so may all that a mirror has not seen while it can't reach its origin. ${credentials}`
   if (failure.status === 405) return 'The registry does not allow this: it may be a read-only mirror.'
   if (failure.status === 413) return 'The registry, or a proxy in front of it, limits the size of a request.'
   if (failure.status === 429) return `Rate limited${retryAfter(failure)}. Logging in often raises the limit.`
