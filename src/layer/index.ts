@@ -5,6 +5,7 @@
 export * from './apply-layer.ts'
 export * from './archive.ts'
 export * from './create-layer.ts'
+export { limitExpansion } from './expansion-limit.ts'
 export { encodeTarHeader, paddingOf, type TarEntryType, type TarHeader } from './tar-header.ts'
 export * from './tar-reader.ts'
 export { layerTar, type TarOptions } from './write-layer.ts'
