@@ -90,8 +90,8 @@ function networkError(error: unknown, code: string, { action, registry }: Failur
 function networkHint(code: string, registry: string): string {
   if (CERTIFICATE.test(code))
     return (
-      `The certificate of ${registry} is not trusted. Name the file of its authority in SSL_CERT_FILE, ` +
-      `put it into /etc/docker/certs.d/${registry}/ca.crt, or use --insecure-registry ${registry}.`
+      `The certificate of ${registry} is not trusted. Name the file of its authority with --registry-certificate ` +
+      `${registry}=FILE or in SSL_CERT_FILE, put it into /etc/docker/certs.d/${registry}/ca.crt, or use --insecure-registry ${registry}.`
     )
   if (/^(EPROTO|ERR_SSL)/.test(code))
     return `${registry} does not answer with TLS. If it serves plain HTTP, use --insecure-registry ${registry}.`

@@ -6,7 +6,8 @@ import type { Repository } from '../../../src/oci/index.ts'
 import { copyBlob } from '../../../src/registry/copy.ts'
 import { HttpFailure } from '../../../src/registry/http-failure.ts'
 import type { Place } from '../../../src/registry/location.ts'
-import { createMirroredRepository, createMirrorMemory, type Source } from '../../../src/registry/mirrors.ts'
+import { createMirrorMemory, type Source } from '../../../src/registry/mirror-memory.ts'
+import { createMirroredRepository } from '../../../src/registry/mirrors.ts'
 import { type MemoryRepository, memoryRepository, recordingJob } from '../../support/registry-image.ts'
 
 const BYTES = Buffer.from('0123456789'.repeat(10))
