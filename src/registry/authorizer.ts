@@ -70,7 +70,9 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
     async header(scopes, signal) {
       const { challenge } = options.host
       if (challenge !== undefined) return headerFor(challenge, scopes, signal)
-      const known = await credential(signal)
+      // Whether it was needed at all is not known yet: trouble with a helper is told when the registry asks.
+      const known = await credential(signal).catch(() => undefined)
+      signal.throwIfAborted()
       return known?.type === 'access-token' ? `Bearer ${known.token}` : undefined
     },
     async answer({ response, scopes, used }, signal) {
