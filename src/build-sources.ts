@@ -7,13 +7,19 @@ import {
   parsePlatform,
   parseReference,
 } from './core/index.ts'
-import type { SourceTree } from './fs/index.ts'
+import type { Owner } from './fs/index.ts'
+import type { NamedContext, SourceTime } from './graph/index.ts'
 import { applyLayer, isTarArchive, openArchive } from './layer/index.ts'
 import type { FileSession } from './native/index.ts'
 import type { BuildOptions } from './options.ts'
 import {
+  type BuildInput,
   type ContextSpec,
+  type ContextTree,
+  checkOut,
+  download,
   type HttpClient,
+  type InputOptions,
   openContext,
   parseContext,
   type Secrets,
@@ -30,10 +36,11 @@ interface SourceParts {
   readonly secrets: Secrets
 }
 
-/** What the sources of a build work with. */
+/** What the sources of a build work with. What is unpacked for a context belongs to `owner`: root, in a build. */
 export function createSources(
-  { environment, standardInput }: BuildOptions,
+  { environment, standardInput }: Pick<BuildOptions, 'environment' | 'standardInput'>,
   { codec, session, workspace, paths, http, secrets }: SourceParts,
+  owner: Owner = ROOT,
 ): SourceServices {
   return {
     http,
@@ -48,7 +55,7 @@ export function createSources(
     archives: {
       isArchive: (path) => isTarArchive(path, codec),
       unpack: (path, root, job) =>
-        applyLayer(openArchive(path, codec), { root, whiteouts: 'literal', owner: ROOT }, session, job),
+        applyLayer(openArchive(path, codec), { root, whiteouts: 'literal', owner }, session, job),
     },
     ...(standardInput === undefined ? {} : { standardInput }),
   }
@@ -62,10 +69,20 @@ type NamedSpec = Exclude<ContextSpec, { type: 'stdin' }>
  * The contexts of --build-context, by names as the frontend looks for them.
  * @throws OssbError ERR_OSSB_USAGE for a name that can't be one, ERR_OSSB_CONTEXT for a value that can't
  */
-export function namedContexts({ buildContexts = {} }: BuildOptions): ReadonlyMap<string, NamedSpec> {
+export function namedContexts({
+  buildContexts = {},
+}: Pick<BuildOptions, 'buildContexts'>): ReadonlyMap<string, NamedSpec> {
   return new Map(
     Object.entries(buildContexts).map(([name, text]) => [contextName(name), namedSpec(name, text)]),
   )
+}
+
+/** The same as the frontend knows them. */
+export function namesOf(named: ReadonlyMap<string, NamedSpec>): readonly NamedContext[] {
+  return Array.from(named, ([name, spec]) => ({
+    name,
+    ...(spec.type === 'image' ? { image: spec.reference } : {}),
+  }))
 }
 
 function namedSpec(name: string, text: string): NamedSpec {
@@ -94,13 +111,29 @@ function familiarName(name: string): string {
   return familiarReference(parseReference(name)).replace(/:latest$/, '')
 }
 
+/** What of a build says where its main context and its Dockerfile are. */
+export function inputOptions(
+  { dockerfile, buildArgs }: Pick<BuildOptions, 'dockerfile' | 'buildArgs'>,
+  context: ContextSpec,
+): InputOptions {
+  return {
+    context,
+    ...(dockerfile === undefined ? {} : { dockerfile }),
+    keepGitDir: /^(?:1|t|true)$/i.test(buildArgs['BUILDKIT_CONTEXT_KEEP_GIT_DIR'] ?? ''),
+  }
+}
+
+/** What brings contexts here, by name. */
+type ContextOpeners = ReadonlyMap<string, (job: Job) => Promise<ContextTree>>
+
 /** What brings each context here, once, when a step first needs it. */
 export function openersOf(
-  main: SourceTree,
+  { tree, time }: BuildInput,
   named: ReadonlyMap<string, NamedSpec>,
   sources: SourceServices,
-): ReadonlyMap<string, (job: Job) => Promise<SourceTree>> {
-  const openers = new Map<string, (job: Job) => Promise<SourceTree>>([
+): ContextOpeners {
+  const main: ContextTree = { ...tree, ...(time === undefined ? {} : { time }) }
+  const openers = new Map<string, (job: Job) => Promise<ContextTree>>([
     ['context', () => Promise.resolve(main)],
   ])
   for (const [name, spec] of named) {
@@ -116,4 +149,22 @@ export function openersOf(
 function once<T>(open: (job: Job) => Promise<T>): (job: Job) => Promise<T> {
   let opened: Promise<T> | undefined
   return (job) => (opened ??= open(job))
+}
+
+/** How old what a build takes from elsewhere is. */
+export function timesOf(contexts: ContextOpeners, sources: SourceServices): SourceTime {
+  return async (source, job) => {
+    switch (source.kind) {
+      case 'context':
+        return (await contexts.get(source.name)?.(job))?.time
+      case 'git':
+        return (await checkOut(source, sources, job)).time
+      case 'http': {
+        const { modified } = await download(source, sources, job)
+        return modified > 0 ? modified : undefined
+      }
+      default:
+        return source satisfies never
+    }
+  }
 }

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Writable } from 'node:stream'
-import { createSources, namedContexts, openersOf } from './build-sources.ts'
+import { createSources, inputOptions, namedContexts, namesOf, openersOf, timesOf } from './build-sources.ts'
 import { createStepCache } from './cache/index.ts'
 import { type Codec, createCodec } from './codec/index.ts'
 import {
@@ -104,30 +104,20 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
   await using engine = await openEngine(options, job)
   await checkPushes(options.outputs, names, engine, job)
   const sources = createSources(options, engine)
-  const { dockerfile, tree, time } = await openInput(
-    {
-      context,
-      ...(options.dockerfile === undefined ? {} : { dockerfile: options.dockerfile }),
-      keepGitDir: /^(?:1|t|true)$/i.test(options.buildArgs['BUILDKIT_CONTEXT_KEEP_GIT_DIR'] ?? ''),
-    },
-    sources,
-    job,
-  )
+  const input = await openInput(inputOptions(options, context), sources, job)
+  const { dockerfile } = input
+  const contexts = openersOf(input, named, sources)
   const definition = createDefinition(options, {
     dockerfile,
-    namedContexts: [...named].map(([name, spec]) => ({
-      name,
-      ...(spec.type === 'image' ? { image: spec.reference } : {}),
-    })),
+    namedContexts: namesOf(named),
     ...(context.type === 'directory' ? { directory: context.path } : {}),
-    ...(time === undefined ? {} : { time }),
+    timeOf: timesOf(contexts, sources),
   })
   try {
     const [plan] = await planDefinition(definition, engine.images.resolve, job)
     if (plan === undefined)
       throw new OssbError('ERR_OSSB_INTERNAL', 'Cannot build: the frontend made no plan')
     checkEntitlements(plan.root, options.allow ?? [])
-    const contexts = openersOf(tree, named, sources)
     const image = await solvePlan(plan, { contexts, sources }, options, engine, job)
     const exported = await many(exportersOf(options, names, engine)).export([image], job)
     engine.registry.warnUnused(job)
@@ -323,9 +313,10 @@ function exportersOf(options: BuildOptions, names: readonly string[], engine: En
 function exportersFor(
   output: OutputSpec,
   tags: readonly string[],
-  { imageFormat: format, standardOutput }: BuildOptions,
+  options: BuildOptions,
   engine: Engine,
 ): readonly Exporter[] {
+  const { imageFormat: format, standardOutput } = options
   const dest = 'dest' in output ? targetOf(output.dest, standardOutput) : ''
   const roots = { use: useRoot, walk: (rootfs: string, job: Job) => entriesOf(engine.helper, rootfs, job) }
   const names = 'names' in output && output.names !== undefined ? output.names : tags
@@ -337,7 +328,7 @@ function exportersFor(
     case 'image':
       return [
         exclusive(createStoreExporter({ store: engine.store, names, format }), engine),
-        ...(output.push ? [registryExporter(names, format, engine)] : []),
+        ...(output.push ? [registryExporter(names, options, engine)] : []),
       ]
     case 'oci':
       return [
@@ -366,13 +357,14 @@ function targetOf(dest: string, standardOutput: Writable | undefined): OutputTar
 
 function registryExporter(
   names: readonly string[],
-  format: BuildOptions['imageFormat'],
+  { imageFormat: format, ignoreImmutableTags = false }: BuildOptions,
   { registry }: Engine,
 ): Exporter {
   return createRegistryExporter({
     names,
     format,
-    repository: (reference, mounts) => registry.repository(reference, mounts),
+    ignoreImmutableTags,
+    repository: (reference, behaviour) => registry.repository(reference, behaviour),
   })
 }
 

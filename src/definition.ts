@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { digestOf, hostPlatform, type Job, OssbError, type Platform, parsePlatform } from './core/index.ts'
 import { createDockerfileFrontend } from './frontends/index.ts'
@@ -9,9 +8,10 @@ import type {
   NamedContext,
   Plan,
   RunSettings,
+  SourceTime,
 } from './graph/index.ts'
 import type { DefinitionOptions } from './options.ts'
-import { type FoundDockerfile, readDockerfile, readIgnoreFile } from './sources/index.ts'
+import { type FoundDockerfile, readIgnoreFile } from './sources/index.ts'
 
 const FRONTENDS: Readonly<Record<string, () => Frontend<DockerfileInput>>> = {
   dockerfile: createDockerfileFrontend,
@@ -24,30 +24,18 @@ export interface Definition {
   readonly dockerfile: FoundDockerfile
 }
 
-/**
- * Reads what is to be built from a local directory, without building.
- * @throws OssbError for a build file that is not there, and for options that contradict each other
- */
-export function readDefinition(options: DefinitionOptions): Definition {
-  const dockerfile =
-    options.dockerfile === '-'
-      ? { name: 'Dockerfile', text: readFileSync(0, 'utf8') }
-      : readDockerfile(options.context, options.dockerfile)
-  return createDefinition(options, { dockerfile, namedContexts: [], directory: options.context })
-}
-
 export interface DefinitionParts {
   readonly dockerfile: FoundDockerfile
   readonly namedContexts: readonly NamedContext[]
   /** The main context, where it is a directory, whose ignore file the checks need. */
   readonly directory?: string
-  /** How old the main context is, in seconds since the epoch, where it states that. */
-  readonly time?: number
+  /** How old sources are. */
+  readonly timeOf?: SourceTime
 }
 
 export function createDefinition(
   options: DefinitionOptions,
-  { dockerfile, namedContexts, directory, time }: DefinitionParts,
+  { dockerfile, namedContexts, directory, timeOf }: DefinitionParts,
 ): Definition {
   const ignore = directory === undefined ? undefined : readIgnoreFile(directory, dockerfile.path)
   const input: DockerfileInput = {
@@ -59,7 +47,7 @@ export function createDefinition(
     ...(options.target === undefined ? {} : { target: options.target }),
     namedContexts,
     ...(ignore === undefined ? {} : { ignorePatterns: ignore.patterns }),
-    ...(time === undefined ? {} : { contextTimes: { context: time } }),
+    ...(timeOf === undefined ? {} : { timeOf }),
     run: runSettings(options),
   }
   return { frontend: frontendOf(options), input, dockerfile }

@@ -62,9 +62,9 @@ export async function outline(options: InspectOptions, job: Job): Promise<Outlin
  * The stages of a Dockerfile, as what can be built from it.
  * @throws OssbError when there is no Dockerfile, or a mistake in it
  */
-export async function targets(options: InspectOptions): Promise<TargetList> {
+export async function targets(options: InspectOptions, job: Job): Promise<TargetList> {
   const inspection = await import('./inspect.ts')
-  return inspection.targets(options)
+  return await inspection.targets(options, job)
 }
 
 /**

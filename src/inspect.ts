@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { fileSystemError, type Job, OssbError } from './core/index.ts'
-import { readDefinition } from './definition.ts'
+import { openDefinition } from './inspection-input.ts'
 import type { CheckReport, ConfigResolver, Outline, TargetList } from './graph/index.ts'
 import type { InspectOptions } from './options.ts'
 
@@ -14,20 +14,20 @@ const STALL_MS = 5_000
  * @throws OssbError when there is no build file
  */
 export async function check(options: InspectOptions, job: Job): Promise<CheckReport> {
-  const { frontend, input } = readDefinition(options)
+  const { frontend, input } = await openDefinition(options, job)
   await using images = openImages(options)
   return await frontend.check(input, images.resolve, job)
 }
 
 /** What a build of the target takes from outside: arguments, secrets, ssh sockets, caches. */
 export async function outline(options: InspectOptions, job: Job): Promise<Outline> {
-  const { frontend, input } = readDefinition(options)
+  const { frontend, input } = await openDefinition(options, job)
   return await frontend.outline(input, job)
 }
 
 /** What can be built from a build file. */
-export function targets(options: InspectOptions): TargetList {
-  const { frontend, input } = readDefinition(options)
+export async function targets(options: InspectOptions, job: Job): Promise<TargetList> {
+  const { frontend, input } = await openDefinition(options, job)
   return frontend.targets(input)
 }
 

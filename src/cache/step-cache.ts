@@ -1,6 +1,15 @@
 import { readFileSync } from 'node:fs'
+import { Readable } from 'node:stream'
 import * as v from 'valibot'
-import { type Descriptor, type Digest, errnoOf, fileSystemError, isDigest, type Job } from '../core/index.ts'
+import {
+  type Descriptor,
+  type Digest,
+  errnoOf,
+  fileSystemError,
+  isDigest,
+  type Job,
+  OssbError,
+} from '../core/index.ts'
 import { writeFileAtomic } from '../io/index.ts'
 import type { ContentStore, Layer } from '../oci/index.ts'
 import type { StorePaths } from '../store/index.ts'
@@ -46,9 +55,10 @@ export function createStepCache({ paths, store, fetchRemote }: StepCacheOptions)
       ...(created === undefined ? {} : { created }),
       ...(origin === undefined ? {} : { origin }),
     }
-    if (await store.has(descriptor, job))
-      return { ...about, open: (opener) => store.open(descriptor, opener) }
-    if (origin === undefined) return undefined
+    if (origin === undefined)
+      return (await store.has(descriptor, job))
+        ? { ...about, open: (opener) => openOrDiscard(store, descriptor, opener) }
+        : undefined
     const fetch = (fetcher: Job) => fetchRemote(descriptor, origin, fetcher)
     return {
       ...about,
@@ -78,6 +88,24 @@ export function createStepCache({ paths, store, fetchRemote }: StepCacheOptions)
       return Promise.resolve()
     },
   }
+}
+
+/** A layer that only a step can make again is removed when it is found to be damaged: the next build makes it. */
+async function openOrDiscard(store: ContentStore, descriptor: Descriptor, job: Job): Promise<Readable> {
+  const stream = await store.open(descriptor, job)
+  const watched = async function* () {
+    try {
+      yield* stream
+    } catch (error) {
+      if (!(error instanceof OssbError) || error.code !== 'ERR_OSSB_INTEGRITY') throw error
+      store.discard(descriptor)
+      throw new OssbError(error.code, `${error.message}. It was removed`, {
+        cause: error,
+        hint: 'It was damaged on the disk, where an earlier build had left it. Build again: its step will run anew.',
+      })
+    }
+  }
+  return Readable.from(watched(), { objectMode: false })
 }
 
 function readRecord(path: string): v.InferOutput<typeof record> | undefined {

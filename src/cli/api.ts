@@ -24,7 +24,7 @@ export interface Api {
   build(options: BuildOptions, job: Job): Promise<BuildResult>
   check(options: InspectOptions, job: Job): Promise<CheckReport>
   outline(options: InspectOptions, job: Job): Promise<Outline>
-  targets(options: InspectOptions): Promise<TargetList>
+  targets(options: InspectOptions, job: Job): Promise<TargetList>
   login(options: LoginOptions, job: Job): Promise<LoginResult>
   logout(options: LogoutOptions, job: Job): Promise<LogoutResult>
   cacheInfo(cacheDir: string, job: Job): Promise<CacheInfo>

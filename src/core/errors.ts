@@ -76,6 +76,13 @@ export function withSourceText(
   return located(error, { ...error.source, text })
 }
 
+/** The same error with advice that is more likely to help than its own. */
+export function withHint(error: unknown, hint: string | undefined): unknown {
+  if (!(error instanceof OssbError) || error instanceof StepFailedError || hint === undefined) return error
+  const { code, message, source, cause } = error
+  return new OssbError(code, message, { hint, cause, ...(source === undefined ? {} : { source }) })
+}
+
 function located(error: OssbError, source: SourceRange): OssbError {
   const options = { source, cause: error.cause, ...(error.hint === undefined ? {} : { hint: error.hint }) }
   return error instanceof StepFailedError

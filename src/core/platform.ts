@@ -142,8 +142,20 @@ function compatibleVariants({ architecture, variant }: Platform): readonly (stri
   const down = (from: number, to: number) =>
     Array.from({ length: Math.max(0, from - to + 1) }, (_, i) => `v${from - i}`)
   if (architecture === 'arm') return [...down(Number.isNaN(level) ? 7 : level, 5)]
+  if (architecture === 'arm64') return armLevels(variant)
   if (architecture === 'amd64') return [...down(Number.isNaN(level) ? 1 : level, 2), undefined]
   return [variant, ...(variant === undefined ? [] : [undefined])]
+}
+
+/** arm64 levels have minor ones: v9.n can do all that v8.(n+5) can (Arm Architecture Reference Manual, A2.1). */
+function armLevels(variant: string | undefined): readonly (string | undefined)[] {
+  const [, major = '8', minor = '0'] = /^v([89])(?:\.(\d))?$/.exec(variant ?? 'v8') ?? []
+  const down = (of: string, from: number) => Array.from({ length: from }, (_, i) => `v${of}.${from - i}`)
+  const levels =
+    major === '9'
+      ? [...down('9', Number(minor)), 'v9', 'v9.0', ...down('8', Math.min(9, Number(minor) + 5))]
+      : down('8', Number(minor))
+  return [variant, ...levels, undefined].filter((one, at, all) => all.indexOf(one) === at)
 }
 
 /**

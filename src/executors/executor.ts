@@ -9,7 +9,7 @@ export type ProcessMount =
 /** A process to run in a root file system. Ids are those inside the root. */
 export interface ProcessSpec {
   readonly args: readonly string[]
-  /** `NAME=value`; the whole environment, nothing is added but HOME where it is absent. */
+  /** `NAME=value`; the whole environment, nothing is added but HOME and HOSTNAME where they are absent. */
   readonly env: readonly string[]
   /** Absolute inside the root; created (0755, root) where it is missing. */
   readonly cwd: string

@@ -55,6 +55,7 @@ export function createNamespaceExecutor({ name, helper, scratch }: NamespaceExec
 
 function runLimit({ name, soft, hard }: ProcessLimit): RunLimit {
   return {
+    name,
     resource: resourceNumber(name),
     ...(soft === -1 ? {} : { soft }),
     ...(hard === -1 ? {} : { hard }),

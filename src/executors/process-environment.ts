@@ -1,7 +1,15 @@
 import type { ProcessUser } from '../fs/index.ts'
 import type { ProcessSpec } from './executor.ts'
 
-/** The whole environment of a process: what it was given, and HOME where that says nothing of it. */
-export function environmentOf({ env }: Pick<ProcessSpec, 'env'>, { home }: ProcessUser): readonly string[] {
-  return env.some((variable) => variable.startsWith('HOME=')) ? env : [...env, `HOME=${home}`]
+/** The whole environment of a process: what it was given, and HOME and HOSTNAME where that says nothing of them. */
+export function environmentOf(
+  { env, hostname }: Pick<ProcessSpec, 'env' | 'hostname'>,
+  { home }: ProcessUser,
+): readonly string[] {
+  const defaults = [`HOME=${home}`, `HOSTNAME=${hostname}`]
+  return [...env, ...defaults.filter((one) => !env.some((own) => nameOf(own) === nameOf(one)))]
+}
+
+function nameOf(variable: string): string {
+  return variable.slice(0, variable.indexOf('='))
 }

@@ -29,6 +29,10 @@ export function statusOfUnstarted(message: string): number | undefined {
 
 /** The runtime itself could not do its work. */
 export function runtimeFailure(runtime: string, message: string): OssbError {
+  if (/rlimit/i.test(message))
+    return new OssbError('ERR_OSSB_EXECUTOR', `Cannot set the limits of a RUN: ${message}`, {
+      hint: 'A build may not raise a limit above the hard limit that it runs under itself: give --ulimit a smaller value.',
+    })
   const hybrid = /cgroup/i.test(message)
     ? ' It may not cope with how cgroups are mounted on this machine.'
     : ''

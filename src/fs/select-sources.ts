@@ -9,6 +9,8 @@ import { lstatIfPresent, resolveInRoot } from './resolve-in-root.ts'
 export interface SourceTree {
   readonly root: string
   readonly ignore?: PatternMatcher
+  /** `root`: whoever owns the files on this machine, to a build they are root's. Absent: they are whose they are. */
+  readonly owners?: 'root'
 }
 
 /** What a source of COPY stands for. */

@@ -1,7 +1,7 @@
 import type { Descriptor, Job, Platform } from '../core/index.ts'
 import type { ImageConfig } from '../oci/index.ts'
 import type { CheckReport, Outline, TargetList } from './inspection.ts'
-import type { Ulimit } from './op.ts'
+import type { ContextOp, GitOp, HttpOp, Ulimit } from './op.ts'
 import type { SourceFile } from './source-file.ts'
 import type { ExtraHost, Vertex } from './vertex.ts'
 
@@ -48,6 +48,12 @@ export interface Frontend<Input> {
   targets(input: Input): TargetList
 }
 
+/**
+ * When what a source gives was last changed, in seconds since the epoch: a commit, or what a server says of a download;
+ * undefined where nothing states that. May bring the source here.
+ */
+export type SourceTime = (source: ContextOp | HttpOp | GitOp, job: Job) => Promise<number | undefined>
+
 /** What the caller sets for every RUN. */
 export interface RunSettings {
   /** For each that says nothing of its network, or `default`. */
@@ -70,8 +76,8 @@ export interface DockerfileInput {
   readonly namedContexts: readonly NamedContext[]
   /** The patterns of the main context's ignore file, for checks. Absent is no ignore file. */
   readonly ignorePatterns?: readonly string[]
-  /** Times of contexts that have one, in seconds, by name; the main one is "context". */
-  readonly contextTimes?: Readonly<Record<string, number>>
+  /** Says how old a source is, for SOURCE_DATE_EPOCH. Absent where nobody may be asked. */
+  readonly timeOf?: SourceTime
   readonly run?: RunSettings
 }
 

@@ -8,6 +8,8 @@ export type RunMount =
 
 /** A limit of setrlimit(2). `resource` is the number that Linux has for it; a value that is absent is no limit. */
 export interface RunLimit {
+  /** For messages: "nofile". */
+  readonly name: string
   readonly resource: number
   readonly soft?: number
   readonly hard?: number

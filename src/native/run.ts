@@ -4,8 +4,15 @@ import type { Readable, Writable } from 'node:stream'
 import { type Job, OssbError } from '../core/index.ts'
 import { signalName } from './exit-status.ts'
 import type { NativeHelper } from './helper.ts'
-import { describeFailure, eventOf, failureError, type HelperEvent, readEvents } from './helper-event.ts'
-import { encodeRunSpec, type RunSpec } from './run-spec.ts'
+import {
+  describeFailure,
+  type ErrorEvent,
+  eventOf,
+  failureError,
+  type HelperEvent,
+  readEvents,
+} from './helper-event.ts'
+import { encodeRunSpec, type RunLimit, type RunSpec } from './run-spec.ts'
 
 export interface RunResult {
   /** The status; 128 + the number of a signal; 126 or 127 when the program could not be started. */
@@ -48,7 +55,7 @@ export async function runInRoot(
     input.end(words)
     const [events] = await Promise.all([readEvents(child.stdio[4] as Readable), once(child, 'close')])
     job.signal.throwIfAborted()
-    return resultOf(events, output)
+    return resultOf(events, spec, output)
   } catch (error) {
     if (job.signal.aborted) throw job.signal.reason
     if (error instanceof OssbError) throw error
@@ -78,12 +85,27 @@ function endOnAbort(child: ChildProcess, job: Job): () => void {
   }
 }
 
+/** A limit that this process may not give: only who is privileged on the machine raises one above its own. */
+function limitError(failure: ErrorEvent, limits: readonly RunLimit[]): OssbError | undefined {
+  const limit = limits.find(({ resource }) => String(resource) === failure.arg)
+  if (limit === undefined || failure.step !== 'set resource limit') return undefined
+  const { name, hard } = limit
+  return new OssbError(
+    'ERR_OSSB_EXECUTOR',
+    `Cannot set the limit "${name}" of a RUN to ${hard ?? 'unlimited'}: ${failure.msg}`,
+    {
+      hint: `A build may not raise a limit above the hard limit that it runs under itself. Give --ulimit ${name} a smaller value, or raise the hard limit of the user that builds (/etc/security/limits.conf, or the service manager).`,
+    },
+  )
+}
+
 function resultOf(
   events: readonly HelperEvent[],
+  { limits }: RunSpec,
   output: (stream: 'stdout' | 'stderr', chunk: Uint8Array) => void,
 ): RunResult {
   const failure = eventOf(events, 'error')
-  if (failure !== undefined) throw failureError('set up the process', failure)
+  if (failure !== undefined) throw limitError(failure, limits) ?? failureError('set up the process', failure)
   const end = eventOf(events, 'exit')
   if (end === undefined)
     throw new OssbError('ERR_OSSB_EXECUTOR', 'Cannot run the process: the native helper was killed')

@@ -32,6 +32,8 @@ export interface Authorizer {
    * @returns `undefined` when there is nothing else to try
    */
   answer(refusal: Refusal, signal: AbortSignal): Promise<string | undefined>
+  /** The header for another origin that a registry sent us to, got without credentials; `undefined` if there is none. */
+  answerElsewhere(response: HttpResponse, signal: AbortSignal): Promise<string | undefined>
   /** Where the credentials came from, or where they were looked for; for hints. */
   explain(): string
 }
@@ -85,6 +87,15 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
       if (used?.startsWith('Bearer ')) options.tokens.forget(used.slice('Bearer '.length))
       const header = await headerFor(challenge, scopes, signal)
       return header === used ? undefined : header
+    },
+    async answerElsewhere(response, signal) {
+      const challenge = parseChallenges(response.headers('www-authenticate')).find(
+        ({ scheme, parameters }) => scheme === 'bearer' && parameters['realm'] !== undefined,
+      )
+      if (challenge === undefined) return undefined
+      const scopes = (challenge.parameters['scope'] ?? '').split(/\s+/).filter(Boolean)
+      const request = tokenRequest(challenge, scopes, undefined, { ...options, registry: response.url.host })
+      return `Bearer ${await options.tokens.get(request, signal)}`
     },
     explain() {
       if (found !== undefined)

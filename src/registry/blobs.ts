@@ -1,12 +1,14 @@
 import { Readable } from 'node:stream'
 import type { Descriptor, Digest, Job } from '../core/index.ts'
 import { backOff, verified } from '../io/index.ts'
+import { type Answer, type Asker, createAsker } from './blob-answer.ts'
+import { beginElsewhere } from './foreign.ts'
+import { HttpFailure } from './http-failure.ts'
 import { shortDigest } from './manifests.ts'
 import { reportProgress } from './progress.ts'
-import { adviseRetry, requestRetry, TransferFailure } from './retry-policy.ts'
+import { adviseRetry, noteAttempts, requestRetry, TransferFailure } from './retry-policy.ts'
 import type { Session } from './session.ts'
 import { guarded } from './stall.ts'
-import type { HttpResponse } from './transport.ts'
 
 export async function hasBlob(session: Session, digest: Digest, job: Job): Promise<boolean> {
   const response = await session.send(
@@ -24,34 +26,55 @@ export async function hasBlob(session: Session, digest: Digest, job: Job): Promi
 }
 
 /**
- * Opens a blob. A connection that breaks is resumed where it broke; the stream ends with an error unless size and
- * digest were right.
+ * Opens a blob: from the registry, or where that does not have it from the places that its descriptor names. A
+ * connection that breaks is resumed where it broke; the stream ends with an error unless size and digest were right.
  */
 export async function openBlob(session: Session, blob: Descriptor, job: Job): Promise<Readable> {
   const host = `"${session.registry}/${session.repository}"`
   const action = `pull blob ${blob.digest} from ${host}`
-  const first = await session.explained(action, () => request(session, blob, 0, job), job)
-  const stream = Readable.from(verified(download({ session, blob, action, first }, job), blob, host))
+  const begun = await session.explained(action, () => begin(session, blob, job), job)
+  const stream = Readable.from(verified(download({ session, blob, action, ...begun }, job), blob, host))
   // A stream that is dropped before its first read never starts the generators that would let go of the answer.
-  stream.once('close', () => first.response.body.destroy())
+  stream.once('close', () => begun.first.response.body.destroy())
   return stream
 }
 
-interface Answer {
-  readonly response: HttpResponse
-  /** How many bytes at its start we have already. */
-  readonly skip: number
+async function begin(session: Session, blob: Descriptor, job: Job): Promise<Begun> {
+  const { urls = [] } = blob
+  const ask = createAsker(blob, ({ headers, expect }) =>
+    session.send(
+      {
+        method: 'GET',
+        target: `blobs/${blob.digest}`,
+        headers,
+        expect,
+        retry: 'standard',
+        ...(urls.length === 0 ? { missing: 'once-more' } : {}),
+      },
+      job,
+    ),
+  )
+  try {
+    return { ask, first: await ask(0) }
+  } catch (error) {
+    if (urls.length === 0 || !(error instanceof HttpFailure && error.status === 404)) throw error
+    return beginElsewhere(session, blob, error, job)
+  }
 }
 
-interface Download {
-  readonly session: Session
-  readonly blob: Descriptor
-  readonly action: string
+interface Begun {
+  readonly ask: Asker
   readonly first: Answer
 }
 
+interface Download extends Begun {
+  readonly session: Session
+  readonly blob: Descriptor
+  readonly action: string
+}
+
 async function* download(
-  { session, blob, action, first }: Download,
+  { session, blob, action, ask, first }: Download,
   job: Job,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const patience = createPatience()
@@ -62,9 +85,9 @@ async function* download(
   )
   let received = 0
   try {
-    for (let answer = first; ; answer = await request(session, blob, received, job)) {
+    for (let answer = first; ; answer = await ask(received)) {
       try {
-        for await (const chunk of withoutStart(guarded(answer.response.body, session.stallMs), answer.skip)) {
+        for await (const chunk of withoutStart(guarded(answer.chunks, session.stallMs), answer.skip)) {
           received += chunk.length
           yield chunk
           report(received)
@@ -82,24 +105,6 @@ async function* download(
   } catch (error) {
     throw session.explain(error, action, job)
   }
-}
-
-async function request(session: Session, blob: Descriptor, from: number, job: Job): Promise<Answer> {
-  const get = (headers: Record<string, string>, expect: readonly number[]) =>
-    session.send({ method: 'GET', target: `blobs/${blob.digest}`, headers, expect, retry: 'standard' }, job)
-  if (from > 0) {
-    // Some registries understand the closed form of a range only.
-    const response = await get({ range: `bytes=${from}-${blob.size - 1}` }, [200, 206, 416])
-    if (response.status === 200) return { response, skip: from }
-    if (response.status === 206 && startsAt(response, from, blob.size)) return { response, skip: 0 }
-    response.body.destroy()
-  }
-  return { response: await get({}, [200]), skip: from }
-}
-
-function startsAt(response: HttpResponse, from: number, size: number): boolean {
-  const range = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(response.headers('content-range')[0] ?? '')
-  return range !== null && Number(range[1]) === from && (range[3] === '*' || Number(range[3]) === size)
 }
 
 export async function* withoutStart(
@@ -133,6 +138,7 @@ function createPatience() {
     async wait({ error, received, session }: Interruption, job: Job): Promise<void> {
       const { clock } = session.exchange
       const advice = adviseRetry(error, clock)
+      noteAttempts(error, resumes + 1)
       inPlace = received - lastAt >= PROGRESS_BYTES ? 1 : inPlace + 1
       lastAt = received
       resumes += 1

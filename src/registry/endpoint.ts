@@ -1,5 +1,5 @@
+import { connectionCode } from './connection-code.ts'
 import { apiHost, isLoopback } from './origin.ts'
-import { connectionCode } from './retry-policy.ts'
 import { isInsecure, type Transport, type TransportOptions } from './transport.ts'
 
 /** Finds out, once for each registry, whether it is spoken to by https or http. */
@@ -17,6 +17,8 @@ const NOT_TLS: readonly string[] = [
   'ECONNREFUSED',
   'ECONNRESET',
   'UND_ERR_SOCKET',
+  // Many proxies open no tunnel to a port other than 443, and do speak plain HTTP to it.
+  'OSSB_PROXY_REFUSED',
 ]
 
 /**
@@ -35,7 +37,8 @@ export function createEndpoints(transport: Transport, options: TransportOptions)
     } catch (error) {
       if (!NOT_TLS.includes(connectionCode(error) ?? '')) throw error
       const plain = new URL(`http://${host}`)
-      await knock(transport, plain, signal)
+      // "Client sent an HTTP request to an HTTPS server": what went wrong with TLS is what matters.
+      if ((await knock(transport, plain, signal)) === 400) throw error
       return plain
     }
   }
@@ -53,8 +56,9 @@ export function createEndpoints(transport: Transport, options: TransportOptions)
   }
 }
 
-/** Any answer will do: it shows that somebody there speaks the protocol. */
-async function knock(transport: Transport, base: URL, signal: AbortSignal): Promise<void> {
+/** Any answer will do: it shows that somebody there speaks the protocol. @returns its status */
+async function knock(transport: Transport, base: URL, signal: AbortSignal): Promise<number> {
   const response = await transport.send({ method: 'GET', url: new URL('/v2/', base), headers: {}, signal })
   await response.discard()
+  return response.status
 }

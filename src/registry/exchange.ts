@@ -1,5 +1,5 @@
 import { type Clock, type RetryOptions, retry } from '../io/index.ts'
-import { adviseRetry, createGate, type Gate, requestRetry } from './retry-policy.ts'
+import { adviseRetry, createGate, type Gate, noteAttempts, requestRetry } from './retry-policy.ts'
 
 /** Runs requests again when their failure may pass, and holds all requests to an origin that asked for a pause. */
 export interface Exchange {
@@ -27,12 +27,13 @@ export function createExchange(clock: Clock, attempts?: number): Exchange {
     clock,
     run(host, attempt, options, signal) {
       const gate = gateOf(host)
-      const passing = async () => {
+      const passing = async (number: number) => {
         await gate.pass(signal)
         try {
           return await attempt()
         } catch (error) {
           gate.closeFor(adviseRetry(error, clock)?.afterMs ?? 0)
+          noteAttempts(error, number)
           throw error
         }
       }

@@ -1,28 +1,35 @@
 import * as v from 'valibot'
+import type { Digest } from '../core/index.ts'
 import type { HttpResponse } from './transport.ts'
 
 /** One entry of the error document of a registry (distribution-spec, "Error Codes"). */
 export interface RegistryProblem {
   readonly code: string
   readonly message?: string
+  /** The digests that the entry is about, in the order in which it names them. */
+  readonly digests: readonly Digest[]
 }
 
 /** An answer with a status that was not hoped for. Internal to this folder: callers see an OssbError. */
 export class HttpFailure extends Error {
   readonly status: number
   readonly method: string
+  /** Without its query, which may hold a signature. */
   readonly url: URL
+  /** Whether the registry itself answered, or a place that it sent us to. */
+  readonly from: 'registry' | 'storage'
   readonly problems: readonly RegistryProblem[]
   /** What the body said when it was no error document; at most one line. */
   readonly text: string
   readonly retryAfter: string | undefined
 
-  constructor(method: string, response: HttpResponse, body: string) {
+  constructor(method: string, response: HttpResponse, body: string, from: HttpFailure['from']) {
     super(`${response.status} from ${response.url.host}`)
     this.name = 'HttpFailure'
     this.status = response.status
     this.method = method
-    this.url = response.url
+    this.url = new URL(`${response.url.origin}${response.url.pathname}`)
+    this.from = from
     this.problems = parseProblems(body)
     this.text = this.problems.length > 0 ? '' : firstLine(body, response.headers('content-type')[0] ?? '')
     this.retryAfter = response.headers('retry-after')[0]
@@ -32,7 +39,11 @@ export class HttpFailure extends Error {
 const ERROR_BYTES = 64 * 1024
 
 /** Reads an answer that is a failure; of its body no more than 64 KiB, and no error in reading it counts. */
-export async function readFailure(method: string, response: HttpResponse): Promise<HttpFailure> {
+export async function readFailure(
+  method: string,
+  response: HttpResponse,
+  from: HttpFailure['from'] = 'registry',
+): Promise<HttpFailure> {
   const parts: Uint8Array[] = []
   let size = 0
   try {
@@ -44,24 +55,33 @@ export async function readFailure(method: string, response: HttpResponse): Promi
   } catch {
     // The status is known; half a message is better than another error in its place.
   }
-  return new HttpFailure(method, response, Buffer.concat(parts).toString('utf8').slice(0, ERROR_BYTES))
+  const body = Buffer.concat(parts).toString('utf8').slice(0, ERROR_BYTES)
+  return new HttpFailure(method, response, body, from)
 }
 
 const errorDocument = v.object({
-  errors: v.array(v.object({ code: v.string(), message: v.nullish(v.string()) })),
+  errors: v.array(
+    v.object({ code: v.string(), message: v.nullish(v.string()), detail: v.optional(v.unknown()) }),
+  ),
 })
 
 function parseProblems(body: string): readonly RegistryProblem[] {
   try {
     const parsed = v.safeParse(errorDocument, JSON.parse(body))
     if (!parsed.success) return []
-    return parsed.output.errors.map(({ code, message }) => ({
+    return parsed.output.errors.map(({ code, message, detail }) => ({
       code: oneLine(code),
       ...(message ? { message: oneLine(message) } : {}),
+      digests: digestsIn(`${message ?? ''} ${JSON.stringify(detail ?? '')}`),
     }))
   } catch {
     return []
   }
+}
+
+/** The specification leaves open what `detail` looks like. */
+function digestsIn(text: string): readonly Digest[] {
+  return [...new Set(text.match(/sha256:[a-f0-9]{64}/g) ?? [])] as Digest[]
 }
 
 function firstLine(body: string, contentType: string): string {
@@ -91,7 +111,7 @@ const STATUS_NAMES: Readonly<Record<number, string>> = {
   507: 'Insufficient Storage',
 }
 
-/** `401 UNAUTHORIZED (authentication required) to PUT https://r.io/v2/…`; never the query, which may hold a signature. */
+/** `401 UNAUTHORIZED (authentication required) to PUT https://r.io/v2/…` */
 export function describeFailure(failure: HttpFailure): string {
   const codes = failure.problems.map((problem) => problem.code).join(', ')
   const said = failure.problems.find((problem) => problem.message !== undefined)?.message ?? failure.text

@@ -1,13 +1,13 @@
 import type { Descriptor, Job, OssbError } from '../core/index.ts'
 import type { Clock } from '../io/index.ts'
-import type { Repository } from '../oci/index.ts'
 import { HttpFailure } from './http-failure.ts'
 import type { Place } from './location.ts'
+import type { RemoteRepository } from './repository.ts'
 
 /** A place with what it takes to read from it. */
 export interface Source {
   readonly place: Place
-  readonly repository: Repository
+  readonly repository: RemoteRepository
 }
 
 /** What is known of mirrors, by all who use them. */

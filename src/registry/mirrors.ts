@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream'
 import { type Descriptor, isDigest, isIndexType, isManifestType, type Job, OssbError } from '../core/index.ts'
-import type { Repository } from '../oci/index.ts'
 import { withoutStart } from './blobs.ts'
 import type { MirrorMemory, Source } from './mirror-memory.ts'
+import type { RemoteRepository } from './repository.ts'
 
 export interface RoutedSources {
   /** Where content is read from, in order. */
@@ -23,7 +23,7 @@ export function createMirroredRepository(
   name: string,
   sources: () => Promise<RoutedSources>,
   memory: MirrorMemory,
-): Repository {
+): RemoteRepository {
   let isWritten = false
   const write = async () => {
     isWritten = true
@@ -37,6 +37,13 @@ export function createMirroredRepository(
     has: async (content, job) => (await write()).has(content, job),
     put: async (expected, open, job) => (await write()).put(expected, open, job),
     tag: async (manifest, tag, job) => (await write()).tag(manifest, tag, job),
+    remove: async (digest, job) => (await write()).remove(digest, job),
+
+    // That a mirror knows of none says nothing.
+    async referrers(subject, job, options) {
+      const read = await places()
+      return (read.at(-1) ?? read[0]).repository.referrers(subject, job, options)
+    },
 
     async resolve(tagOrDigest, job) {
       const read = await places()

@@ -63,7 +63,7 @@ async function directoriesFor(host: string, { certDirs = [], environment }: Trus
   for (const directory of certDirs) await checkDirectory(directory)
   return [
     ...certDirs,
-    ...(config === undefined ? [] : [join(config, 'containers/certs.d')]),
+    ...(config === undefined ? [] : [join(config, 'containers/certs.d'), join(config, 'docker/certs.d')]),
     ...(home ? [join(home, '.docker/certs.d')] : []),
     '/etc/containers/certs.d',
     '/etc/docker/certs.d',

@@ -1,18 +1,49 @@
 import { BlockList, isIP } from 'node:net'
+import { OssbError } from '../core/index.ts'
 import { hostName, isLoopback } from './origin.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
+/** An HTTP proxy, by which plain http is asked for in the absolute form and https goes through a tunnel. */
+export interface Proxy {
+  /** Without user and password. */
+  readonly url: URL
+  /** The value of Proxy-Authorization, where the proxy's URL holds a user. */
+  readonly authorization?: string
+}
+
 /**
  * The proxy for a URL by HTTP_PROXY, HTTPS_PROXY and NO_PROXY (or their lower-case names), or `undefined` to go
  * directly. Loopback is always direct, and a CGI's HTTP_PROXY is not believed (httpoxy).
+ * @throws OssbError ERR_OSSB_USAGE for a proxy that is not one of HTTP
  */
-export function proxyFor(url: URL, environment: Environment): string | undefined {
+export function proxyFor(url: URL, environment: Environment): Proxy | undefined {
   if (isLoopback(url.host) || isExcluded(url, either(environment, 'NO_PROXY'))) return undefined
   if (url.protocol === 'http:' && environment['REQUEST_METHOD'] !== undefined) return undefined
-  const proxy = either(environment, url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY')
-  if (proxy === undefined) return undefined
-  return proxy.includes('://') ? proxy : `http://${proxy}`
+  const name = url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY'
+  const proxy = either(environment, name)
+  return proxy === undefined ? undefined : parseProxy(proxy, name)
+}
+
+function parseProxy(text: string, name: string): Proxy {
+  const given = text.includes('://') ? text : `http://${text}`
+  const url = URL.canParse(given) ? new URL(given) : undefined
+  if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:'))
+    throw new OssbError('ERR_OSSB_USAGE', `Cannot use the proxy of ${name}: it is not an http or https URL`, {
+      hint: 'It is written as http://[USER:PASSWORD@]HOST[:PORT].',
+    })
+  const origin = new URL(url.origin)
+  if (url.username === '') return { url: origin }
+  const user = `${decoded(url.username)}:${decoded(url.password)}`
+  return { url: origin, authorization: `Basic ${Buffer.from(user).toString('base64')}` }
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }
 
 function either(environment: Environment, name: string): string | undefined {

@@ -28,7 +28,8 @@ export async function sendFollowing(
       (chain.length > MAX_HOPS ? 'there are more than ten' : undefined)
     if (next !== undefined) chain.push(next)
     if (next === undefined || refusal !== undefined) throw refused(chain, refusal)
-    current = { ...current, url: next, headers: headersFor(next, request) }
+    const namedBy = next.origin === request.url.origin ? (request.namedBy ?? 'user') : 'server'
+    current = { ...current, url: next, headers: headersFor(next, request), namedBy }
   }
 }
 
@@ -38,11 +39,16 @@ function parseLocation(location: string, base: URL): URL | undefined {
 
 function whyNot(next: URL | undefined, from: URL, insecureRegistries: readonly string[]): string | undefined {
   if (next === undefined) return 'its Location header is missing or not a URL'
-  if (next.protocol !== 'https:' && next.protocol !== 'http:') return `"${next.protocol}" is not followed`
   if (from.protocol === 'https:' && next.protocol === 'http:' && !isInsecure(from.host, insecureRegistries))
     return 'it leads from https to http'
-  if (isForbiddenAddress(next.host)) return 'it leads to a link-local or metadata address'
-  if (isLoopback(next.host) && !isLoopback(from.host)) return 'it leads from another machine to this one'
+  return whyNotThere(next, from.host)
+}
+
+/** Why a URL that a server at `host` gave is not asked for; `undefined` if it is. */
+export function whyNotThere(url: URL, host: string): string | undefined {
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') return `"${url.protocol}" is not followed`
+  if (isForbiddenAddress(url.host)) return 'it leads to a link-local or metadata address'
+  if (isLoopback(url.host) && !isLoopback(host)) return 'it leads from another machine to this one'
   return undefined
 }
 

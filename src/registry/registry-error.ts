@@ -1,7 +1,11 @@
 import { type ErrorCode, fileSystemError, OssbError } from '../core/index.ts'
 import { LoginRefused } from './authorizer.ts'
+import { CertificateFailure, isCertificateCode } from './certificate.ts'
+import { connectionCode } from './connection-code.ts'
 import { describeFailure, HttpFailure } from './http-failure.ts'
-import { connectionCode } from './retry-policy.ts'
+import { pushHint } from './push-hint.ts'
+import { attemptsOf } from './retry-policy.ts'
+import { ProxyFailure } from './tunnel.ts'
 
 /** What an error of a registry is explained with. */
 export interface FailureContext {
@@ -40,7 +44,7 @@ function isReset(error: Error): boolean {
 function refusedLogin(error: LoginRefused, { action, credentials }: FailureContext): OssbError {
   return new OssbError(
     'ERR_OSSB_UNAUTHORIZED',
-    `Cannot ${action}: login refused: ${describeFailure(error.cause)}`,
+    `Cannot ${action}: login refused: ${describeFailure(error.cause)}${afterAttempts(error.cause)}`,
     {
       cause: error,
       hint: credentials,
@@ -49,55 +53,88 @@ function refusedLogin(error: LoginRefused, { action, credentials }: FailureConte
 }
 
 function statusError(failure: HttpFailure, context: FailureContext): OssbError {
-  return new OssbError(codeOf(failure), `Cannot ${context.action}: ${describeFailure(failure)}`, {
-    cause: failure,
-    hint: hintFor(failure, context),
-  })
+  return new OssbError(
+    codeOf(failure),
+    `Cannot ${context.action}: ${describeFailure(failure)}${afterAttempts(failure)}`,
+    { cause: failure, hint: hintFor(failure, context) },
+  )
 }
 
-function codeOf({ status }: HttpFailure): ErrorCode {
+function afterAttempts(error: unknown): string {
+  const count = attemptsOf(error)
+  return count === 1 ? '' : `, after ${count} attempts`
+}
+
+function codeOf({ status, from }: HttpFailure): ErrorCode {
+  if (from === 'storage') return 'ERR_OSSB_REGISTRY'
   if (status === 401 || status === 403) return 'ERR_OSSB_UNAUTHORIZED'
   return status === 404 ? 'ERR_OSSB_NOT_FOUND' : 'ERR_OSSB_REGISTRY'
 }
 
-function hintFor(failure: HttpFailure, { credentials }: FailureContext): string {
+function hintFor(failure: HttpFailure, context: FailureContext): string {
+  const { credentials, registry } = context
+  if (failure.from === 'storage')
+    return `${registry} sent us there for the content. Ask who runs it: what it signs may have expired, or be for other readers.`
+  const forPush =
+    failure.method === 'GET' || failure.method === 'HEAD' ? undefined : pushHint(failure, context)
+  if (forPush !== undefined) return forPush
   if (failure.status === 401 || failure.status === 403)
     return `It may be private, or not exist. ${credentials}`
   if (failure.status === 404)
     return `Check the name and the tag; a private repository may look like a missing one. ${credentials}`
   if (failure.status === 405) return 'The registry does not allow this: it may be a read-only mirror.'
   if (failure.status === 413) return 'The registry, or a proxy in front of it, limits the size of a request.'
-  if (failure.status === 429)
-    return `The registry limits how often it may be asked${failure.retryAfter === undefined ? '' : `; retry after ${failure.retryAfter}`}. Logging in often raises the limit.`
-  if (failure.status >= 500) return 'The registry is in trouble: try again later, or ask who runs it.'
+  if (failure.status === 429) return `Rate limited${retryAfter(failure)}. Logging in often raises the limit.`
+  if (failure.status >= 500)
+    return `The registry is in trouble${retryAfter(failure)}: try again later, or ask who runs it.`
   return `The registry refused the request. ${credentials}`
 }
 
-const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_(?:GET_ISSUER|VERIFY_LEAF)|ALTNAME/
+function retryAfter({ retryAfter: text }: HttpFailure): string {
+  if (text === undefined) return ''
+  return `, retry after ${/^\d+$/.test(text) ? `${text} s` : text.slice(0, 40)}`
+}
 
 function networkError(error: unknown, code: string, { action, registry }: FailureContext): OssbError {
   const reason = firstMessage(error)
   return new OssbError(
     'ERR_OSSB_NETWORK',
-    `Cannot ${action}: ${reason}${reason.includes(code) ? '' : ` (${code})`}`,
-    {
-      cause: error,
-      hint: networkHint(code, registry),
-    },
+    `Cannot ${action}: ${reason}${reason.includes(code) || error instanceof ProxyFailure ? '' : ` (${code})`}${afterAttempts(error)}`,
+    { cause: error, hint: networkHint(error, code, registry) },
   )
 }
 
-function networkHint(code: string, registry: string): string {
-  if (CERTIFICATE.test(code))
+function networkHint(error: unknown, code: string, registry: string): string {
+  if (error instanceof ProxyFailure)
+    return 'The proxy is that of HTTPS_PROXY or HTTP_PROXY. Name hosts that need none in NO_PROXY: names, addresses, or networks such as 10.0.0.0/8.'
+  if (error instanceof CertificateFailure || isCertificateCode(code)) return certificateHint(code, registry)
+  if (/ALERT/.test(code) || (code === 'EPROTO' && firstMessage(error).includes('alert')))
     return (
-      `The certificate of ${registry} is not trusted. Name the file of its authority with --registry-certificate ` +
-      `${registry}=FILE or in SSL_CERT_FILE, put it into /etc/docker/certs.d/${registry}/ca.crt, or use --insecure-registry ${registry}.`
+      `${registry} ended the TLS handshake: most often it wants a client certificate, or another one. Name them with ` +
+      `--registry-client-cert ${registry}=CERT,KEY, or put them into ${certificateDirectory(registry)} as client.cert and client.key.`
     )
   if (/^(EPROTO|ERR_SSL)/.test(code))
     return `${registry} does not answer with TLS. If it serves plain HTTP, use --insecure-registry ${registry}.`
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
     return `The name of ${registry} was not found: check its spelling, the name server, and HTTPS_PROXY if there is a proxy.`
   return `Check that ${registry} is up and can be reached from here, and HTTPS_PROXY and NO_PROXY if there is a proxy.`
+}
+
+function certificateHint(code: string, registry: string): string {
+  const insecure = `or use --insecure-registry ${registry} to speak to it unverified.`
+  if (/EXPIRED|NOT_YET/.test(code))
+    return `Check the clock of this machine (it is ${new Date().toUTCString()}) and have the certificate renewed, ${insecure}`
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
+    return `Use a name that the certificate is for, have one made for this name, ${insecure}`
+  return (
+    `Name the file of its authority with --registry-certificate ${registry}=FILE or in SSL_CERT_FILE, ` +
+    `put it into ${certificateDirectory(registry)} as ca.crt, ` +
+    insecure
+  )
+}
+
+function certificateDirectory(registry: string): string {
+  return `/etc/docker/certs.d/${registry}`
 }
 
 /** An AggregateError (several addresses were tried) has no message of its own. */

@@ -1,5 +1,6 @@
 import {
   type Descriptor,
+  type Digest,
   formatPlatform,
   isIndexType,
   type Job,
@@ -40,7 +41,7 @@ export async function resolveForPlatform(
 ): Promise<ResolvedImage> {
   const root = await repository.resolve(name, job)
   if (!isIndexType(root.mediaType)) return { manifest: root, root }
-  const entries = await entriesOf(repository, root, { depth: 1, job })
+  const entries = await entriesOf(repository, root, { depth: 1, seen: new Set([root.digest]), job })
   const manifest = bestEntry(entries, platform)
   if (manifest !== undefined) return { manifest, root }
   const available = [
@@ -62,12 +63,15 @@ export async function resolveForPlatform(
 async function entriesOf(
   repository: Repository,
   index: Descriptor,
-  { depth, job }: { readonly depth: number; readonly job: Job },
+  { depth, seen, job }: { readonly depth: number; readonly seen: Set<Digest>; readonly job: Job },
 ): Promise<readonly Descriptor[]> {
   const { manifests } = parseIndex(await readDocument(repository, index, job), `index ${index.digest}`)
   const nested = manifests.filter(isImage).map((entry) => {
     if (!isIndexType(entry.mediaType)) return Promise.resolve([entry])
-    return depth < MAX_DEPTH ? entriesOf(repository, entry, { depth: depth + 1, job }) : Promise.resolve([])
+    // One that is named a thousand times, on each of four levels, is asked for once.
+    if (depth >= MAX_DEPTH || seen.has(entry.digest)) return Promise.resolve([])
+    seen.add(entry.digest)
+    return entriesOf(repository, entry, { depth: depth + 1, seen, job })
   })
   return (await Promise.all(nested)).flat()
 }

@@ -1,4 +1,5 @@
 import type { Clock, RetryAdvice, RetryOptions } from '../io/index.ts'
+import { connectionCode } from './connection-code.ts'
 import { HttpFailure } from './http-failure.ts'
 
 const TRANSIENT_STATUS: ReadonlySet<number> = new Set([
@@ -19,6 +20,7 @@ const TRANSIENT_CODES: Readonly<Record<string, RetryAdvice>> = {
   UND_ERR_CONNECT_TIMEOUT: {},
   UND_ERR_HEADERS_TIMEOUT: {},
   UND_ERR_BODY_TIMEOUT: {},
+  OSSB_PROXY_BUSY: {},
   OSSB_STALLED: {},
   OSSB_SHORT_BODY: {},
 }
@@ -37,17 +39,13 @@ export class TransferFailure extends Error {
   }
 }
 
-/** The code of a failed connection, looked for in its causes as well. */
-export function connectionCode(error: unknown): string | undefined {
-  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth += 1) {
-    if ('code' in at && typeof at.code === 'string') return at.code
-  }
-  return undefined
-}
+/** Storage that a registry sends us to says so when a signed address has expired; the registry has a new one. */
+const EXPIRED_ADDRESS: ReadonlySet<number> = new Set([400, 401, 403, 404, 410])
 
 /** What a failure of one request deserves: see RetryOptions.advise. */
 export function adviseRetry(error: unknown, clock: Clock): RetryAdvice | undefined {
   if (!(error instanceof HttpFailure)) return TRANSIENT_CODES[connectionCode(error) ?? '']
+  if (error.from === 'storage' && EXPIRED_ADDRESS.has(error.status)) return { attempts: 3 }
   if (!TRANSIENT_STATUS.has(error.status)) return undefined
   const afterMs = retryAfterMs(error.retryAfter, clock.now())
   if (afterMs === undefined) return {}
@@ -93,4 +91,15 @@ export function createGate(clock: Clock): Gate {
       opensAt = Math.max(opensAt, clock.now() + ms)
     },
   }
+}
+
+const attempts = new WeakMap<object, number>()
+
+/** Remembers how often something was tried before it failed for good. */
+export function noteAttempts(error: unknown, count: number): void {
+  if (error instanceof Error) attempts.set(error, count)
+}
+
+export function attemptsOf(error: unknown): number {
+  return (error instanceof Error ? attempts.get(error) : undefined) ?? 1
 }

@@ -1,13 +1,12 @@
 import type { Job, Reference } from '../core/index.ts'
 import { systemClock } from '../io/index.ts'
-import type { Repository } from '../oci/index.ts'
 import { createDirectClient, type DirectClient, type DirectOptions } from './client.ts'
 import { defaultKeychain } from './credentials/keychain.ts'
 import type { Place, RegistryMap, Route, RouteRequest } from './location.ts'
 import { createMirrorMemory, type Source } from './mirror-memory.ts'
 import { createMirroredRepository } from './mirrors.ts'
 import { canonicalRegistry } from './origin.ts'
-import type { RemoteRepositoryOptions } from './repository.ts'
+import type { RemoteRepository, RemoteRepositoryOptions } from './repository.ts'
 import { readRouteFiles, type RouteFileOptions } from './route-files.ts'
 import { routeOf } from './routes.ts'
 
@@ -23,7 +22,7 @@ type Named = Pick<Reference, 'registry' | 'repository'> & Partial<Pick<Reference
 
 /** All registries and their mirrors. Dispose of it to close its connections. */
 export interface RegistryClient extends DirectClient {
-  repository(reference: Named, options?: RemoteRepositoryOptions): Repository
+  repository(reference: Named, options?: RemoteRepositoryOptions): RemoteRepository
   /** Warns of mirrors for registries from which nothing was wanted. */
   warnUnused(job: Job): void
 }
@@ -59,7 +58,7 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
     return routeOf(request, { maps, mirrorsOnly, registries: await rules })
   }
 
-  const repository = (reference: Named, repositoryOptions?: RemoteRepositoryOptions): Repository => {
+  const repository = (reference: Named, repositoryOptions?: RemoteRepositoryOptions): RemoteRepository => {
     const sourceAt = (place: Place, isHurried: boolean): Source => ({
       place,
       repository: clientFor(place, isHurried).repository(place, repositoryOptions),

@@ -95,6 +95,7 @@ function getRequest(options: TokenOptions, request: TokenRequest, signal: AbortS
     url,
     headers: credential === undefined ? headers : { ...headers, authorization: basicHeader(credential) },
     signal,
+    namedBy: 'server',
   }
 }
 
@@ -122,6 +123,7 @@ function postRequest(
     },
     body: Buffer.from(form.toString()),
     signal,
+    namedBy: 'server',
   }
 }
 

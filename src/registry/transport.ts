@@ -1,21 +1,26 @@
+import type { LookupFunction } from 'node:net'
 import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
+import { alertOf, createConnector, type TlsOptions, wasReused } from './connector.ts'
 import { hostName } from './origin.ts'
 import type { TrustOptions } from './own-certificates.ts'
-import { proxyFor } from './proxy.ts'
+import { type Proxy, proxyFor } from './proxy.ts'
 import { createTrust, type Trust } from './tls-trust.ts'
+import { ProxyFailure } from './tunnel.ts'
 
 /** A request body: bytes, or something that can be opened again for each attempt. */
 export type Body = Uint8Array | (() => Promise<Readable>)
 
 export interface HttpRequest {
-  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE'
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly url: URL
   readonly headers: Readonly<Record<string, string>>
   readonly body?: Body
   readonly signal: AbortSignal
   /** How long to wait for an answer once the request is sent, in milliseconds. */
   readonly answerWithinMs?: number
+  /** Whose word the URL is: names that a server gives must not stand for a link-local or metadata address. */
+  readonly namedBy?: 'user' | 'server'
 }
 
 export interface HttpResponse {
@@ -38,49 +43,86 @@ export interface TransportOptions extends TrustOptions {
   readonly insecureRegistries: readonly string[]
   /** Milliseconds without progress after which a connection counts as dead. */
   readonly stallMs: number
+  /** How names become addresses; the system's way when absent. */
+  readonly lookup?: LookupFunction
 }
 
-const CONNECT_MS = 15_000
 const MAX_HEADER_BYTES = 64 * 1024
 const DISCARD_BYTES = 64 * 1024
+
+/** How often a GET that met a connection which had gone stale is sent again at once. */
+const STALE_CONNECTIONS = 3
 
 /** HTTP over undici, with one connection pool, set of trusted authorities and proxy for each origin. */
 export function createTransport(options: TransportOptions): Transport {
   const trust = createTrust(options)
-  const dispatchers = new Map<string, Promise<Dispatcher>>()
+  const routes = new Map<string, Promise<Route>>()
 
-  const dispatcherFor = (url: URL): Promise<Dispatcher> => {
-    const known = dispatchers.get(url.origin)
-    if (known !== undefined) return known
-    const created = createDispatcher(url, trust, options)
-    dispatchers.set(url.origin, created)
-    return created
+  const routeFor = ({ url, namedBy = 'user' }: HttpRequest): Promise<Route> => {
+    const key = `${namedBy} ${url.origin}`
+    const known = routes.get(key) ?? createRoute(url, namedBy, trust, options)
+    routes.set(key, known)
+    return known
+  }
+
+  const sendOnce = async (request: HttpRequest): Promise<HttpResponse> => {
+    const route = await routeFor(request)
+    const body = typeof request.body === 'function' ? await request.body() : request.body
+    const answer = await route.dispatcher.request({
+      ...addressOf(request, route),
+      method: request.method,
+      body: body ?? null,
+      // A signal of its own: Node warns about listeners that many requests put on one.
+      signal: AbortSignal.any([request.signal]),
+      headersTimeout: request.answerWithinMs ?? options.stallMs,
+      bodyTimeout: options.stallMs,
+    })
+    const response = toResponse(answer, request.url)
+    if (route.proxy === undefined || response.status !== 407) return response
+    await response.discard()
+    throw new ProxyFailure(route.proxy, { status: response.status })
   }
 
   return {
     async send(request) {
-      const [{ request: send }, dispatcher] = await Promise.all([
-        import('undici'),
-        dispatcherFor(request.url),
-      ])
-      const body = typeof request.body === 'function' ? await request.body() : request.body
-      const answer = await send(request.url, {
-        dispatcher,
-        method: request.method,
-        headers: request.headers,
-        body: body ?? null,
-        // A signal of its own: Node warns about listeners that many requests put on one.
-        signal: AbortSignal.any([request.signal]),
-        headersTimeout: request.answerWithinMs ?? options.stallMs,
-        bodyTimeout: options.stallMs,
-      })
-      return toResponse(answer, request.url)
+      for (let stale = 0; ; stale += 1) {
+        try {
+          return await sendOnce(request)
+        } catch (failure) {
+          const error = alertOf(failure) ?? failure
+          if (request.signal.aborted || stale >= STALE_CONNECTIONS || !wasReused(error)) throw error
+          if (request.method !== 'GET' && request.method !== 'HEAD') throw error
+        }
+      }
     },
     async [Symbol.asyncDispose]() {
-      const settled = await Promise.allSettled(dispatchers.values())
-      await Promise.all(settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value.destroy()] : [])))
+      const settled = await Promise.allSettled(routes.values())
+      await Promise.all(
+        settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value.dispatcher.destroy()] : [])),
+      )
     },
   }
+}
+
+/** The way to an origin. `proxy` is one that is asked for whole URLs; a tunnel is the dispatcher's own affair. */
+interface Route {
+  readonly dispatcher: Dispatcher
+  readonly proxy?: Proxy
+}
+
+function addressOf(
+  { url, headers }: HttpRequest,
+  { proxy }: Route,
+): Pick<Dispatcher.RequestOptions, 'origin' | 'path' | 'headers'> {
+  if (proxy === undefined) return { origin: url.origin, path: `${url.pathname}${url.search}`, headers }
+  const { authorization } = proxy
+  const own = {
+    host: url.host,
+    ...(authorization === undefined ? {} : { 'proxy-authorization': authorization }),
+  }
+  // RFC 9112 3.2.2: many proxies refuse CONNECT to anything but port 443.
+  const path = `${url.origin}${url.pathname}${url.search}`
+  return { origin: proxy.url.origin, path, headers: { ...headers, ...own } }
 }
 
 function toResponse(answer: Dispatcher.ResponseData, url: URL): HttpResponse {
@@ -104,23 +146,29 @@ export function isInsecure(host: string, insecureRegistries: readonly string[]):
   })
 }
 
-async function createDispatcher(url: URL, trust: Trust, options: TransportOptions): Promise<Dispatcher> {
-  const { Agent, ProxyAgent } = await import('undici')
-  const tls = url.protocol === 'https:' ? await tlsFor(url, trust, options) : {}
-  const common = { maxHeaderSize: MAX_HEADER_BYTES, allowH2: false }
+async function createRoute(
+  url: URL,
+  namedBy: 'user' | 'server',
+  trust: Trust,
+  options: TransportOptions,
+): Promise<Route> {
+  const { Agent } = await import('undici')
   const proxy = proxyFor(url, options.environment)
-  if (proxy === undefined) return new Agent({ ...common, connect: { ...tls, timeout: CONNECT_MS } })
-  return new ProxyAgent({
-    ...common,
-    uri: proxy,
-    // Many proxies refuse CONNECT to anything but port 443.
-    proxyTunnel: url.protocol === 'https:',
-    requestTls: tls,
-    ...(proxy.startsWith('https:') ? { proxyTls: await tlsFor(new URL(proxy), trust, options) } : {}),
+  const isTunnel = proxy !== undefined && url.protocol === 'https:'
+  const peer = proxy === undefined || isTunnel ? url : proxy.url
+  const connect = await createConnector({
+    tls: await tlsFor(peer, trust, options),
+    guarded: namedBy === 'server' && peer === url,
+    ...(proxy === undefined || isTunnel ? {} : { to: proxy }),
+    ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
+    ...(isTunnel ? { tunnel: { proxy, tls: await tlsFor(proxy.url, trust, options) } } : {}),
   })
+  const dispatcher = new Agent({ maxHeaderSize: MAX_HEADER_BYTES, allowH2: false, connect })
+  return { dispatcher, ...(proxy === undefined || isTunnel ? {} : { proxy }) }
 }
 
-async function tlsFor(url: URL, trust: Trust, { insecureRegistries }: TransportOptions) {
+async function tlsFor(url: URL, trust: Trust, { insecureRegistries }: TransportOptions): Promise<TlsOptions> {
+  if (url.protocol !== 'https:') return {}
   return {
     secureContext: await trust.contextFor(url.host),
     rejectUnauthorized: !isInsecure(url.host, insecureRegistries),

@@ -22,8 +22,9 @@ import {
   parseManifest,
   type Repository,
 } from '../oci/index.ts'
-import { copyBlob, resolveForPlatform } from '../registry/index.ts'
+import { resolveForPlatform } from '../registry/index.ts'
 import { createOciLayout } from '../store/index.ts'
+import { createFetchContent } from './fetch-content.ts'
 import type { LayerProvider } from './op-runner.ts'
 
 /** A repository of a registry, and of a reference the tag and digest, too: mirrors may be for some of them only. */
@@ -55,6 +56,7 @@ interface Location {
 export function createImageProvider({ store, repository }: ImageProviderOptions): ImageProvider {
   const resolved = new Map<string, Promise<ResolvedImage>>()
   const downloads = createSemaphore(DOWNLOADS)
+  const fetchContent = createFetchContent(store)
 
   const locate = (reference: string): Location => {
     const layout = parseLayoutReference(reference)
@@ -75,7 +77,7 @@ export function createImageProvider({ store, repository }: ImageProviderOptions)
         'ERR_OSSB_IMAGE_INVALID',
         `Cannot read ${what}: it is larger than ${MAX_DOCUMENT_BYTES} bytes`,
       )
-    await copyBlob({ source, destination: store }, descriptor, job)
+    await fetchContent(descriptor, source, job)
     return await readAll(await store.open(descriptor, job), MAX_DOCUMENT_BYTES, what)
   }
 
@@ -148,7 +150,7 @@ export function createImageProvider({ store, repository }: ImageProviderOptions)
   }
 
   const fetchFrom = (descriptor: Descriptor, source: BlobSource, job: Job): Promise<void> =>
-    downloads.run(() => copyBlob({ source, destination: store }, descriptor, job), job.signal)
+    downloads.run(() => fetchContent(descriptor, source, job), job.signal)
 
   const fetchRemote = (descriptor: Descriptor, origin: string, job: Job): Promise<void> => {
     const slash = origin.indexOf('/')

@@ -24,7 +24,7 @@ export interface Solver {
 }
 
 /** Changes whenever the same operation would give another layer than an earlier version of OSSB gave. */
-const BEHAVIOUR = 'ossb-1'
+const BEHAVIOUR = 'ossb-2'
 
 /**
  * Carries out a graph: each vertex once, inputs first and side by side, and not at all where its result is known. A

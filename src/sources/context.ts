@@ -5,7 +5,7 @@ import { lstatIfPresent, resolveInRoot, type SourceTree } from '../fs/index.ts'
 import { readAll, writeStreamAtomic } from '../io/index.ts'
 import { openDirectory } from './directory.ts'
 import { type FoundDockerfile, readDockerfile } from './dockerfile.ts'
-import { download, placeDownload } from './download.ts'
+import { type Downloaded, download, placeDownload } from './download.ts'
 import { checkOut } from './git.ts'
 import { expandGitShorthand, type GitSource, isGitUrl, parseGitUrl } from './git-url.ts'
 import type { SourceServices } from './services.ts'
@@ -92,12 +92,18 @@ export async function openInput(
   return { dockerfile: given ?? opened.dockerfile, ...about }
 }
 
+/** The files of a context. */
+export interface ContextTree extends SourceTree {
+  /** How old it is, in seconds since the epoch, where it states that: a commit, or a download. */
+  readonly time?: number
+}
+
 /** Brings a named context here. Of a directory, its own `.dockerignore` hides files. */
 export async function openContext(
   context: Exclude<ContextSpec, { type: 'image' | 'stdin' }>,
   services: SourceServices,
   job: Job,
-): Promise<SourceTree> {
+): Promise<ContextTree> {
   switch (context.type) {
     case 'directory':
       return openDirectory(context.path, undefined)
@@ -107,10 +113,13 @@ export async function openContext(
       return await checkOut(context.git, services, job)
     case 'http': {
       const file = await download({ url: context.url }, services, job)
-      if (await services.archives.isArchive(file.path)) return await unpackTo(file.path, services, job)
+      if (await services.archives.isArchive(file.path)) {
+        const tree = await unpackTo(file.path, services, job)
+        return { ...tree, time: downloadTime(file, tree) }
+      }
       const root = services.directory()
       placeDownload(file, join(root, downloadName(context.url)))
-      return { root }
+      return { root, ...(file.modified > 0 ? { time: file.modified } : {}) }
     }
     default:
       return context satisfies never
@@ -175,14 +184,14 @@ async function openRemote(
       )
     case 'git': {
       const tree = await checkOut({ ...context.git, ...(keepGitDir ? { keepGitDir } : {}) }, services, job)
-      return { tree, time: tree.committed }
+      return { tree, time: tree.time }
     }
     case 'archive':
       return { tree: await unpacked(context.path, `"${context.path}"`, services, job) }
     case 'http': {
-      const { path, modified } = await download({ url: context.url }, services, job)
-      const opened = await archiveOrDockerfile(path, context.url, services, job)
-      return { ...opened, time: modified > 0 ? modified : newestTime(opened.tree.root) }
+      const file = await download({ url: context.url }, services, job)
+      const opened = await archiveOrDockerfile(file.path, context.url, services, job)
+      return { ...opened, time: downloadTime(file, opened.tree) }
     }
     case 'stdin': {
       const path = join(services.directory(), 'context')
@@ -214,6 +223,11 @@ async function archiveOrDockerfile(
       { hint: 'An archive is tar, as it is or compressed with gzip, bzip2, xz or zstd.' },
     )
   return { tree: { root: services.directory() }, dockerfile: { name: 'Dockerfile', text } }
+}
+
+/** What the server says, else how old the newest file of an archive is. */
+function downloadTime({ modified }: Downloaded, { root }: SourceTree): number {
+  return modified > 0 ? modified : newestTime(root)
 }
 
 /** When the newest file of a tree was changed, in seconds since the epoch; 0 for an empty one. */

@@ -20,7 +20,7 @@ export function openDirectory(path: string, dockerfile: string | undefined): Sou
     )
   }
   const ignore = readIgnoreFile(root, dockerfile)
-  return ignore === undefined ? { root } : { root, ignore: matcherOf(ignore) }
+  return { root, owners: 'root', ...(ignore === undefined ? {} : { ignore: matcherOf(ignore) }) }
 }
 
 /** An ignore file, with its patterns. */

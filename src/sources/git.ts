@@ -31,7 +31,7 @@ function resolveOnce(source: GitSource, services: SourceServices, job: Job): Pro
 
 export interface CheckOut extends SourceTree {
   /** When the commit was made, in seconds since the epoch. */
-  readonly committed: number
+  readonly time: number
 }
 
 /** Checks a source out into a directory of its own, with as little history as the server allows. */
@@ -50,7 +50,7 @@ export async function checkOut(source: GitSource, services: SourceServices, job:
   if (source.keepGitDir !== true) removeGitDirectories(directory)
   const root = subdirectory(directory, source)
   if (source.mtime === 'commit') setTimes(root, committed)
-  return { root, committed }
+  return { root, time: committed }
 }
 
 async function resolveRef(source: GitSource, git: Git, job: Job): Promise<ResolvedRef> {

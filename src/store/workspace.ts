@@ -52,8 +52,12 @@ async function removeAbandoned(paths: StorePaths, session: FileSession, job: Job
     const path = join(paths.work, name)
     const lock = await session.lock(`${path}.lock`, 'exclusive', { wait: false }, job)
     if (lock === undefined) continue
-    removeTree(path)
-    removeTree(`${path}.lock`)
+    try {
+      removeTree(path)
+      removeTree(`${path}.lock`)
+    } catch {
+      // What belongs to other ids only a build can remove, inside its namespace: the next one does.
+    }
     await lock[Symbol.asyncDispose]()
   }
 }

@@ -1,8 +1,13 @@
+import { randomBytes } from 'node:crypto'
 import { mkdir, readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
+import { createRegistryExporter } from '../../src/exporters/index.ts'
+import { createRegistryClient } from '../../src/registry/index.ts'
 import { miniBase } from '../support/base-image.ts'
 import { type CommandResult, runCommand } from '../support/command.ts'
 import { give, identities } from '../support/identity.ts'
+import { imageOf, recordingJob, tarLayer } from '../support/sample-image.ts'
+import { startUploadRegistry } from '../support/upload-registry.ts'
 import { createWorkspace, type Workspace } from '../support/workspace.ts'
 
 const base = await miniBase()
@@ -23,9 +28,13 @@ mount -o remount,size=400m "$disk" || exit 99
 as "$@"; second=$?
 echo "statuses $first $second"`
 
-async function buildOnSmallDisk(workspace: Workspace, args: readonly string[]): Promise<CommandResult> {
+async function buildOnSmallDisk(
+  workspace: Workspace,
+  args: readonly string[],
+  dockerfile = DOCKERFILE,
+): Promise<CommandResult> {
   const { identity } = workspace
-  await workspace.write({ 'app/Dockerfile': DOCKERFILE })
+  await workspace.write({ 'app/Dockerfile': dockerfile })
   await mkdir(workspace.file('disk'))
   await give(workspace.file('disk'), identity)
   const isRoot = process.getuid?.() === 0
@@ -60,5 +69,35 @@ describe.each(await identities())('as $name', (identity) => {
     expect(result.stderr).toContain('ossb cache prune')
     expect(result.stdout).toContain('statuses 1 0')
     expect(await workspace.leftovers()).toEqual([])
+  })
+
+  test('F8: a disk that fills up while a base image arrives is one clear error, and keeps no part of it', async () => {
+    await using workspace = await createWorkspace(identity)
+    const registry = await startUploadRegistry()
+    const client = createRegistryClient({ insecureRegistries: [], environment: { HOME: '/nonexistent' } })
+    try {
+      const name = `${registry.host}/base:1`
+      const layer = tarLayer({ big: randomBytes(12_000_000).toString('hex') }, 'uncompressed')
+      await createRegistryExporter({
+        names: [name],
+        format: 'oci',
+        repository: (reference, behaviour) => client.repository(reference, behaviour),
+      }).export([imageOf([layer])], recordingJob())
+      const result = await buildOnSmallDisk(
+        workspace,
+        ['--cache-dir', 'disk/cache'],
+        `FROM ${name}\nCOPY Dockerfile /\n`,
+      )
+      expect(result.stderr).toMatch(/Cannot write ".*disk\/cache\/blobs\/sha256\/\w+": no space left/)
+      expect(result.stderr).toContain('ossb cache prune')
+      expect(result.stdout).toContain('statuses 1 0')
+      // The disk was full: its configuration came, the layer did not, and the next build brought it.
+      const gets = registry.lines('GET').filter((line) => line === 'GET blobs/D')
+      expect(gets.length).toBeGreaterThanOrEqual(3)
+      expect(await workspace.leftovers()).toEqual([])
+    } finally {
+      await client[Symbol.asyncDispose]()
+      await registry.stop()
+    }
   })
 })

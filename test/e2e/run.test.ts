@@ -62,6 +62,18 @@ describe.each(cases)('RUN as $name, executor $executor', ({ identity, executor }
     expect(second.output).toEqual([])
   })
 
+  test('files of the context that are mounted are root’s, whoever owns them', async () => {
+    await using workspace = await createWorkspace(identity)
+    await workspace.write({
+      ...dockerfile('RUN --mount=target=/src ls -ln /src/dir /src/dir/a; ls -ldn /src/dir'),
+      'app/dir/a': 'a',
+    })
+    if (identity.name === 'root') await mustRun('chown', ['-R', '4321:4322', workspace.file('app/dir')])
+    const { output } = await succeed(workspace, [])
+    const owners = output.flatMap((line) => /^[-d]\S+ \d+ (\d+ \d+) /.exec(line)?.[1] ?? [])
+    expect(owners).toEqual(['0 0', '0 0', '0 0'])
+  })
+
   test('a required secret or agent that nobody gave is an error', async () => {
     await using workspace = await createWorkspace(identity)
     await workspace.write(dockerfile('RUN --mount=type=secret,id=mysecret,required true'))

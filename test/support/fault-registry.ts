@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer, type ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
 
 /** What a fault does with a request. `content` is what an honest answer to a GET would hold. */
@@ -27,6 +28,15 @@ type Fault =
   | { readonly type: 'deaf' }
   /** No answer: before the request was carried out, or after. */
   | { readonly type: 'reset'; readonly after?: 'request' }
+  /** Whatever a test wants. */
+  | { readonly type: 'custom'; readonly answer: (exchange: CustomExchange) => void }
+
+export interface CustomExchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  /** The body of the honest answer. */
+  readonly content: Buffer
+}
 
 export interface FaultRow {
   /** `*` for any. */
@@ -45,6 +55,7 @@ interface SeenRequest {
   readonly path: string
   readonly authorization: string | undefined
   readonly range: string | undefined
+  readonly cookie: string | undefined
 }
 
 export interface FaultRegistry {
@@ -53,6 +64,8 @@ export interface FaultRegistry {
   /** Content by digest, and manifests by `repository:tag` and by digest. */
   readonly blobs: Map<string, Buffer>
   readonly manifests: Map<string, { readonly mediaType: string; readonly bytes: Buffer }>
+  /** Ends all faults. */
+  heal(): void
   stop(): Promise<void>
 }
 
@@ -60,6 +73,10 @@ export interface FaultRegistryOptions {
   readonly faults?: readonly FaultRow[]
   /** How the Location of an upload session is written; the honest one is a path. */
   readonly location?: (path: string, host: string) => string | undefined
+  /** Port on loopback; a free one when absent. */
+  readonly port?: number
+  /** Serve HTTPS. */
+  readonly tls?: ServerOptions
 }
 
 /** A small registry in this process that keeps its content in memory and goes wrong as a table says. */
@@ -71,12 +88,15 @@ export async function startFaultRegistry(options: FaultRegistryOptions = {}): Pr
     manifests: new Map(),
     matched: new Map(),
     sessions: 0,
+    isHealed: false,
     host: '',
   }
-  const server = createServer((request, response) => {
+  const listener = (request: IncomingMessage, response: ServerResponse) => {
     handle(state, request, response).catch((error: unknown) => response.destroy(error as Error))
-  })
-  server.listen(0, '127.0.0.1')
+  }
+  const server =
+    options.tls === undefined ? createServer(listener) : createSecureServer(options.tls, listener)
+  server.listen(options.port ?? 0, '127.0.0.1')
   await once(server, 'listening')
   state.host = `127.0.0.1:${(server.address() as AddressInfo).port}`
   return {
@@ -84,6 +104,9 @@ export async function startFaultRegistry(options: FaultRegistryOptions = {}): Pr
     seen: state.seen,
     blobs: state.blobs,
     manifests: state.manifests,
+    heal: () => {
+      state.isHealed = true
+    },
     stop: () => close(server),
   }
 }
@@ -101,6 +124,7 @@ interface State {
   readonly manifests: Map<string, { readonly mediaType: string; readonly bytes: Buffer }>
   readonly matched: Map<FaultRow, number>
   sessions: number
+  isHealed: boolean
   host: string
 }
 
@@ -112,18 +136,21 @@ interface Answer {
 
 async function handle(state: State, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { method = 'GET', url: path = '/' } = request
-  const { authorization, range } = request.headers
-  state.seen.push({ method, path, authorization, range })
+  const { authorization, range, cookie } = request.headers
+  state.seen.push({ method, path, authorization, range, cookie })
   const fault = strike(state, method, path)
   if (fault?.type === 'status') return refuse(request, response, fault)
   if (fault?.type === 'deaf') return
   if (fault?.type === 'reset' && fault.after === undefined) return void request.socket.destroy()
   const answer = answerTo(state, request, await bodyOf(request))
   if (fault?.type === 'reset') return void request.socket.destroy()
+  if (fault?.type === 'custom')
+    return fault.answer({ request, response, content: answer.body ?? Buffer.alloc(0) })
   send(response, request, answer, fault)
 }
 
 function strike(state: State, method: string, path: string): Fault | undefined {
+  if (state.isHealed) return undefined
   for (const row of state.options.faults ?? []) {
     if (row.method !== '*' && row.method !== method) continue
     if (!row.path.test(path)) continue
@@ -268,6 +295,7 @@ function spoil(response: ServerResponse, body: Buffer, fault: Fault | undefined)
     case 'reset':
     case 'ignore-range':
     case 'wrong-range':
+    case 'custom':
     case undefined:
       response.end(body)
   }

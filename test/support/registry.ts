@@ -4,11 +4,16 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { createAuthority, type IssuedCertificate } from './certificates.ts'
 import { startTokenServer, type TokenServer } from './token-server.ts'
 
 export interface RegistryTestOptions {
   /** HTTPS, with a certificate of its own authority: see RunningRegistry.caFile. */
   readonly tls?: boolean
+  /** With `tls`: clients must show a certificate of that authority. */
+  readonly clientCertificates?: boolean
+  /** Be a pull-through mirror of this registry (`http://HOST`), which must be up at the start. */
+  readonly mirrorOf?: string
   /** Ask for this user: by Basic, or through a token server where `token` is set. */
   readonly auth?: { readonly user: string; readonly password: string }
   readonly token?: boolean
@@ -18,10 +23,13 @@ export interface RegistryTestOptions {
   readonly redirectBlobsTo?: string
   /** Give paths in Location headers, not URLs. */
   readonly relativeUrls?: boolean
-  /** Be a pull-through mirror of the registry at this URL. */
-  readonly mirrorOf?: string
-  /** Talk to those only who show the certificate RunningRegistry.clientCertificate; with `tls`. */
-  readonly clientCertificates?: boolean
+  /** Repositories that no token gives access to. */
+  readonly denied?: readonly string[]
+  /** Manifests can't be deleted. */
+  readonly keepsAll?: boolean
+  readonly readOnly?: boolean
+  /** What it takes its own address for, in Location headers. */
+  readonly externalUrl?: string
 }
 
 export interface RunningRegistry {
@@ -29,8 +37,8 @@ export interface RunningRegistry {
   readonly host: string
   /** The certificate of the authority, where TLS is on. */
   readonly caFile?: string
-  /** Files of a certificate and its key by the same authority, where TLS is on. */
-  readonly clientCertificate?: { readonly certificate: string; readonly key: string }
+  /** A certificate that it believes, where TLS is on. */
+  readonly client?: IssuedCertificate
   /** Where the registry keeps its content. */
   readonly storage: string
   /** What the token server was asked, where there is one. */
@@ -43,7 +51,7 @@ export async function startRegistry(options: RegistryTestOptions = {}): Promise<
   const directory = mkdtempSync(join(tmpdir(), 'ossb-registry-'))
   const storage = join(directory, 'storage')
   mkdirSync(storage)
-  const caFile = options.tls ? makeServerCertificate(directory) : undefined
+  const certificates = options.tls ? makeCertificates(directory) : {}
   const tokens = options.token ? await startTokens(directory, options) : undefined
   const config = join(directory, 'config.yml')
   writeFileSync(
@@ -63,7 +71,7 @@ export async function startRegistry(options: RegistryTestOptions = {}): Promise<
     const port = await portOf(child)
     return {
       host: `127.0.0.1:${port}`,
-      ...(caFile === undefined ? {} : { caFile, clientCertificate: clientCertificateIn(directory) }),
+      ...certificates,
       storage,
       tokenRequests: tokens?.requests ?? [],
       stop,
@@ -86,6 +94,7 @@ interface Place {
 function configFor({ directory, storage, tokens }: Place, options: RegistryTestOptions): string {
   const http: Record<string, unknown> = { addr: '127.0.0.1:0', secret: 'test' }
   if (options.relativeUrls) http['relativeurls'] = true
+  if (options.externalUrl !== undefined) http['host'] = options.externalUrl
   if (options.tls)
     http['tls'] = {
       certificate: join(directory, 'server.crt'),
@@ -95,9 +104,14 @@ function configFor({ directory, storage, tokens }: Place, options: RegistryTestO
   const config: Record<string, unknown> = {
     version: 0.1,
     log: { level: 'info', formatter: 'json', accesslog: { disabled: true } },
-    storage: { filesystem: { rootdirectory: storage }, delete: { enabled: true } },
+    storage: {
+      filesystem: { rootdirectory: storage },
+      delete: { enabled: options.keepsAll !== true },
+      ...(options.readOnly ? { maintenance: { readonly: { enabled: true } } } : {}),
+    },
     http,
   }
+  if (options.mirrorOf !== undefined) config['proxy'] = { remoteurl: options.mirrorOf }
   if (tokens !== undefined)
     config['auth'] = {
       token: {
@@ -115,7 +129,6 @@ function configFor({ directory, storage, tokens }: Place, options: RegistryTestO
   }
   if (options.redirectBlobsTo !== undefined)
     config['middleware'] = { storage: [{ name: 'redirect', options: { baseurl: options.redirectBlobsTo } }] }
-  if (options.mirrorOf !== undefined) config['proxy'] = { remoteurl: options.mirrorOf }
   // YAML reads JSON.
   return JSON.stringify(config)
 }
@@ -146,71 +159,15 @@ async function startTokens(directory: string, options: RegistryTestOptions): Pro
     user: options.auth?.user ?? 'nobody',
     password: options.auth?.password ?? '',
     ...(options.tokenLifetime === undefined ? {} : { lifetime: options.tokenLifetime }),
+    ...(options.denied === undefined ? {} : { denied: options.denied }),
   })
 }
 
-/** Made in no time, other than one for RSA. */
-const EC_KEY = ['ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1']
-
-/** An authority and a certificate by it for the names that tests use. Returns the file of the authority. */
-function makeServerCertificate(directory: string): string {
-  const caFile = join(directory, 'ca.crt')
-  const extensions = join(directory, 'server.ext')
-  writeFileSync(
-    extensions,
-    'subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n',
-  )
-  openssl(directory, [
-    'req',
-    '-x509',
-    '-newkey',
-    ...EC_KEY,
-    '-nodes',
-    '-days',
-    '2',
-    '-subj',
-    '/CN=OSSB test authority',
-    '-addext',
-    'keyUsage=critical,keyCertSign',
-    '-keyout',
-    'ca.key',
-    '-out',
-    'ca.crt',
-  ])
-  signCertificate(directory, 'server', ['-subj', '/CN=localhost'], ['-extfile', extensions])
-  signCertificate(directory, 'client', ['-subj', '/CN=OSSB test client'], [])
-  return caFile
-}
-
-/** NAME.crt and NAME.key, signed by the authority in the directory. */
-function signCertificate(
-  directory: string,
-  name: string,
-  subject: readonly string[],
-  extensions: readonly string[],
-): void {
-  const [key, request, certificate] = [`${name}.key`, `${name}.csr`, `${name}.crt`]
-  openssl(directory, ['req', '-newkey', ...EC_KEY, '-nodes', ...subject, '-keyout', key, '-out', request])
-  openssl(directory, [
-    'x509',
-    '-req',
-    '-in',
-    request,
-    '-CA',
-    'ca.crt',
-    '-CAkey',
-    'ca.key',
-    '-CAcreateserial',
-    '-days',
-    '2',
-    ...extensions,
-    '-out',
-    certificate,
-  ])
-}
-
-function clientCertificateIn(directory: string): { readonly certificate: string; readonly key: string } {
-  return { certificate: join(directory, 'client.crt'), key: join(directory, 'client.key') }
+/** An authority, and certificates by it for the server and for a client. */
+function makeCertificates(directory: string): Pick<RunningRegistry, 'caFile' | 'client'> {
+  const authority = createAuthority(directory)
+  authority.issue('server', { names: ['localhost', 'registry.test', '127.0.0.1'] })
+  return { caFile: authority.caFile, client: authority.issue('client', { names: ['alice'] }) }
 }
 
 function openssl(cwd: string, args: readonly string[]): void {

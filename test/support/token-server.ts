@@ -13,6 +13,8 @@ export interface TokenServerOptions {
   readonly password: string
   /** Seconds that a token lives; 300 when absent. */
   readonly lifetime?: number
+  /** Repositories that tokens give no access to, whatever is asked for. */
+  readonly denied?: readonly string[]
 }
 
 export interface TokenServer {
@@ -101,7 +103,7 @@ function sign({ scopes, user }: Asked, options: TokenServerOptions, lifetime: nu
     iat: now - 120,
     jti: randomUUID(),
     // Only the user may do anything.
-    access: user === '' ? [] : scopes.map(accessOf),
+    access: user === '' ? [] : scopes.map(accessOf).filter(({ name }) => !options.denied?.includes(name)),
   }
   const body = [header, claims]
     .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))

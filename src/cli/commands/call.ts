@@ -10,11 +10,12 @@ import { sanitizeText } from '../progress/text.ts'
 
 /** `ossb build --call` and `--check`: says something about a build instead of building. Answers the exit status. */
 export async function runCall(
-  { options, progress }: BuildRequest,
+  { options: given, progress }: BuildRequest,
   call: CallRequest,
   host: Host,
   api: Api,
 ): Promise<number> {
+  const options = { ...given, standardInput: host.stdin }
   const job: Job = { signal: host.interruption.signal, emit: () => undefined }
   const show = (lines: readonly string[], document: () => object) => {
     const text = call.format === 'json' ? [JSON.stringify(document(), undefined, 2)] : lines
@@ -24,7 +25,7 @@ export async function runCall(
     for (const line of lines) host.stderr.write(`${line}\n`)
   }
   if (call.method === 'targets') {
-    const list = await api.targets(options)
+    const list = await api.targets(options, job)
     show(targetsText(list), () => targetsDocument(list))
     return 0
   }

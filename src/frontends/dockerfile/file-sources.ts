@@ -1,4 +1,4 @@
-import type { SourceRange } from '../../core/index.ts'
+import { type SourceRange, withHint } from '../../core/index.ts'
 import { createVertex, type Vertex } from '../../graph/index.ts'
 import { contextVertex, findNamedContext } from './contexts.ts'
 import { dockerfileError } from './dockerfile-error.ts'
@@ -8,6 +8,7 @@ import { locateAsync, type Planning, scratchVertex } from './planning.ts'
 import { checkImagePlatform } from './stage-base.ts'
 import type { FileSource } from './stage-state.ts'
 import { type Stage, stageLabel } from './stages.ts'
+import { didYouMean } from './suggestion.ts'
 
 /** One `from` of an instruction. */
 interface SourceUse {
@@ -57,15 +58,25 @@ async function resolveSource(stage: Stage, use: SourceUse, planning: Planning): 
   const other = findSourceStage(stage, use, planning)
   if (other !== undefined) return { vertex: (await planning.stage(other)).vertex, ownership: 'kept' }
   if (use.from === 'scratch') return { vertex: scratchVertex(), ownership: 'kept' }
-  return { vertex: await imageVertex(use, planning), ownership: 'kept' }
+  return { vertex: await imageVertex(use, planning, hintOf(use, planning)), ownership: 'kept' }
+}
+
+/** A name that is no stage names an image, and may have been meant as a stage. */
+function hintOf({ from }: SourceUse, { links }: Planning): { readonly hint?: string } {
+  const suggestion = didYouMean(from, links.byName.keys())
+  return suggestion === '' ? {} : { hint: `There is no stage "${from}"${suggestion}.` }
 }
 
 async function imageVertex(
   { from, range }: SourceUse,
   { scope, sourceImages, job }: Planning,
+  advice: { readonly hint?: string } = {},
 ): Promise<Vertex> {
   const { platform } = scope
-  const { manifest, config } = await locateAsync(range, sourceImages(from, platform, job))
+  const resolved = sourceImages(from, platform, job).catch((error: unknown) => {
+    throw withHint(error, advice.hint)
+  })
+  const { manifest, config } = await locateAsync(range, resolved)
   checkImagePlatform({ reference: from, platform, range }, config, scope)
   const op = { kind: 'image', reference: from, manifest, platform } as const
   return createVertex(op, [], { name: `FROM ${from}`, source: range })

@@ -1,4 +1,4 @@
-import { OssbError, type Platform } from '../../core/index.ts'
+import { type Job, OssbError, type Platform } from '../../core/index.ts'
 import { createPatternMatcher, type PatternMatcher } from '../../fs/index.ts'
 import type { CheckReport, CheckWarning, DockerfileInput, Frontend, Plan } from '../../graph/index.ts'
 import { buildArg, globalScope } from './arguments.ts'
@@ -28,7 +28,7 @@ export function createDockerfileFrontend(): Frontend<DockerfileInput> {
       const resolve = onceEach(images)
       const plans = await Promise.all(
         input.platforms.map(async (platform) => {
-          const scope = createScope({ dockerfile, input, platform, lint, isInspection: false })
+          const scope = await datedScope({ dockerfile, input, platform, lint, isInspection: false }, job)
           const [state] = await planStages([target], { scope, images: resolve, sourceImages: resolve, job })
           return planOf(state as StageState)
         }),
@@ -66,13 +66,16 @@ export function createDockerfileFrontend(): Frontend<DockerfileInput> {
       const dockerfile = readDockerfile(input)
       const target = findTarget(dockerfile.stages, input.target)
       const lint = createDockerfileLint(dockerfile, input, () => undefined)
-      const scope = createScope({
-        dockerfile,
-        input,
-        platform: firstPlatform(input),
-        lint,
-        isInspection: true,
-      })
+      const scope = await datedScope(
+        {
+          dockerfile,
+          input,
+          platform: firstPlatform(input),
+          lint,
+          isInspection: true,
+        },
+        job,
+      )
       await planStages([target], { scope, images: standIn, sourceImages: standIn, job })
       return outlineOf(input.file, target, scope.outline)
     },
@@ -100,13 +103,16 @@ async function checkEverything(
   checkDockerfile(dockerfile, lint)
   const wanted = (input.target ?? '') !== ''
   const targets = wanted ? [findTarget(dockerfile.stages, input.target)] : dockerfile.stages
-  const scope = createScope({
-    dockerfile,
-    input,
-    platform: firstPlatform(input),
-    lint,
-    isInspection: true,
-  })
+  const scope = await datedScope(
+    {
+      dockerfile,
+      input,
+      platform: firstPlatform(input),
+      lint,
+      isInspection: true,
+    },
+    work.job,
+  )
   await planStages(targets, { scope, ...work })
 }
 
@@ -117,7 +123,7 @@ function firstPlatform({ platforms, buildPlatform }: DockerfileInput): Platform 
 type ScopeOptions = Pick<PlanScope, 'dockerfile' | 'input' | 'platform' | 'lint' | 'isInspection'>
 
 function createScope(options: ScopeOptions): PlanScope {
-  const { dockerfile, input } = options
+  const { input } = options
   const outline = createOutlineRecord()
   const globals = globalScope(options, ({ name, value }, { range, comments }, uses) => {
     const argument = {
@@ -128,18 +134,39 @@ function createScope(options: ScopeOptions): PlanScope {
     }
     outline.globalArgs.set(name, { argument, uses })
   })
-  const epoch = buildArg(input, 'SOURCE_DATE_EPOCH') ?? globals.get('SOURCE_DATE_EPOCH')
-  const time = readSourceDateEpoch(epoch, { input, stages: dockerfile.stages })
   const ignored = ignoredBy(input.ignorePatterns)
   return {
     ...options,
     globals,
     fromLines: readFromLines({ ...options, globals }),
     ...(ignored === undefined ? {} : { ignored }),
-    ...(time === undefined ? {} : { time }),
     outline,
     expanded: { characters: 0 },
   }
+}
+
+/** A scope that knows SOURCE_DATE_EPOCH, which may be that of a source. */
+async function datedScope(options: ScopeOptions, job: Job): Promise<PlanScope> {
+  const { dockerfile, input } = options
+  const scope = createScope(options)
+  const lint = createDockerfileLint(dockerfile, input, () => undefined)
+  const text = buildArg(input, 'SOURCE_DATE_EPOCH') ?? scope.globals.get('SOURCE_DATE_EPOCH')
+  const time = await readSourceDateEpoch(
+    text,
+    {
+      input,
+      stages: dockerfile.stages,
+      async plan(stage) {
+        // Of the stage only what it adds is looked at, and nothing of it is a finding yet.
+        const own = { ...scope, lint, outline: createOutlineRecord() }
+        const work = { scope: own, images: standIn, sourceImages: standIn, job }
+        const [state] = await planStages([stage], work)
+        return (state as StageState).vertex
+      },
+    },
+    job,
+  )
+  return time === undefined ? scope : { ...scope, time }
 }
 
 /** Where the ignore file takes something back with `!`, a name alone does not tell what is hidden. */

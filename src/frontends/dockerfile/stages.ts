@@ -119,6 +119,12 @@ export function findTarget(stages: readonly Stage[], target: string | undefined)
     const names = stages.flatMap((stage) => stage.name ?? [])
     throw dockerfileError(
       `target stage ${goQuote(target ?? '')} could not be found${didYouMean(wanted ?? '', names)}`,
+      {
+        hint:
+          names.length === 0
+            ? 'No stage of the file has a name: give the number of one, from 0.'
+            : `Stages of the file: ${[...new Set(names)].join(', ')}.`,
+      },
     )
   }
   return found

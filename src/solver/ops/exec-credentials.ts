@@ -40,7 +40,10 @@ export async function prepareSecret(
 ): Promise<PreparedCredential> {
   const value = context.secrets.read(mount.id)
   if (value === undefined) {
-    if (mount.required) throw new OssbError('ERR_OSSB_NOT_FOUND', `secret ${mount.id}: not found`)
+    if (mount.required)
+      throw new OssbError('ERR_OSSB_NOT_FOUND', `secret ${mount.id}: not found`, {
+        hint: `Give it to the build: --secret id=${mount.id},src=FILE or --secret id=${mount.id},env=VARIABLE.`,
+      })
     return NOTHING
   }
   const env = mount.env === undefined ? {} : { env: `${mount.env}=${textOf(value, mount)}` }
@@ -74,7 +77,10 @@ export async function prepareSshAgent(
   { sshAgents, workspace }: CredentialContext,
 ): Promise<PreparedCredential> {
   if (!sshAgents.has(mount.id)) {
-    if (mount.required) throw new OssbError('ERR_OSSB_NOT_FOUND', notForwarded(mount))
+    if (mount.required)
+      throw new OssbError('ERR_OSSB_NOT_FOUND', notForwarded(mount), {
+        hint: `Forward an agent to the build: --ssh ${mount.id}, or --ssh ${mount.id}=SOCKET or KEY.`,
+      })
     return NOTHING
   }
   const source = join(workspace.directory(), 'agent')

@@ -2,7 +2,7 @@ import { chmodSync, chownSync, existsSync, mkdirSync, writeFileSync } from 'node
 import { join } from 'node:path'
 import { digestHex, digestOf, type Job, OssbError } from '../../core/index.ts'
 import type { ProcessMount } from '../../executors/index.ts'
-import { resolveInRoot, type SourceTree, selectSources } from '../../fs/index.ts'
+import { type Owner, resolveInRoot, type SourceTree, selectSources, walkSource } from '../../fs/index.ts'
 import type { Mount } from '../../graph/index.ts'
 import type { FileSession } from '../../native/index.ts'
 import type { StorePaths, Workspace } from '../../store/index.ts'
@@ -102,8 +102,8 @@ function treeOf(trees: ReadonlyMap<number, SourceTree>, input: number): SourceTr
 }
 
 /**
- * A tree as it is, where it can be shown so. What an ignore file hides must not be seen, and what is written must be
- * lost: then the process gets a copy.
+ * A tree as it is, where it can be shown so. What an ignore file hides must not be seen, what is written must be lost,
+ * and files of a context must be root's: then the process gets a copy.
  */
 async function bindMount(
   mount: Kind<'bind'>,
@@ -111,7 +111,7 @@ async function bindMount(
   context: MountContext,
   job: Job,
 ): Promise<ProcessMount> {
-  if (tree.ignore === undefined && mount.readonly) {
+  if (tree.ignore === undefined && mount.readonly && isOwnedRightly(tree, mount.source)) {
     return {
       type: 'bind',
       source: resolveInRoot(tree.root, mount.source, { last: 'follow' }),
@@ -123,7 +123,7 @@ async function bindMount(
   const target = createTarget({ root: directory, session: context.session }, job)
   const [source] = selectSources(tree, mount.source)
   if (source === undefined) throw new OssbError('ERR_OSSB_NOT_FOUND', `"${mount.source}": not found`)
-  await target.copy(tree, source, source.isDirectory ? '/content' : '/content/file', {}, job)
+  await target.copy(tree, source, source.isDirectory ? '/content' : '/content/file', ownerOf(tree), job)
   await target.finish()
   return {
     type: 'bind',
@@ -131,6 +131,18 @@ async function bindMount(
     target: mount.target,
     readonly: mount.readonly,
   }
+}
+
+function isOwnedRightly(tree: SourceTree, path: string): boolean {
+  if (tree.owners === undefined) return true
+  for (const source of selectSources(tree, path))
+    for (const { stats } of walkSource(tree, source, undefined))
+      if (stats.uid !== 0n || stats.gid !== 0n) return false
+  return true
+}
+
+function ownerOf({ owners }: SourceTree): { readonly owner?: Owner } {
+  return owners === undefined ? {} : { owner: { uid: 0, gid: 0 } }
 }
 
 async function cacheMount(
@@ -229,7 +241,8 @@ async function copyInto(
   job: Job,
 ): Promise<void> {
   const target = createTarget({ root: directory, session }, job)
-  for (const selected of selectSources(tree, source)) await target.copy(tree, selected, '/', {}, job)
+  for (const selected of selectSources(tree, source))
+    await target.copy(tree, selected, '/', ownerOf(tree), job)
   await target.finish()
 }
 

@@ -86,7 +86,7 @@ function selectionOf(mount: Mount, session: FileSession): InputSelection | undef
       await selectionDigest(
         tree,
         selectSources(tree, literally(source)),
-        { owners: 'counted' },
+        { owners: tree.owners === 'root' ? 'ignored' : 'counted' },
         session,
         job,
       ),

@@ -24,7 +24,12 @@ const CASES = {
       env: ['A=b c', 'PATH=/bin', 'EMPTY=', 'LINES=x\ny'],
     },
   },
-  'environment with HOME': { process: { args: ['/bin/cat', '/proc/self/environ'], env: ['HOME=/here'] } },
+  'environment with HOME': {
+    process: { args: ['/bin/cat', '/proc/self/environ'], env: ['HOME=/here', 'HOSTNAME=there'] },
+  },
+  'limit out of reach': {
+    process: { script: 'true', limits: [{ name: 'nofile', soft: 1, hard: 2 ** 50 }] },
+  },
   'environment of all processes': {
     process: { script: 'cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline | tr "\\0" "\\n"' },
   },
@@ -203,9 +208,17 @@ describe.each(matrix)('$executor executor as $identity.name', ({ identity, execu
     expect(outcome('missing program').stderr).toMatch(/missing.*: No such file or directory/)
   })
 
-  test('run() gives the environment as it is asked for, HOME, and nothing of the host', () => {
-    expect(outcome('environment').stdout).toBe('A=b c\0PATH=/bin\0EMPTY=\0LINES=x\ny\0HOME=/root\0')
-    expect(outcome('environment with HOME').stdout).toBe('HOME=/here\0')
+  test('run() says which limit nobody may raise so far', () => {
+    const { error, code } = outcome('limit out of reach')
+    expect(code).toBe('ERR_OSSB_EXECUTOR')
+    expect(error).toMatch(/^Cannot set the limits? .*(nofile|NOFILE).*Operation not permitted/i)
+  })
+
+  test('run() gives the environment as it is asked for, HOME, HOSTNAME, and nothing of the host', () => {
+    expect(outcome('environment').stdout).toBe(
+      'A=b c\0PATH=/bin\0EMPTY=\0LINES=x\ny\0HOME=/root\0HOSTNAME=builder\0',
+    )
+    expect(outcome('environment with HOME').stdout).toBe('HOME=/here\0HOSTNAME=there\0')
     expect(outcome('environment of all processes').stdout).not.toMatch(/hunter2|OSSB|XDG|node|driver|bundle/)
   })
 

@@ -1,13 +1,13 @@
 import { once } from 'node:events'
 import { createReadStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, request as forward, type Server } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import { copy, createRegistryClient, type RegistryClient } from '../../../src/registry/index.ts'
+import { startProxy } from '../../support/proxy-server.ts'
 import { type RegistryTestOptions, type RunningRegistry, startRegistry } from '../../support/registry.ts'
 import { addImage, memoryRepository, recordingJob } from '../../support/registry-image.ts'
 
@@ -182,29 +182,10 @@ test('blobs are read from storage on another origin, which gets no credentials',
 
 test('a proxy is used for what is not on this machine, as its kind needs', async () => {
   const { host } = await registryWith({})
-  const seen: string[] = []
-  const proxy = createServer((request, response) => {
-    const url = new URL(request.url ?? '')
-    seen.push(`${request.method} ${url.host}`)
-    const { method, headers } = request
-    const out = forward(`http://${host}${url.pathname}${url.search}`, { method, headers }, (answer) => {
-      response.writeHead(answer.statusCode ?? 500, answer.headers)
-      answer.pipe(response)
-    })
-    request.pipe(out)
-  })
-  proxy.on('connect', (request, socket) => {
-    seen.push(`CONNECT ${request.url}`)
-    const upstream = connect(Number(host.split(':')[1]), '127.0.0.1', () => {
-      socket.write('HTTP/1.1 200 OK\r\n\r\n')
-      upstream.pipe(socket).on('error', () => upstream.destroy())
-      socket.pipe(upstream)
-    })
-    upstream.on('error', () => socket.destroy())
-  })
-  const uri = await serving(proxy)
+  const proxy = await startProxy({ to: host, auth: 'al:ice' })
+  const uri = `http://al:ice@${proxy.host}`
   const client = clientWith({ HTTP_PROXY: uri, HTTPS_PROXY: uri }, ['registry.test:5000'])
   await roundTrip(client, 'registry.test:5000')
-  expect(seen.slice(0, 2)).toEqual(['CONNECT registry.test:5000', 'GET registry.test:5000'])
-  expect(seen.filter((line) => line.startsWith('PUT'))).toHaveLength(4)
+  expect(proxy.seen.slice(0, 2)).toEqual(['CONNECT registry.test:5000', 'GET registry.test:5000'])
+  expect(proxy.seen.filter((line) => line.startsWith('PUT'))).toHaveLength(4)
 })

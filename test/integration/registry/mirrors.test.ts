@@ -316,21 +316,24 @@ test('an authority may be for one registry alone', async () => {
 })
 
 test('a client certificate is shown to the registry that wants it', async () => {
-  const { host, caFile = '', clientCertificate } = await realRegistry({ tls: true, clientCertificates: true })
+  const { host, caFile = '', client: issued } = await realRegistry({ tls: true, clientCertificates: true })
   const authority = { registry: host, authorities: caFile }
   await expect(pull(clientWith({ certificates: [authority] }), host)).rejects.toThrow('Cannot find "1"')
-  const named = [authority, { registry: host, ...(clientCertificate ? { client: clientCertificate } : {}) }]
+  const named = [
+    authority,
+    { registry: host, ...(issued ? { client: { certificate: issued.certFile, key: issued.keyFile } } : {}) },
+  ]
   await fill(clientWith({ certificates: named }), host, 'hub/app')
 
   const certs = join(directory, 'certs')
   mkdirSync(join(certs, host), { recursive: true })
   const put = (name: string, from = '') => writeFileSync(join(certs, host, name), readFileSync(from))
   put('ca.crt', caFile)
-  put('own.cert', clientCertificate?.certificate)
+  put('own.cert', issued?.certFile)
   await expect(pull(clientWith({ certDirs: [certs] }), host)).rejects.toMatchObject({
     message: `Cannot use the client certificate "${join(certs, host, 'own.cert')}": it has no key`,
   })
-  put('own.key', clientCertificate?.key)
+  put('own.key', issued?.keyFile)
   await pull(clientWith({ certDirs: [certs] }), host)
 
   const users = join(directory, '.config/containers')

@@ -246,6 +246,6 @@ test('resolveCommit() shows the token of a secret to the host of the repository'
 
 test('checkOut() tells when the commit was made', async () => {
   await using sources = testSources()
-  const { committed } = await checkOut(source(''), sources.services, sources.job)
-  expect(new Date(committed * 1000).toISOString()).toBe('2020-01-02T03:04:05.000Z')
+  const { time } = await checkOut(source(''), sources.services, sources.job)
+  expect(new Date(time * 1000).toISOString()).toBe('2020-01-02T03:04:05.000Z')
 })

@@ -112,11 +112,16 @@ describe('platforms', () => {
     ['linux/arm/v6', 'linux/arm/v7', 1],
     ['linux/arm/v5', 'linux/arm/v7', 2],
     ['linux/arm/v7', 'linux/arm/v6', undefined],
-    ['linux/arm64', 'linux/arm64/v9', 1],
+    ['linux/arm64', 'linux/arm64/v9', 7],
     ['linux/arm/v7', 'linux/arm64', undefined],
     ['linux/386', 'linux/amd64', undefined],
     ['windows/amd64', 'linux/amd64', undefined],
     ['linux/riscv64', 'linux/riscv64', 0],
+    ['linux/arm64/v8.5', 'linux/arm64/v9', 2],
+    ['linux/arm64/v8.6', 'linux/arm64/v9', undefined],
+    ['linux/arm64/v9.1', 'linux/arm64/v9.2', 1],
+    ['linux/arm64/v8.2', 'linux/arm64/v8.3', 1],
+    ['linux/arm64/v9', 'linux/arm64', undefined],
   ])('an image for %s serves %s with rank %s', (have, wanted, rank) => {
     expect(platformRank(parsePlatform(have), parsePlatform(wanted))).toBe(rank)
   })

@@ -240,6 +240,7 @@ test('runtimeSpec() is the whole configuration of a process', () => {
         "env": [
           "PATH=/bin",
           "HOME=/home/app",
+          "HOSTNAME=builder",
         ],
         "noNewPrivileges": false,
         "rlimits": [

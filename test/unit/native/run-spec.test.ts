@@ -14,7 +14,10 @@ const SPEC: RunSpec = {
   network: 'none',
   security: 'insecure',
   shmSize: 64,
-  limits: [{ resource: 7, soft: 1, hard: 2 }, { resource: 4 }],
+  limits: [
+    { name: 'nofile', resource: 7, soft: 1, hard: 2 },
+    { name: 'core', resource: 4 },
+  ],
   mounts: [
     { type: 'bind', source: '/s', target: '/t', readonly: true },
     { type: 'bind', source: '/s', target: '/u', readonly: false },

@@ -8,6 +8,7 @@ import { HttpFailure } from '../../../src/registry/http-failure.ts'
 import type { Place } from '../../../src/registry/location.ts'
 import { createMirrorMemory, type Source } from '../../../src/registry/mirror-memory.ts'
 import { createMirroredRepository } from '../../../src/registry/mirrors.ts'
+import type { RemoteRepository } from '../../../src/registry/repository.ts'
 import { type MemoryRepository, memoryRepository, recordingJob } from '../../support/registry-image.ts'
 
 const BYTES = Buffer.from('0123456789'.repeat(10))
@@ -22,8 +23,10 @@ function placeCalled(registry: string, broken: Partial<Repository> = {}, more: P
   const content = memoryRepository()
   content.add(MEDIA_TYPE.ociLayerGzip, BYTES)
   const asked: string[] = []
-  const repository: Repository = {
+  const repository: RemoteRepository = {
     ...content,
+    remove: () => Promise.resolve(),
+    referrers: () => Promise.resolve([]),
     resolve(name, job) {
       asked.push(`resolve ${name}`)
       return broken.resolve === undefined ? content.resolve(name, job) : broken.resolve(name, job)
@@ -60,6 +63,7 @@ const status = (code: number) =>
       discard: () => Promise.resolve(),
     },
     '',
+    'registry',
   )
 
 function lab(...places: [Fake, ...Fake[]]) {

@@ -135,3 +135,16 @@ test('a long chain of stages is planned', async () => {
   const { plans } = await planText(`${stages.join('')}RUN x\n`)
   expect(plans[0]?.root.name).toBe('[s2999 1/1] RUN x')
 })
+
+test('a stage that is meant but not named is named in the hint', async () => {
+  const file = 'FROM debian AS build\nFROM debian\n'
+  const mistyped = await errorOf(`${file}COPY --from=biuld /a /\n`).catch((error: unknown) => error)
+  // Any name is an image, and these images are all found.
+  expect(mistyped).toEqual(new Error('no error'))
+  const missing = await errorOf('FROM debian AS missing1\nFROM debian\nCOPY --from=missing2 /a /\n')
+  expect(missing.hint).toBe('There is no stage "missing2" (did you mean missing1?).')
+  const target = await planText(file, { target: 'test' }).catch((error: unknown) => error)
+  expect(target).toMatchObject({ hint: 'Stages of the file: build.' })
+  const unnamed = await planText('FROM debian', { target: '1' }).catch((error: unknown) => error)
+  expect(unnamed).toMatchObject({ hint: 'No stage of the file has a name: give the number of one, from 0.' })
+})

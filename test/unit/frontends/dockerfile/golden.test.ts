@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { OssbError, parsePlatform } from '../../../../src/core/index.ts'
-import { type DockerfileInput, type Plan, topological } from '../../../../src/graph/index.ts'
+import { type DockerfileInput, type Plan, type SourceTime, topological } from '../../../../src/graph/index.ts'
 import { planText } from './fake-images.ts'
 
 /*
@@ -11,15 +11,25 @@ import { planText } from './fake-images.ts'
  */
 const GOLDEN = new URL('../../../golden/dockerfile/', import.meta.url).pathname
 
-interface GoldenInput extends Partial<Omit<DockerfileInput, 'platforms'>> {
+interface GoldenInput extends Partial<Omit<DockerfileInput, 'platforms' | 'timeOf'>> {
+  /** Of sources, by name of the context or URL. */
+  readonly times?: Readonly<Record<string, number>>
   readonly platforms?: readonly string[]
 }
 
 function readInput(directory: string): Partial<DockerfileInput> {
   const file = join(directory, 'input.json')
   if (!existsSync(file)) return {}
-  const { platforms, ...rest } = JSON.parse(readFileSync(file, 'utf8')) as GoldenInput
-  return { ...rest, ...(platforms ? { platforms: platforms.map((text) => parsePlatform(text)) } : {}) }
+  const { platforms, times = {}, ...rest } = JSON.parse(readFileSync(file, 'utf8')) as GoldenInput
+  const timeOf: SourceTime = (source) =>
+    Promise.resolve(
+      times[source.kind === 'context' ? source.name : source.kind === 'http' ? source.url : source.remote],
+    )
+  return {
+    ...rest,
+    timeOf,
+    ...(platforms ? { platforms: platforms.map((text) => parsePlatform(text)) } : {}),
+  }
 }
 
 function describePlan({ root, config, baseHistory, platform, sourceDateEpoch }: Plan) {

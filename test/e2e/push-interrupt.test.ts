@@ -1,0 +1,99 @@
+import { describe, expect, test } from 'vitest'
+import { identities } from '../support/identity.ts'
+import { startUploadRegistry } from '../support/upload-registry.ts'
+import { createWorkspace } from '../support/workspace.ts'
+
+/** Two seconds for the uploads, and some for the rest of the build on a busy machine. */
+const END_MS = 5000
+
+const ENDINGS = [
+  { signal: 'SIGTERM', status: 143 },
+  { signal: 'SIGINT', status: 130 },
+] as const
+
+describe.each(await identities())('as $name', (identity) => {
+  test.each(ENDINGS)(
+    'D17: $signal during a push ends its uploads and leaves no tag',
+    async ({ signal, status }) => {
+      await using workspace = await createWorkspace(identity)
+      const registry = await startUploadRegistry({
+        rules: [{ method: 'PUT', path: /uploads/, fault: { type: 'deaf', reads: true } }],
+      })
+      try {
+        await workspace.write({
+          'app/Dockerfile': 'FROM scratch\nCOPY one /\nCOPY two /\n',
+          'app/one': 'x'.repeat(100_000),
+          'app/two': 'y'.repeat(200_000),
+        })
+        const names = ['a', 'b'].flatMap((name) => ['-t', `${registry.host}/r/${name}:1`])
+        const running = workspace.startOssb(['build', ...names, '--push', '--iidfile', 'id', 'app'])
+        const uploads = () => registry.lines('PUT').length
+        await Promise.race([expect.poll(uploads, { timeout: 60_000 }).toBe(2), running.done])
+        const sent = performance.now()
+        process.kill(running.child.pid ?? 0, signal)
+        const result = await running.done
+        expect(performance.now() - sent).toBeLessThan(END_MS)
+        expect(result.status).toBe(status)
+        expect(result.stderr).toMatch(/interrupted/i)
+        expect(registry.content.sessions.size).toBe(0)
+        expect(registry.content.manifests.size).toBe(0)
+        // The two that were sending, and the one that the check before the build had opened for the other repository.
+        expect(registry.lines('DELETE').length).toBeGreaterThanOrEqual(2)
+        expect(await workspace.leftovers()).toEqual([])
+      } finally {
+        await registry.stop()
+      }
+    },
+  )
+
+  test('D16: one name that can not be pushed does not keep the other from its tag', async () => {
+    await using workspace = await createWorkspace(identity)
+    const registry = await startUploadRegistry({
+      rules: [{ method: 'PUT', path: /r\/b\/manifests\/1$/, fault: { type: 'status', status: 403 } }],
+    })
+    try {
+      await workspace.write({ 'app/Dockerfile': 'FROM scratch\nCOPY one /\n', 'app/one': 'x' })
+      const names = ['a', 'b', 'c'].flatMap((name) => ['-t', `${registry.host}/r/${name}:1`])
+      const result = await workspace.ossb(['build', ...names, '--push', '--iidfile', 'id', 'app'])
+      expect(result.status).not.toBe(0)
+      expect(result.stderr).toContain(`the tag "1" in "${registry.host}/r/b": 403`)
+      const tags = [...registry.content.manifests.keys()].filter((key) => key.endsWith(' 1'))
+      expect(tags.sort()).toEqual(['r/a 1', 'r/c 1'])
+      // One layer and one config, for three repositories.
+      expect(registry.lines('PUT').filter((line) => line.includes('upload'))).toHaveLength(2)
+    } finally {
+      await registry.stop()
+    }
+  })
+
+  test('a limit of requests, asked for or met, makes no difference to what is pushed', async () => {
+    await using workspace = await createWorkspace(identity)
+    const open = await startUploadRegistry()
+    const limited = await startUploadRegistry({ limit: 200_000 })
+    try {
+      await workspace.write({
+        'app/Dockerfile': 'FROM scratch\nCOPY one /\n',
+        'app/one': 'x'.repeat(600_000),
+      })
+      const build = (host: string, ...more: string[]) =>
+        workspace.mustOssb([
+          'build',
+          '--compression',
+          'uncompressed',
+          '-t',
+          `${host}/r/a:1`,
+          '--push',
+          ...more,
+          'app',
+        ])
+      await build(open.host, '--upload-chunk-size', '250k')
+      await build(limited.host)
+      expect(open.lines('PATCH')).toHaveLength(3)
+      expect(limited.lines('PATCH').length).toBeGreaterThan(3)
+      expect([...limited.content.blobs.keys()].sort()).toEqual([...open.content.blobs.keys()].sort())
+    } finally {
+      await open.stop()
+      await limited.stop()
+    }
+  })
+})
