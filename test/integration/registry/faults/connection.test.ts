@@ -424,7 +424,7 @@ describe('B8 a registry that wants a client certificate', () => {
     code: 'ERR_OSSB_NETWORK',
     message: expect.stringMatching(/alert/i),
     hint: expect.stringMatching(
-      /ended the TLS handshake: .*Put it into \/etc\/docker\/certs\.d\/127\.0\.0\.1:\d+ as client\.cert and client\.key/,
+      /ended the TLS handshake: .*put them into \/etc\/docker\/certs\.d\/127\.0\.0\.1:\d+ as client\.cert and client\.key/,
     ),
   }
 
