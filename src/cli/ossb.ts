@@ -19,7 +19,12 @@ async function ask(question: string, shown: Writable): Promise<string> {
     // From here on the terminal itself shows nothing of what is typed.
     if (!isShown) process.stderr.write(question)
     const { signal } = host.interruption
-    return await Promise.race([prompt.question(isShown ? question : '', { signal }), closed])
+    const answer = prompt.question(isShown ? question : '', { signal }).catch((error: unknown) => {
+      // Ctrl-D.
+      if (!signal.aborted) return ''
+      throw error
+    })
+    return await Promise.race([answer, closed])
   } finally {
     prompt.close()
   }

@@ -109,8 +109,8 @@ function networkHint(error: unknown, code: string, registry: string): string {
   if (error instanceof CertificateFailure || isCertificateCode(code)) return certificateHint(code, registry)
   if (/ALERT/.test(code) || (code === 'EPROTO' && firstMessage(error).includes('alert')))
     return (
-      `${registry} ended the TLS handshake: most often it wants a client certificate, or another one. Put it into ` +
-      `${certificateDirectory(registry)} as client.cert and client.key.`
+      `${registry} ended the TLS handshake: most often it wants a client certificate, or another one. Name them with ` +
+      `--registry-client-cert ${registry}=CERT,KEY, or put them into ${certificateDirectory(registry)} as client.cert and client.key.`
     )
   if (/^(EPROTO|ERR_SSL)/.test(code))
     return `${registry} does not answer with TLS. If it serves plain HTTP, use --insecure-registry ${registry}.`
@@ -126,7 +126,8 @@ function certificateHint(code: string, registry: string): string {
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
     return `Use a name that the certificate is for, have one made for this name, ${insecure}`
   return (
-    `Name the file of its authority in SSL_CERT_FILE, put it into ${certificateDirectory(registry)} as ca.crt, ` +
+    `Name the file of its authority with --registry-certificate ${registry}=FILE or in SSL_CERT_FILE, ` +
+    `put it into ${certificateDirectory(registry)} as ca.crt, ` +
     insecure
   )
 }

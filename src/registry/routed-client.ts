@@ -1,8 +1,10 @@
 import type { Job, Reference } from '../core/index.ts'
 import { systemClock } from '../io/index.ts'
 import { createDirectClient, type DirectClient, type DirectOptions } from './client.ts'
+import { defaultKeychain } from './credentials/keychain.ts'
 import type { Place, RegistryMap, Route, RouteRequest } from './location.ts'
-import { createMirroredRepository, createMirrorMemory, type Source } from './mirrors.ts'
+import { createMirrorMemory, type Source } from './mirror-memory.ts'
+import { createMirroredRepository } from './mirrors.ts'
 import { canonicalRegistry } from './origin.ts'
 import type { RemoteRepository, RemoteRepositoryOptions } from './repository.ts'
 import { readRouteFiles, type RouteFileOptions } from './route-files.ts'
@@ -36,6 +38,8 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
   const { registryMaps: maps = [], skipDefaultRegistryFallback: mirrorsOnly = false } = options
   const clients = new Map<string, DirectClient>()
   const memory = createMirrorMemory(options.clock ?? systemClock)
+  // One for all, so that a helper is asked once.
+  const shared = { ...options, keychain: options.keychain ?? defaultKeychain(options) }
   const wanted = new Set<string>()
   let rules: ReturnType<typeof readRouteFiles> | undefined
 
@@ -43,7 +47,7 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
     const key = `${insecure ? registry : ''} ${isHurried}`
     const known =
       clients.get(key) ??
-      createDirectClient(directOptions(options, insecure ? registry : undefined, isHurried))
+      createDirectClient(directOptions(shared, insecure ? registry : undefined, isHurried))
     clients.set(key, known)
     return known
   }

@@ -139,6 +139,17 @@ test('without credentials the hint says where they were looked for and how to lo
   })
 })
 
+test('trouble with a helper is told when a registry asks for credentials, and not before', async () => {
+  const [open, closed] = [await registryWith({}), await registryWith({ auth: USER })]
+  const client = clientWith({ DOCKER_AUTH_CONFIG: JSON.stringify({ credsStore: 'gone' }) })
+  await roundTrip(client, open.host)
+  await expect(roundTrip(client, closed.host)).rejects.toMatchObject({
+    message: expect.stringMatching(
+      /^Cannot get credentials for 127\.0\.0\.1:\d+ from the credential helper docker-credential-gone /,
+    ),
+  })
+})
+
 test('an identity token is traded for access tokens', async () => {
   const { host, tokenRequests } = await registryWith({ auth: USER, token: true })
   const auths = { [host]: { identitytoken: USER.password } }

@@ -132,6 +132,14 @@ test.each([
   expect(warningsOf(job).length > 0).toBe(isTold)
 })
 
+test('a mirror in trouble is asked twice, the last place as often as any registry', async () => {
+  const [mirror, origin] = [await faultRegistry(status(503)), await faultRegistry(status(503))]
+  await expect(pull(clientWith(through(origin.host, mirror.host)), origin.host)).rejects.toThrow('503')
+  const resolving = ({ path }: { path: string }) => path.endsWith('/manifests/1')
+  expect(mirror.seen().filter(resolving)).toHaveLength(2)
+  expect(origin.seen().filter(resolving)).toHaveLength(6)
+})
+
 test('a mirror whose certificate nobody knows is passed over; the registry is not spoken to without need', async () => {
   const mirror = await realRegistry({ tls: true })
   const origin = await faultRegistry()

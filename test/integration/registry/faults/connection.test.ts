@@ -59,7 +59,7 @@ describe('B1 a certificate', () => {
       'of an unknown authority',
       () => served(good, false),
       `its authority is not known here (UNABLE_TO_VERIFY_LEAF_SIGNATURE, subject "CN=localhost", ${BY})`,
-      /^Name the file of its authority in SSL_CERT_FILE, put it into \/etc\/docker\/certs\.d\/127\.0\.0\.1:\d+ as ca\.crt, or use --insecure-registry 127/,
+      /^Name the file of its authority with --registry-certificate 127\.0\.0\.1:\d+=FILE or in SSL_CERT_FILE, put it into \/etc\/docker\/certs\.d\/127\.0\.0\.1:\d+ as ca\.crt, or use --insecure-registry 127/,
     ],
     [
       'that has expired',
@@ -424,7 +424,7 @@ describe('B8 a registry that wants a client certificate', () => {
     code: 'ERR_OSSB_NETWORK',
     message: expect.stringMatching(/alert/i),
     hint: expect.stringMatching(
-      /ended the TLS handshake: .*Put it into \/etc\/docker\/certs\.d\/127\.0\.0\.1:\d+ as client\.cert and client\.key/,
+      /ended the TLS handshake: .*put them into \/etc\/docker\/certs\.d\/127\.0\.0\.1:\d+ as client\.cert and client\.key/,
     ),
   }
 
