@@ -322,9 +322,10 @@ function exportersOf(options: BuildOptions, names: readonly string[], engine: En
 function exportersFor(
   output: OutputSpec,
   tags: readonly string[],
-  { imageFormat: format, standardOutput }: BuildOptions,
+  options: BuildOptions,
   engine: Engine,
 ): readonly Exporter[] {
+  const { imageFormat: format, standardOutput } = options
   const dest = 'dest' in output ? targetOf(output.dest, standardOutput) : ''
   const roots = { use: useRoot, walk: (rootfs: string, job: Job) => entriesOf(engine.helper, rootfs, job) }
   const names = 'names' in output && output.names !== undefined ? output.names : tags
@@ -336,7 +337,7 @@ function exportersFor(
     case 'image':
       return [
         exclusive(createStoreExporter({ store: engine.store, names, format }), engine),
-        ...(output.push ? [registryExporter(names, format, engine)] : []),
+        ...(output.push ? [registryExporter(names, options, engine)] : []),
       ]
     case 'oci':
       return [
@@ -365,13 +366,14 @@ function targetOf(dest: string, standardOutput: Writable | undefined): OutputTar
 
 function registryExporter(
   names: readonly string[],
-  format: BuildOptions['imageFormat'],
+  { imageFormat: format, ignoreImmutableTags = false }: BuildOptions,
   { registry }: Engine,
 ): Exporter {
   return createRegistryExporter({
     names,
     format,
-    repository: (reference, mounts) => registry.repository(reference, mounts),
+    ignoreImmutableTags,
+    repository: (reference, behaviour) => registry.repository(reference, behaviour),
   })
 }
 

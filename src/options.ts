@@ -127,6 +127,10 @@ export interface BuildOptions extends RegistryAccess {
   /** Name of the frontend; `dockerfile` is the one that is built in. */
   readonly frontend: string
   readonly cacheDir: string
+  /** Push blobs in requests of at most this many bytes; absent is one for each, and smaller ones where that is too large. */
+  readonly chunkBytes?: number
+  /** Leave tags that their registry does not let go as they are, with a warning; absent makes them an error. */
+  readonly ignoreImmutableTags?: boolean
   /** What a context or a Dockerfile called "-" is read from. */
   readonly standardInput?: AsyncIterable<Uint8Array>
   /** Where an output whose `dest` is "-" goes. */

@@ -6,6 +6,7 @@ import type { BuildFlags } from './option-table.ts'
 import { type OutputSettings, parseOutputs, writesToStandardOutput } from './output-spec.ts'
 import type { ProgressMode } from './progress/progress.ts'
 import { hostOf, registryAccess } from './registry-flags.ts'
+import { pushOptions } from './push-flags.ts'
 import { runOptions } from './run-flags.ts'
 import { usageError } from './usage-error.ts'
 
@@ -52,6 +53,7 @@ export function toBuildRequest(line: BuildCommandLine): BuildRequest {
     rewriteTimestamp: settings.rewriteTimestamp ?? false,
     executor: executorOf(flags),
     ...runOptions(flags, environment),
+    ...pushOptions(flags),
     frontend: flags.frontend ?? 'dockerfile',
     cacheDir: cacheDirectory(flags['cache-dir'], environment),
     ...registryAccess(flags, environment),

@@ -61,7 +61,12 @@ export interface RegistryFlags {
   readonly 'insecure-registry': readonly string[]
 }
 
-export interface BuildFlags extends HelpFlags, CacheFlags, ExecutorFlags, RegistryFlags {
+export interface PushFlags {
+  readonly 'upload-chunk-size': string | undefined
+  readonly 'push-ignore-immutable-tag-errors': boolean
+}
+
+export interface BuildFlags extends HelpFlags, CacheFlags, ExecutorFlags, RegistryFlags, PushFlags {
   readonly file: string | undefined
   readonly 'build-arg': readonly string[]
   readonly 'build-context': readonly string[]
@@ -143,6 +148,22 @@ const REGISTRY: OptionTable<RegistryFlags> = {
     value: 'HOST[:PORT]',
     group: 'Registries',
     description: 'Registry to be spoken to over plain HTTP, or over TLS without verification. Repeatable.',
+  },
+}
+
+const PUSH: OptionTable<PushFlags> = {
+  'upload-chunk-size': {
+    type: 'text',
+    value: 'SIZE',
+    group: 'Output',
+    description:
+      'Push layers in requests of at most this size, for example 50m, where a proxy allows no larger ones.',
+    default: 'a layer in one request, and smaller ones where that is too large',
+  },
+  'push-ignore-immutable-tag-errors': {
+    type: 'flag',
+    group: 'Output',
+    description: 'Leave a tag that its registry does not let go as it is, with a warning.',
   },
 }
 
@@ -271,6 +292,7 @@ export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
     group: 'Output',
     description: 'Push the image to the registries that its tags name.',
   },
+  ...PUSH,
   iidfile: {
     type: 'text',
     value: 'FILE',

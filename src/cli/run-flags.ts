@@ -1,6 +1,7 @@
 import type { BuildOptions, Entitlement, ExtraHost, Ulimit } from '../index.ts'
 import { parseSecrets, parseSshAgents } from './credential-flags.ts'
 import type { BuildFlags } from './option-table.ts'
+import { parseSize } from './size.ts'
 import { usageError } from './usage-error.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -29,7 +30,6 @@ const LIMITS: readonly string[] = [
   'sigpending',
   'stack',
 ]
-const UNITS = ['', 'k', 'm', 'g', 't', 'p']
 
 /** What the flags say of RUN; what they do not say is absent. */
 export function runOptions(flags: BuildFlags, environment: Environment): RunOptions {
@@ -44,7 +44,7 @@ export function runOptions(flags: BuildFlags, environment: Environment): RunOpti
   return {
     ...Object.fromEntries(Object.entries(lists).filter(([, list]) => list.length > 0)),
     ...(network === undefined || network === 'default' ? {} : { network }),
-    ...(flags['shm-size'] === undefined ? {} : { shmSize: parseSize(flags['shm-size']) }),
+    ...(flags['shm-size'] === undefined ? {} : { shmSize: parseSize('shm-size', flags['shm-size']) }),
     ...(flags.parallel === undefined ? {} : { parallelism: parseParallelism(flags.parallel) }),
   }
 }
@@ -90,14 +90,6 @@ function isIpv6(text: string): boolean {
 
 function invalidHost(text: string): Error {
   return usageError(`Cannot use --add-host ${text}: invalid host ${text}`, 'Write --add-host NAME=ADDRESS.')
-}
-
-/** `64m`: a number of bytes, kilobytes and so on, in powers of 1024. */
-function parseSize(text: string): number {
-  const match = /^(\d{1,15}(?:\.\d{1,9})?) ?([kmgtp]?)(?:i?b)?$/i.exec(text)
-  const bytes = Math.floor(Number(match?.[1]) * 1024 ** UNITS.indexOf((match?.[2] ?? '').toLowerCase()))
-  if (match !== null && bytes > 0 && Number.isSafeInteger(bytes)) return bytes
-  throw usageError(`Cannot use --shm-size ${text}: invalid size: '${text}'`, 'Write for example 128m or 1g.')
 }
 
 /** `NAME=SOFT[:HARD]`; of several for one name the last counts. */

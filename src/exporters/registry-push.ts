@@ -16,12 +16,17 @@ export interface RegistryExporterOptions {
   /** Full names with a tag: `registry/repository[:tag]`. */
   readonly names: readonly string[]
   readonly format: ImageFormat
-  /** The repository of a name. `mountFrom` says where a blob is known to be already ("registry/repository"). */
-  readonly repository: (reference: Reference, options: MountOptions) => Repository
+  /** Leave tags that their registry does not let go as they are; absent makes them an error. */
+  readonly ignoreImmutableTags?: boolean
+  readonly repository: (reference: Reference, behaviour: PushBehaviour) => Repository
 }
 
-interface MountOptions {
+/** What the repository of a name is to know. */
+interface PushBehaviour {
+  /** Where a blob is known to be already ("registry/repository"). */
   readonly mountFrom: (blob: Descriptor) => string | undefined
+  /** Is told of tags that were left as they are; absent where that is an error. */
+  readonly skipImmutableTag?: (tag: string) => void
 }
 
 /**
@@ -34,27 +39,44 @@ export function createRegistryExporter(options: RegistryExporterOptions): Export
     name: 'registry',
     async export(images, job) {
       const content = imageContent(images, options.format)
+      const skipped = new Set<string>()
       await settleAll(
         'push',
-        targets.map((references) => () => push(content, references, options, job)),
+        targets.map((references) => () => push({ content, references, skipped }, options, job)),
         job,
       )
       return {
         descriptor: content.root,
         configDigest: content.configDigest,
-        outputs: targets.flat().map((reference) => `registry ${formatReference(reference)}`),
+        outputs: targets
+          .flat()
+          .map(formatReference)
+          .filter((name) => !skipped.has(name))
+          .map((name) => `registry ${name}`),
       }
     },
   }
 }
 
+interface Push {
+  readonly content: ImageContent
+  /** All of one repository. */
+  readonly references: readonly [Reference, ...Reference[]]
+  /** Names that turned out to be another image's for good. */
+  readonly skipped: Set<string>
+}
+
 async function push(
-  content: ImageContent,
-  references: readonly [Reference, ...Reference[]],
+  { content, references, skipped }: Push,
   options: RegistryExporterOptions,
   job: Job,
 ): Promise<void> {
-  const repository = options.repository(references[0], originsOf(content.layers))
+  const [first] = references
+  const skip = (tag: string) => void skipped.add(formatReference({ ...first, tag }))
+  const repository = options.repository(first, {
+    mountFrom: originsOf(content.layers),
+    ...(options.ignoreImmutableTags ? { skipImmutableTag: skip } : {}),
+  })
   await putContent(repository, content, job)
   await tagAll(repository, content.root, references, job)
 }
@@ -73,9 +95,9 @@ async function tagAll(
   )
 }
 
-function originsOf(layers: readonly Layer[]): MountOptions {
+function originsOf(layers: readonly Layer[]): PushBehaviour['mountFrom'] {
   const origins = new Map(layers.map(({ descriptor, origin }) => [descriptor.digest, origin]))
-  return { mountFrom: ({ digest }) => origins.get(digest) }
+  return ({ digest }) => origins.get(digest)
 }
 
 /** The names by the repository that they are in, so that its content is pushed once. */

@@ -5,5 +5,6 @@
 export * from './layer.ts'
 export * from './manifest.ts'
 export * from './parse.ts'
+export * from './referrer.ts'
 export * from './repository.ts'
 export * from './types.ts'

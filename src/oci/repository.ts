@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import type { Descriptor, Job } from '../core/index.ts'
+import type { Descriptor, Digest, Job } from '../core/index.ts'
 
 /** Where the bytes behind descriptors can be had. */
 export interface BlobSource {
@@ -30,6 +30,24 @@ export interface Repository extends BlobSource {
   resolve(tagOrDigest: string, job: Job): Promise<Descriptor>
   /** Gives a manifest or index that is here a name, and takes the name from whatever had it. */
   tag(manifest: Descriptor, tag: string, job: Job): Promise<void>
+}
+
+/**
+ * What a repository may know beside its names: which manifests refer to another one by their `subject` (signatures,
+ * bills of materials; distribution-spec "Listing Referrers"). A repository that keeps this contract makes a manifest
+ * with a subject findable when it is put, so that to copy referrers is to list them here and `put` them there.
+ */
+export interface ReferrerSource {
+  /**
+   * The manifests and indexes whose subject this is, with their `artifactType` and `annotations`, each once; none for
+   * a subject that nothing refers to, also when the subject itself is not here.
+   */
+  referrers(subject: Digest, job: Job, options?: ReferrerOptions): Promise<readonly Descriptor[]>
+}
+
+export interface ReferrerOptions {
+  /** Only referrers of this type; all when absent. */
+  readonly artifactType?: string
 }
 
 /** A repository on this machine, that can also take content whose digest is not known before its end. */

@@ -1,16 +1,17 @@
 import type { Job, Reference } from '../core/index.ts'
 import { type Clock, systemClock } from '../io/index.ts'
-import type { Repository } from '../oci/index.ts'
 import { createAuthorizer, type HostAuth } from './authorizer.ts'
 import { defaultKeychain } from './credentials/keychain.ts'
 import { createEndpoints } from './endpoint.ts'
 import { createExchange } from './exchange.ts'
 import { apiHost } from './origin.ts'
 import { checkPush } from './push-check.ts'
-import { createRemoteRepository, type RemoteRepositoryOptions } from './repository.ts'
+import { createRemoteRepository, type RemoteRepository, type RemoteRepositoryOptions } from './repository.ts'
 import { createSession, type Session } from './session.ts'
 import { createTokenCache } from './tokens.ts'
 import { createTransport, isInsecure } from './transport.ts'
+import { createUploadMemory, type UploadMemory } from './upload-memory.ts'
+import { cancelUpload } from './upload-session.ts'
 
 export interface RegistryOptions {
   /** Registries (`host[:port]`) that may be spoken to without a trusted certificate, or over plain http. */
@@ -20,6 +21,13 @@ export interface RegistryOptions {
   readonly userAgent?: string
   /** Milliseconds without progress after which a connection counts as dead; 60 s when absent. */
   readonly stallMs?: number
+  /** Milliseconds that a registry may take to store a blob or manifest which it has got; 300 s when absent. */
+  readonly commitMs?: number
+  /**
+   * Send blobs in requests of at most this many bytes; absent is a blob in one request, and smaller ones only where a
+   * registry, or a proxy in front of it, limits their size.
+   */
+  readonly chunkBytes?: number
   readonly clock?: Clock
 }
 
@@ -27,15 +35,18 @@ type RepositoryName = Pick<Reference, 'registry' | 'repository'>
 
 /** All registries, with what was learnt about them. Dispose of it to close its connections. */
 export interface RegistryClient extends AsyncDisposable {
-  repository(reference: RepositoryName, options?: RemoteRepositoryOptions): Repository
+  repository(reference: RepositoryName, options?: RemoteRepositoryOptions): RemoteRepository
   /**
    * Finds out before a build whether its push would be allowed. A registry that can't be asked now is a warning only.
+   * The upload that was opened for that serves the first blob; one that nobody needed ends with the client.
    * @throws OssbError when the registry refuses
    */
   checkPush(reference: RepositoryName, job: Job): Promise<void>
 }
 
 const STALL_MS = 60_000
+/** A registry checks, and may have to move, the whole content before it answers. */
+const COMMIT_MS = 300_000
 
 export function createRegistryClient(options: RegistryOptions): RegistryClient {
   const { insecureRegistries, environment } = options
@@ -48,10 +59,17 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
   const tokens = createTokenCache({ transport, exchange, userAgent })
   const keychain = defaultKeychain(environment)
   const hosts = new Map<string, HostAuth>()
+  const uploads = new Map<string, UploadMemory>()
 
   const hostAuth = (registry: string): HostAuth => {
     const known = hosts.get(registry) ?? {}
     hosts.set(registry, known)
+    return known
+  }
+
+  const uploadsOf = (registry: string): UploadMemory => {
+    const known = uploads.get(registry) ?? createUploadMemory(options)
+    uploads.set(registry, known)
     return known
   }
 
@@ -76,6 +94,8 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
       exchange,
       insecureRegistries,
       stallMs,
+      commitMs: options.commitMs ?? COMMIT_MS,
+      uploads: uploadsOf(registry),
       userAgent,
       authorizer: createAuthorizer({
         registry,
@@ -88,10 +108,22 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
       }),
     })
 
+  const cancelSpares = async (): Promise<void> => {
+    const spares = [...uploads].flatMap(([registry, { spares }]) =>
+      [...spares].map(([repository, spare]) =>
+        cancelUpload(sessionFor({ registry, repository }), spare.location),
+      ),
+    )
+    await Promise.all(spares)
+  }
+
   return {
     repository: (reference, repositoryOptions) =>
       createRemoteRepository(sessionFor(reference), repositoryOptions),
     checkPush: (reference, job) => checkPush(sessionFor(reference), job),
-    [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await cancelSpares()
+      await transport[Symbol.asyncDispose]()
+    },
   }
 }

@@ -1,10 +1,13 @@
 import * as v from 'valibot'
+import type { Digest } from '../core/index.ts'
 import type { HttpResponse } from './transport.ts'
 
 /** One entry of the error document of a registry (distribution-spec, "Error Codes"). */
 export interface RegistryProblem {
   readonly code: string
   readonly message?: string
+  /** The digests that the entry is about, in the order in which it names them. */
+  readonly digests: readonly Digest[]
 }
 
 /** An answer with a status that was not hoped for. Internal to this folder: callers see an OssbError. */
@@ -48,20 +51,28 @@ export async function readFailure(method: string, response: HttpResponse): Promi
 }
 
 const errorDocument = v.object({
-  errors: v.array(v.object({ code: v.string(), message: v.nullish(v.string()) })),
+  errors: v.array(
+    v.object({ code: v.string(), message: v.nullish(v.string()), detail: v.optional(v.unknown()) }),
+  ),
 })
 
 function parseProblems(body: string): readonly RegistryProblem[] {
   try {
     const parsed = v.safeParse(errorDocument, JSON.parse(body))
     if (!parsed.success) return []
-    return parsed.output.errors.map(({ code, message }) => ({
+    return parsed.output.errors.map(({ code, message, detail }) => ({
       code: oneLine(code),
       ...(message ? { message: oneLine(message) } : {}),
+      digests: digestsIn(`${message ?? ''} ${JSON.stringify(detail ?? '')}`),
     }))
   } catch {
     return []
   }
+}
+
+/** The specification leaves open what `detail` looks like. */
+function digestsIn(text: string): readonly Digest[] {
+  return [...new Set(text.match(/sha256:[a-f0-9]{64}/g) ?? [])] as Digest[]
 }
 
 function firstLine(body: string, contentType: string): string {

@@ -23,9 +23,6 @@ const ACCEPT: string = [
   MEDIA_TYPE.dockerManifest,
 ].join(', ')
 
-/** A registry checks that all blobs are there before it answers to a manifest. */
-const COMMIT_MS = 300_000
-
 /** How a digest is named in messages: enough of it to be told from others. */
 export function shortDigest(digest: Digest): string {
   return `${digest.slice(0, 'sha256:'.length + 12)}…`
@@ -149,33 +146,4 @@ export async function openManifest(session: Session, wanted: Descriptor, job: Jo
   return Readable.from(
     verified(Readable.from([bytes]), wanted, `"${session.registry}/${session.repository}"`),
   )
-}
-
-/** Writes a manifest under its digest or a tag. */
-export async function putManifest(
-  session: Session,
-  reference: string,
-  { descriptor, bytes }: ManifestContent,
-  job: Job,
-): Promise<void> {
-  const response = await session.send(
-    {
-      method: 'PUT',
-      target: `manifests/${reference}`,
-      headers: { 'content-type': descriptor.mediaType },
-      body: bytes,
-      answerWithinMs: COMMIT_MS,
-      expect: [200, 201, 202],
-      retry: 'standard',
-    },
-    job,
-  )
-  await response.discard()
-  const answered = response.headers('docker-content-digest')[0]
-  if (answered !== undefined && answered !== descriptor.digest)
-    throw new OssbError(
-      'ERR_OSSB_REGISTRY',
-      `Cannot push manifest ${descriptor.digest} to "${session.registry}/${session.repository}": the registry stored it as ${answered}`,
-      { hint: 'The registry, or a proxy in front of it, changed the manifest.' },
-    )
 }

@@ -1,17 +1,21 @@
 import { type Job, OssbError } from '../core/index.ts'
 import { HttpFailure } from './http-failure.ts'
 import type { Session } from './session.ts'
-import { begin, cancel } from './upload.ts'
+import { beginUpload } from './upload-session.ts'
 
 /**
- * Opens an upload session and ends it: the only request whose answer tells whether a push is allowed, as some
- * registries hand out tokens that allow less than was asked for.
+ * Opens an upload session, which is the only request whose answer tells whether a push is allowed: some registries
+ * hand out tokens that allow less than was asked for. The session is kept for the first blob.
  */
 export async function checkPush(session: Session, job: Job): Promise<void> {
   const name = `"${session.registry}/${session.repository}"`
   try {
-    const location = await session.explained(`push to ${name}`, () => begin(session, job), job)
-    await cancel(session, location, job)
+    const { spares } = session.uploads
+    if (spares.has(session.repository)) return
+    spares.set(
+      session.repository,
+      await session.explained(`push to ${name}`, () => beginUpload(session, job), job),
+    )
   } catch (error) {
     if (!isPassing(error)) throw error
     job.emit({

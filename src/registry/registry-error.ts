@@ -1,6 +1,7 @@
 import { type ErrorCode, fileSystemError, OssbError } from '../core/index.ts'
 import { LoginRefused } from './authorizer.ts'
 import { describeFailure, HttpFailure } from './http-failure.ts'
+import { pushHint } from './push-hint.ts'
 import { connectionCode } from './retry-policy.ts'
 
 /** What an error of a registry is explained with. */
@@ -60,7 +61,11 @@ function codeOf({ status }: HttpFailure): ErrorCode {
   return status === 404 ? 'ERR_OSSB_NOT_FOUND' : 'ERR_OSSB_REGISTRY'
 }
 
-function hintFor(failure: HttpFailure, { credentials }: FailureContext): string {
+function hintFor(failure: HttpFailure, context: FailureContext): string {
+  const { credentials } = context
+  const forPush =
+    failure.method === 'GET' || failure.method === 'HEAD' ? undefined : pushHint(failure, context)
+  if (forPush !== undefined) return forPush
   if (failure.status === 401 || failure.status === 403)
     return `It may be private, or not exist. ${credentials}`
   if (failure.status === 404)

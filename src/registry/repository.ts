@@ -1,31 +1,80 @@
 import type { Readable } from 'node:stream'
-import { type Descriptor, type Digest, isIndexType, isManifestType, OssbError } from '../core/index.ts'
-import { readAll, verified } from '../io/index.ts'
-import { MAX_DOCUMENT_BYTES, type Repository } from '../oci/index.ts'
-import { hasBlob, openBlob } from './blobs.ts'
 import {
-  getManifest,
-  hasManifest,
-  type ManifestContent,
-  openManifest,
-  putManifest,
-  resolveManifest,
-} from './manifests.ts'
+  type Descriptor,
+  type Digest,
+  isIndexType,
+  isManifestType,
+  type Job,
+  OssbError,
+} from '../core/index.ts'
+import { createSemaphore, readAll, verified } from '../io/index.ts'
+import { MAX_DOCUMENT_BYTES, type ReferrerSource, type Repository, referralOf } from '../oci/index.ts'
+import { hasBlob, openBlob } from './blobs.ts'
+import { explainRefusedTag, ImmutableTag } from './immutable-tag.ts'
+import { getManifest, hasManifest, type ManifestContent, openManifest, resolveManifest } from './manifests.ts'
+import { createPushedContent } from './pushed-content.ts'
+import { explainRefusedFormat, putManifest } from './put-manifest.ts'
+import { announceReferrer, listReferrers } from './referrers.ts'
+import { removeManifest } from './remove-manifest.ts'
 import type { Session } from './session.ts'
-import { uploadBlob, withoutSession } from './upload.ts'
+import { uploadBlob } from './upload.ts'
 
 export interface RemoteRepositoryOptions {
   /** "registry/repository" of a place that has the blob already; used when it is on the same registry. */
   readonly mountFrom?: (blob: Descriptor) => string | undefined
+  /** Leaves tags that can't be moved as they are, with a warning, and is told of them; absent makes that an error. */
+  readonly skipImmutableTag?: (tag: string) => void
 }
 
-/** Manifests that were put, so that to tag them needs no download. */
-const REMEMBERED_BYTES = 16 * 1024 * 1024
+/** A repository that also knows what refers to what, and from which manifests can be taken away. */
+export interface RemoteRepository extends Repository, ReferrerSource {
+  /**
+   * Removes a manifest and with it all tags that it has. Blobs stay until the registry collects its garbage.
+   * @throws OssbError ERR_OSSB_NOT_FOUND; ERR_OSSB_REGISTRY where the registry does not allow it
+   */
+  remove(digest: Digest, job: Job): Promise<void>
+}
 
 /** A repository of a registry (distribution-spec): manifests and blobs have an address each, and one contract here. */
-export function createRemoteRepository(session: Session, options: RemoteRepositoryOptions = {}): Repository {
+export function createRemoteRepository(
+  session: Session,
+  options: RemoteRepositoryOptions = {},
+): RemoteRepository {
   const name = `"${session.registry}/${session.repository}"`
-  const written = createMemory()
+  const pushed = createPushedContent(session)
+  // A list of referrers is read, changed and written: by one of us at a time.
+  const listing = createSemaphore(1)
+
+  const putDocument = async (
+    expected: Descriptor,
+    open: () => Promise<Readable>,
+    job: Job,
+  ): Promise<void> => {
+    const content = await readManifest(expected, open, name)
+    const referral = referralOf(expected, content.bytes)
+    // That a manifest is there does not say that its subject's list names it.
+    if (referral === undefined && (await hasManifest(session, expected.digest, job))) return
+    const put = () => putManifest(session, expected.digest, content, job)
+    const { listsSubject } = await pushed.completing(put, job).catch((error: unknown) => {
+      throw explainRefusedFormat(error, expected.mediaType, name)
+    })
+    pushed.keepManifest(content)
+    if (referral !== undefined && !listsSubject)
+      await listing.run(() => announceReferrer(session, referral, job), job.signal)
+  }
+
+  const putTag = async (manifest: Descriptor, tag: string, job: Job): Promise<void> => {
+    const content = pushed.manifest(manifest.digest) ?? (await getManifest(session, manifest.digest, job))
+    try {
+      await pushed.completing(() => putManifest(session, tag, content, job), job)
+    } catch (error) {
+      const reason = await explainRefusedTag(session, { error, tag, content }, job)
+      if (reason === undefined) return
+      if (!(reason instanceof ImmutableTag) || options.skipImmutableTag === undefined) throw reason
+      job.emit({ type: 'warning', rule: 'ImmutableTag', message: `${reason.message}. It was left as it is` })
+      options.skipImmutableTag(tag)
+    }
+  }
 
   return {
     has: (content, job) =>
@@ -51,12 +100,10 @@ export function createRemoteRepository(session: Session, options: RemoteReposito
       session.explained(
         `push ${kindOf(expected)} ${expected.digest} to ${name}`,
         async () => {
-          if (!isDocument(expected))
-            return putBlob(session, { blob: expected, open, ...mountOf(expected) }, job)
-          if (await hasManifest(session, expected.digest, job)) return
-          const content = await readManifest(expected, open, name)
-          await putManifest(session, expected.digest, content, job)
-          written.keep(content)
+          if (isDocument(expected)) return putDocument(expected, open, job)
+          const upload = { blob: expected, open, ...mountOf(expected) }
+          pushed.keepBlob(upload)
+          await uploadBlob(session, upload, job)
         },
         job,
       ),
@@ -71,11 +118,21 @@ export function createRemoteRepository(session: Session, options: RemoteReposito
     tag: (manifest, tag, job) =>
       session.explained(
         `give ${manifest.digest} the tag "${tag}" in ${name}`,
-        async () => {
-          const content =
-            written.recall(manifest.digest) ?? (await getManifest(session, manifest.digest, job))
-          await putManifest(session, tag, content, job)
-        },
+        () => putTag(manifest, tag, job),
+        job,
+      ),
+
+    referrers: (subject, job, referrerOptions = {}) =>
+      session.explained(
+        `list what refers to ${subject} in ${name}`,
+        () => listReferrers(session, subject, referrerOptions, job),
+        job,
+      ),
+
+    remove: (digest, job) =>
+      session.explained(
+        `remove manifest ${digest} from ${name}`,
+        () => listing.run(() => removeManifest(session, digest, job), job.signal),
         job,
       ),
   }
@@ -97,14 +154,6 @@ function kindOf(content: Descriptor): string {
   return isDocument(content) ? 'manifest' : 'blob'
 }
 
-async function putBlob(...upload: Parameters<typeof uploadBlob>): Promise<void> {
-  try {
-    await uploadBlob(...upload)
-  } catch (error) {
-    throw withoutSession(error)
-  }
-}
-
 async function readManifest(
   expected: Descriptor,
   open: () => Promise<Readable>,
@@ -118,17 +167,4 @@ async function readManifest(
   const chunks = verified(await open(), expected, 'what was to be pushed')
   const bytes = await readAll(chunks, MAX_DOCUMENT_BYTES, `manifest ${expected.digest}`)
   return { descriptor: expected, bytes }
-}
-
-function createMemory() {
-  const contents = new Map<Digest, ManifestContent>()
-  let size = 0
-  return {
-    keep(content: ManifestContent): void {
-      if (size + content.bytes.length > REMEMBERED_BYTES) return
-      size += content.bytes.length
-      contents.set(content.descriptor.digest, content)
-    },
-    recall: (digest: Digest) => contents.get(digest),
-  }
 }

@@ -7,6 +7,7 @@ import { readFailure } from './http-failure.ts'
 import { sendFollowing } from './redirects.ts'
 import { toOssbError } from './registry-error.ts'
 import type { Body, HttpRequest, HttpResponse, Transport } from './transport.ts'
+import type { UploadMemory } from './upload-memory.ts'
 
 interface RegistryRequest {
   readonly method: HttpRequest['method']
@@ -29,6 +30,10 @@ export interface Session {
   readonly exchange: Exchange
   /** Milliseconds without progress after which a transfer counts as dead. */
   readonly stallMs: number
+  /** How long the answer to what is to be stored may take, in milliseconds. */
+  readonly commitMs: number
+  /** What is known of uploads to this registry. */
+  readonly uploads: UploadMemory
   /** Sends and retries. Throws what happened as it is; see `explained`. */
   send(request: RegistryRequest, job: Job): Promise<HttpResponse>
   /** The same with a short body, which is read before the request counts as done. */
@@ -48,6 +53,8 @@ export interface SessionOptions {
   readonly authorizer: Authorizer
   readonly insecureRegistries: readonly string[]
   readonly stallMs: number
+  readonly commitMs: number
+  readonly uploads: UploadMemory
   readonly userAgent: string
 }
 
@@ -100,6 +107,8 @@ export function createSession(options: SessionOptions): Session {
     repository,
     exchange,
     stallMs: options.stallMs,
+    commitMs: options.commitMs,
+    uploads: options.uploads,
     send: (request, job) => run(request, (response) => Promise.resolve(response), job),
     read: (request, limit, job) =>
       run(

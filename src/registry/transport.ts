@@ -8,7 +8,7 @@ import { createTrust, type Trust } from './tls-trust.ts'
 export type Body = Uint8Array | (() => Promise<Readable>)
 
 export interface HttpRequest {
-  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE'
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly url: URL
   readonly headers: Readonly<Record<string, string>>
   readonly body?: Body

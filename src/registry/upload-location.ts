@@ -1,6 +1,21 @@
 import { OssbError } from '../core/index.ts'
 import type { HttpResponse } from './transport.ts'
 
+/** An upload that a registry has opened for one blob. */
+export interface OpenUpload {
+  readonly location: URL
+  /** The least that a chunk may have, but for the last one; 0 where the registry does not mind. */
+  readonly minChunk: number
+}
+
+export function openedUpload(response: Pick<HttpResponse, 'url' | 'headers'>): OpenUpload {
+  const least = response.headers('oci-chunk-min-length')[0] ?? ''
+  return {
+    location: resolveUploadUrl(response),
+    minChunk: /^\d{1,12}$/.test(least) ? Number(least) : 0,
+  }
+}
+
 /**
  * Where an upload goes on, by the Location header: a whole URL, a path, or a URL without its scheme. Its query is
  * kept as it is. A registry behind a proxy that ends TLS often says http where it means https.

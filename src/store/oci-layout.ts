@@ -12,7 +12,14 @@ import {
   OssbError,
 } from '../core/index.ts'
 import { createDigestTap, verified, writeFileAtomic, writeStreamAtomic } from '../io/index.ts'
-import { type ContentStore, type ImageIndex, MAX_DOCUMENT_BYTES, parseIndex } from '../oci/index.ts'
+import {
+  type ContentStore,
+  type ImageIndex,
+  MAX_DOCUMENT_BYTES,
+  parseIndex,
+  type ReferrerSource,
+} from '../oci/index.ts'
+import { layoutReferrers, referralIn } from './layout-referrers.ts'
 import { storePaths } from './paths.ts'
 
 const LAYOUT = '{"imageLayoutVersion":"1.0.0"}'
@@ -22,7 +29,7 @@ const REF_NAME = 'org.opencontainers.image.ref.name'
  * An OCI image layout in a directory (image-spec image-layout.md) as a repository. Content appears under its name only
  * when it is whole and has the right digest, so several processes may write at once and any may be killed.
  */
-export function createOciLayout(directory: string): ContentStore {
+export function createOciLayout(directory: string): ContentStore & ReferrerSource {
   const paths = storePaths(resolve(directory))
 
   const has = (content: Descriptor): Promise<boolean> => {
@@ -38,15 +45,25 @@ export function createOciLayout(directory: string): ContentStore {
   }
 
   const put = async (expected: Descriptor, source: () => Promise<Readable>, job: Job): Promise<void> => {
-    if (await has(expected)) return
-    mark()
-    const chunks = verified(await source(), expected, 'its source')
-    await writeStreamAtomic(
-      paths.blob(expected.digest),
-      chunks,
-      (temporary) => renameSync(temporary, paths.blob(expected.digest)),
-      job,
-    )
+    if (!(await has(expected))) {
+      mark()
+      const chunks = verified(await source(), expected, 'its source')
+      await writeStreamAtomic(
+        paths.blob(expected.digest),
+        chunks,
+        (temporary) => renameSync(temporary, paths.blob(expected.digest)),
+        job,
+      )
+    }
+    const referral = referralIn(paths, expected)
+    if (referral !== undefined) list(referral.referrer)
+  }
+
+  /** What refers to something else is found by the index, and need have no name there. */
+  const list = (manifest: Descriptor): void => {
+    const index = readLayoutIndex(paths.index)
+    if (index.manifests.some((known) => known.digest === manifest.digest)) return
+    writeFileAtomic(paths.index, JSON.stringify({ ...index, manifests: [...index.manifests, manifest] }))
   }
 
   const ingest = async (
@@ -69,9 +86,10 @@ export function createOciLayout(directory: string): ContentStore {
 
   const resolveName = (tagOrDigest: string): Promise<Descriptor> => {
     const manifests = readLayoutIndex(paths.index).manifests
-    // A layout that holds one image needs no name for it.
-    if (tagOrDigest === '' && manifests.length === 1 && manifests[0] !== undefined)
-      return Promise.resolve(manifests[0])
+    // A layout that holds one image needs no name for it; what refers to the image is none.
+    const images = manifests.filter((manifest) => referralIn(paths, manifest) === undefined)
+    if (tagOrDigest === '' && images.length === 1 && images[0] !== undefined)
+      return Promise.resolve(images[0])
     const found = isDigest(tagOrDigest)
       ? (manifests.find((manifest) => manifest.digest === tagOrDigest) ??
         describeBlob(paths.blob(tagOrDigest), tagOrDigest))
@@ -99,7 +117,16 @@ export function createOciLayout(directory: string): ContentStore {
     }
   }
 
-  return { has, open, put, ingest, resolve: resolveName, tag }
+  return {
+    has,
+    open,
+    put,
+    ingest,
+    resolve: resolveName,
+    tag,
+    referrers: (subject, _job, options = {}) =>
+      Promise.resolve(layoutReferrers(paths, readLayoutIndex(paths.index), { ...options, subject })),
+  }
 }
 
 const EMPTY_INDEX: ImageIndex = { schemaVersion: 2, mediaType: MEDIA_TYPE.ociIndex, manifests: [] }

@@ -83,6 +83,12 @@ test('ossb build --help explains every flag', async () => {
                                       type=image|registry|oci|docker|tar|local[,dest=PATH][,KEY=VALUE…].
                                       Repeatable. Default: image.
           --push                      Push the image to the registries that its tags name.
+          --upload-chunk-size SIZE    Push layers in requests of at most this size, for example 50m,
+                                      where a proxy allows no larger ones. Default: a layer in one
+                                      request, and smaller ones where that is too large.
+          --push-ignore-immutable-tag-errors
+                                      Leave a tag that its registry does not let go as it is, with a
+                                      warning.
           --iidfile FILE              Write the image ID (digest of the config) to this file.
           --metadata-file FILE        Write digests and names of the image to this file, as JSON.
 

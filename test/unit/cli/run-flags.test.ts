@@ -78,6 +78,12 @@ describe('ossb build', () => {
       },
     ],
     ['--parallel', ['--parallel', '3'], { parallelism: 3 }],
+    ['--upload-chunk-size', ['--upload-chunk-size', '50m'], { chunkBytes: 52_428_800 }],
+    [
+      '--push-ignore-immutable-tag-errors',
+      ['--push-ignore-immutable-tag-errors'],
+      { ignoreImmutableTags: true },
+    ],
   ])('takes %s', async (_what, args, expected) => {
     expect(await buildOptionsOf(args, { SET: 'x' })).toMatchObject(expected)
   })
@@ -96,6 +102,7 @@ describe('ossb build', () => {
     [['--add-host', 'a=1.2.3.4,'], 'invalid host a=1.2.3.4,'],
     [['--shm-size', '0'], "invalid size: '0'"],
     [['--shm-size', '1x'], "invalid size: '1x'"],
+    [['--upload-chunk-size', '0'], "Cannot use --upload-chunk-size 0: invalid size: '0'"],
     [['--ulimit', 'nofile'], 'invalid ulimit argument: nofile'],
     [['--ulimit', 'nofile=1:2:3'], 'invalid ulimit argument'],
     [['--ulimit', 'files=1'], 'invalid ulimit type: files'],
