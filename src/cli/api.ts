@@ -5,8 +5,14 @@ import type {
   CachePruneOptions,
   CachePruneResult,
   CheckReport,
+  CopyImageOptions,
+  CopyImageResult,
+  CreateIndexOptions,
+  CreateIndexResult,
   DoctorReport,
   ExecutorChoice,
+  ImageInspection,
+  InspectImageOptions,
   InspectOptions,
   Job,
   Outline,
@@ -21,6 +27,9 @@ export interface Api {
   check(options: InspectOptions, job: Job): Promise<CheckReport>
   outline(options: InspectOptions, job: Job): Promise<Outline>
   targets(options: InspectOptions): Promise<TargetList>
+  copyImage(options: CopyImageOptions, job: Job): Promise<CopyImageResult>
+  inspectImage(options: InspectImageOptions, job: Job): Promise<ImageInspection>
+  createIndex(options: CreateIndexOptions, job: Job): Promise<CreateIndexResult>
   cacheInfo(cacheDir: string, job: Job): Promise<CacheInfo>
   cachePrune(options: CachePruneOptions, job: Job): Promise<CachePruneResult>
   doctor(

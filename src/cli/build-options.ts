@@ -5,8 +5,8 @@ import { parseBuildArgs, parseBuildContexts, parseLabels } from './key-values.ts
 import type { BuildFlags } from './option-table.ts'
 import { type OutputSettings, parseOutputs, writesToStandardOutput } from './output-spec.ts'
 import type { ProgressMode } from './progress/progress.ts'
-import { hostOf, registryAccess } from './registry-flags.ts'
 import { pushOptions } from './push-flags.ts'
+import { hostOf, registryAccess } from './registry-flags.ts'
 import { runOptions } from './run-flags.ts'
 import { usageError } from './usage-error.ts'
 

@@ -40,15 +40,15 @@ export type OptionTable<Flags> = {
   readonly [Name in keyof Flags]-?: OptionText & KindFor<Flags[Name]>
 }
 
-interface HelpFlags {
+export interface HelpFlags {
   readonly help: boolean
 }
 
-interface CacheFlags {
+export interface CacheFlags {
   readonly 'cache-dir': string | undefined
 }
 
-interface ReportFlags {
+export interface ReportFlags {
   readonly format: 'text' | 'json' | undefined
 }
 
@@ -66,7 +66,18 @@ export interface PushFlags {
   readonly 'push-ignore-immutable-tag-errors': boolean
 }
 
-export interface BuildFlags extends HelpFlags, CacheFlags, ExecutorFlags, RegistryFlags, PushFlags {
+export interface ProgressFlags {
+  readonly progress: 'auto' | 'tty' | 'plain' | 'json' | 'quiet' | undefined
+  readonly quiet: boolean
+}
+
+export interface BuildFlags
+  extends HelpFlags,
+    CacheFlags,
+    ExecutorFlags,
+    RegistryFlags,
+    PushFlags,
+    ProgressFlags {
   readonly file: string | undefined
   readonly 'build-arg': readonly string[]
   readonly 'build-context': readonly string[]
@@ -95,8 +106,6 @@ export interface BuildFlags extends HelpFlags, CacheFlags, ExecutorFlags, Regist
   readonly ulimit: readonly string[]
   readonly parallel: string | undefined
   readonly 'no-cache': boolean
-  readonly progress: 'auto' | 'tty' | 'plain' | 'json' | 'quiet' | undefined
-  readonly quiet: boolean
 }
 
 export interface CacheInfoFlags extends HelpFlags, CacheFlags, ReportFlags {}
@@ -110,7 +119,7 @@ export interface DoctorFlags extends HelpFlags, CacheFlags, ReportFlags, Executo
 
 export type VersionFlags = HelpFlags
 
-const HELP: OptionTable<HelpFlags> = {
+export const HELP: OptionTable<HelpFlags> = {
   help: {
     alias: 'h',
     type: 'flag',
@@ -119,7 +128,7 @@ const HELP: OptionTable<HelpFlags> = {
   },
 }
 
-const CACHE_DIR: OptionTable<CacheFlags> = {
+export const CACHE_DIR: OptionTable<CacheFlags> = {
   'cache-dir': {
     type: 'text',
     value: 'DIR',
@@ -142,7 +151,7 @@ const EXECUTOR: OptionTable<ExecutorFlags> = {
   },
 }
 
-const REGISTRY: OptionTable<RegistryFlags> = {
+export const REGISTRY: OptionTable<RegistryFlags> = {
   'insecure-registry': {
     type: 'list',
     value: 'HOST[:PORT]',
@@ -151,7 +160,7 @@ const REGISTRY: OptionTable<RegistryFlags> = {
   },
 }
 
-const PUSH: OptionTable<PushFlags> = {
+export const PUSH: OptionTable<PushFlags> = {
   'upload-chunk-size': {
     type: 'text',
     value: 'SIZE',
@@ -167,13 +176,26 @@ const PUSH: OptionTable<PushFlags> = {
   },
 }
 
-const FORMAT: OptionTable<ReportFlags> = {
+export const FORMAT: OptionTable<ReportFlags> = {
   format: {
     type: 'choice',
     choices: ['text', 'json'],
     group: 'General',
     description: 'Form of the report.',
     default: 'text',
+  },
+}
+
+export const PROGRESS: OptionTable<Pick<ProgressFlags, 'progress'>> = {
+  progress: {
+    type: 'choice',
+    choices: ['auto', 'tty', 'plain', 'json', 'quiet'],
+    synonyms: { rawjson: 'json', none: 'quiet' },
+    group: 'General',
+    description:
+      'How progress is shown, on standard error: live (tty), line by line (plain), as JSON lines, or not at all; auto is tty on a terminal, else plain.',
+    default: 'auto',
+    environment: 'BUILDKIT_PROGRESS',
   },
 }
 
@@ -371,16 +393,7 @@ export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
     group: 'Cache',
     description: 'Run every step, even one whose result is known.',
   },
-  progress: {
-    type: 'choice',
-    choices: ['auto', 'tty', 'plain', 'json', 'quiet'],
-    synonyms: { rawjson: 'json', none: 'quiet' },
-    group: 'General',
-    description:
-      'How progress is shown, on standard error: live (tty), line by line (plain), as JSON lines, or not at all; auto is tty on a terminal, else plain.',
-    default: 'auto',
-    environment: 'BUILDKIT_PROGRESS',
-  },
+  ...PROGRESS,
   quiet: {
     alias: 'q',
     type: 'flag',

@@ -7,7 +7,7 @@ import {
   type Platform,
   platformRank,
 } from '../core/index.ts'
-import { parseIndex, type Repository } from '../oci/index.ts'
+import { type ImageSource, parseIndex } from '../oci/index.ts'
 import { readDocument } from './read-document.ts'
 
 export interface ResolvedImage {
@@ -33,14 +33,14 @@ export interface NamedImage {
  * @throws OssbError ERR_OSSB_NOT_FOUND that lists the platforms there are
  */
 export async function resolveForPlatform(
-  repository: Repository,
+  repository: ImageSource,
   { name, reference }: NamedImage,
   platform: Platform,
   job: Job,
 ): Promise<ResolvedImage> {
   const root = await repository.resolve(name, job)
   if (!isIndexType(root.mediaType)) return { manifest: root, root }
-  const entries = await entriesOf(repository, root, { depth: 1, job })
+  const entries = await entriesOf(repository, root, job)
   const manifest = bestEntry(entries, platform)
   if (manifest !== undefined) return { manifest, root }
   const available = [
@@ -59,21 +59,22 @@ export async function resolveForPlatform(
 }
 
 /** The images of an index, those of indexes in it included. */
-async function entriesOf(
-  repository: Repository,
+export async function entriesOf(
+  repository: ImageSource,
   index: Descriptor,
-  { depth, job }: { readonly depth: number; readonly job: Job },
+  job: Job,
+  depth = 1,
 ): Promise<readonly Descriptor[]> {
   const { manifests } = parseIndex(await readDocument(repository, index, job), `index ${index.digest}`)
-  const nested = manifests.filter(isImage).map((entry) => {
+  const nested = manifests.filter(isImageEntry).map((entry) => {
     if (!isIndexType(entry.mediaType)) return Promise.resolve([entry])
-    return depth < MAX_DEPTH ? entriesOf(repository, entry, { depth: depth + 1, job }) : Promise.resolve([])
+    return depth < MAX_DEPTH ? entriesOf(repository, entry, job, depth + 1) : Promise.resolve([])
   })
   return (await Promise.all(nested)).flat()
 }
 
 /** BuildKit puts attestations beside the images, for a platform that does not exist. */
-function isImage({ platform, annotations }: Descriptor): boolean {
+export function isImageEntry({ platform, annotations }: Descriptor): boolean {
   return platform?.os !== 'unknown' && annotations?.['vnd.docker.reference.type'] === undefined
 }
 
