@@ -4,11 +4,11 @@
 // takes longer, more processor time, or more memory than it may.
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
-import { createInterface } from 'node:readline'
+import { setTimeout } from 'node:timers/promises'
 
 const MEGABYTES = Number(process.argv[2] ?? 1024)
 const ROUNDS = Number(process.argv[3] ?? 3)
@@ -58,17 +58,17 @@ function makeLayer(blobs, mediaType) {
 async function startRegistry() {
   const config = join(directory, 'registry.json')
   const storage = { filesystem: { rootdirectory: join(directory, 'registry') } }
-  const log = { level: 'info', formatter: 'json', accesslog: { disabled: true } }
-  writeFileSync(config, JSON.stringify({ version: 0.1, log, storage, http: { addr: '127.0.0.1:0', secret: 'x' } }))
-  const child = spawn('docker-registry', ['serve', config], { stdio: ['ignore', 'ignore', 'pipe'] })
-  const lines = createInterface({ input: child.stderr })
-  for await (const line of lines) {
-    const port = /listening on 127\.0\.0\.1:(\d+)/.exec(line)?.[1]
-    if (port !== undefined) {
-      child.stderr.resume()
-      return { host: `127.0.0.1:${port}`, stop: () => child.kill() }
-    }
+  const logging = { level: 'info', formatter: 'json', accesslog: { disabled: true } }
+  writeFileSync(config, JSON.stringify({ version: 0.1, log: logging, storage, http: { addr: '127.0.0.1:0', secret: 'x' } }))
+  // A file, and no pipe: nobody would read that while a measured command runs.
+  const log = join(directory, 'registry.log')
+  const child = spawn('docker-registry', ['serve', config], { stdio: ['ignore', 'ignore', openSync(log, 'w')] })
+  for (let tries = 0; tries < 200; tries += 1) {
+    const port = /listening on 127\.0\.0\.1:(\d+)/.exec(readFileSync(log, 'utf8'))?.[1]
+    if (port !== undefined) return { host: `127.0.0.1:${port}`, stop: () => child.kill() }
+    await setTimeout(50)
   }
+  child.kill()
   throw new Error('docker-registry did not start')
 }
 

@@ -1,6 +1,6 @@
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { Descriptor, Digest, Job } from '../core/index.ts'
-import { backOff, verified } from '../io/index.ts'
+import { backOff, verifiedStream } from '../io/index.ts'
 import { shortDigest } from './manifests.ts'
 import { reportProgress } from './progress.ts'
 import { adviseRetry, requestRetry, TransferFailure } from './retry-policy.ts'
@@ -31,7 +31,7 @@ export async function openBlob(session: Session, blob: Descriptor, job: Job): Pr
   const host = `"${session.registry}/${session.repository}"`
   const action = `pull blob ${blob.digest} from ${host}`
   const first = await session.explained(action, () => request(session, blob, 0, job), job)
-  const stream = Readable.from(verified(download({ session, blob, action, first }, job), blob, host))
+  const stream = verifiedStream(download({ session, blob, action, first }, job), blob, host)
   // A stream that is dropped before its first read never starts the generators that would let go of the answer.
   stream.once('close', () => first.response.body.destroy())
   return stream

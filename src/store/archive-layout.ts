@@ -1,6 +1,6 @@
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { type Descriptor, type Digest, digestHex, MEDIA_TYPE, OssbError } from '../core/index.ts'
-import { verified } from '../io/index.ts'
+import { verifiedStream } from '../io/index.ts'
 import {
   type ImageIndex,
   type ImageSource,
@@ -67,5 +67,5 @@ export function blobName(digest: Digest): string {
 export function openMember(files: ArchiveFiles, path: string, wanted: Descriptor): Readable {
   if (files.size(path) === undefined)
     throw new OssbError('ERR_OSSB_NOT_FOUND', `Cannot find "${wanted.digest}" in "${files.where}"`)
-  return Readable.from(verified(files.open(path), wanted, `"${files.where}"`), { objectMode: false })
+  return verifiedStream(files.open(path), wanted, `"${files.where}"`)
 }

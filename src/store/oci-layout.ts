@@ -1,8 +1,8 @@
 import { createReadStream, existsSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { type Descriptor, errnoOf, fileSystemError, type Job, MEDIA_TYPE, OssbError } from '../core/index.ts'
-import { createDigestTap, verified, writeFileAtomic, writeStreamAtomic } from '../io/index.ts'
+import { createDigestTap, verified, verifiedStream, writeFileAtomic, writeStreamAtomic } from '../io/index.ts'
 import {
   type ContentStore,
   type ImageIndex,
@@ -37,7 +37,7 @@ export function createOciLayout(directory: string): ContentStore & ReferrerSourc
     if (!existsSync(paths.blob(wanted.digest))) return Promise.reject(missing(wanted.digest, directory))
     const chunks = createReadStream(paths.blob(wanted.digest), { highWaterMark: 1024 * 1024 })
     // Disks forget, and people edit: what was right when it was written is looked at again when it is read.
-    return Promise.resolve(Readable.from(verified(chunks, wanted, `"${directory}"`), { objectMode: false }))
+    return Promise.resolve(verifiedStream(chunks, wanted, `"${directory}"`))
   }
 
   const put = async (expected: Descriptor, source: () => Promise<Readable>, job: Job): Promise<void> => {
