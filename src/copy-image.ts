@@ -15,7 +15,8 @@ import {
   parsePlatform,
   platformRank,
 } from './core/index.ts'
-import { openDestination, type PlannedContent } from './image-destination.ts'
+import { openDestination } from './image-destination.ts'
+import type { PlannedContent } from './image-place.ts'
 import { selectImage, withDocuments } from './image-selection.ts'
 import { createPlaces, nameInCache, openSource } from './image-source.ts'
 import { type BlobSource, parseIndex, type ReferrerSource } from './oci/index.ts'

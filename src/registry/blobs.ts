@@ -64,7 +64,8 @@ async function* download(
   try {
     for (let answer = first; ; answer = await request(session, blob, received, job)) {
       try {
-        for await (const chunk of withoutStart(guarded(answer.response.body, session.stallMs), answer.skip)) {
+        const chunks = guarded(answer.response.body, session.stallMs)
+        for await (const chunk of answer.skip === 0 ? chunks : withoutStart(chunks, answer.skip)) {
           received += chunk.length
           yield chunk
           report(received)
