@@ -8,13 +8,15 @@ import { indexTar } from './layer/index.ts'
 import type { ImageSource, ReferrerSource } from './oci/index.ts'
 import { type ArchiveFiles, createArchiveLayout, createDockerArchive } from './store/index.ts'
 
+type ArchiveType = Exclude<ImageFileType, 'oci'>
+
 /**
  * The images of an archive, read where they lie. One that is compressed as a whole is decompressed once, into a
  * temporary file without a name.
  * @throws OssbError ERR_OSSB_NOT_FOUND; ERR_OSSB_IMAGE_INVALID for what is no such archive
  */
 export async function openArchive(
-  type: Exclude<ImageFileType, 'oci'>,
+  type: ArchiveType,
   path: string,
   job: Job,
 ): Promise<ImageSource & ReferrerSource & Disposable> {
@@ -32,6 +34,31 @@ export async function openArchive(
   } catch (error) {
     file[Symbol.dispose]()
     throw error
+  }
+}
+
+/** Archives that are opened once, however often they are named. */
+export interface Archives extends AsyncDisposable {
+  open(type: ArchiveType, path: string, job: Job): Promise<ImageSource>
+}
+
+export function createArchives(): Archives {
+  const opened = new Map<string, ReturnType<typeof openArchive>>()
+  return {
+    open(type, path, job) {
+      const key = `${type}:${path}`
+      const known = opened.get(key)
+      if (known !== undefined) return known
+      const opening = openArchive(type, path, job)
+      opened.set(key, opening)
+      // An archive may be there at the next try.
+      opening.catch(() => opened.delete(key))
+      return opening
+    },
+    async [Symbol.asyncDispose]() {
+      for (const one of await Promise.allSettled(opened.values()))
+        if (one.status === 'fulfilled') one.value[Symbol.dispose]()
+    },
   }
 }
 

@@ -88,7 +88,7 @@ export interface RegistryAccess {
 export interface BuildOptions extends RegistryAccess {
   /** The build context: a directory, a tar archive, "-" (either a tar archive or a Dockerfile on standard input), a git or an HTTP URL. */
   readonly context: string
-  /** Contexts by name (`name` or `name::platform`): a path, a URL, `docker-image://` or `oci-layout://`. */
+  /** Contexts by name (`name` or `name::platform`): a path, a URL, `docker-image://`, `oci-layout://`, `oci-archive://` or `docker-archive://`. */
   readonly buildContexts?: Readonly<Record<string, string>>
   /**
    * The Dockerfile: "-" for standard input, a URL, or a path, relative to the working directory where the context is a

@@ -221,7 +221,7 @@ export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
     value: 'NAME=CONTEXT',
     group: 'Input',
     description:
-      'A further context, for FROM NAME, COPY --from=NAME and RUN --mount=from=NAME: a directory, a tar archive, a git or http(s) URL, docker-image://REFERENCE or oci-layout://DIRECTORY[:TAG]. It comes before a stage or image called NAME; NAME::PLATFORM is for one platform. Repeatable.',
+      'A further context, for FROM NAME, COPY --from=NAME and RUN --mount=from=NAME: a directory, a tar archive, a git or http(s) URL, docker-image://REFERENCE, oci-layout://DIRECTORY[:TAG], oci-archive://FILE[:NAME] or docker-archive://FILE[:NAME]. It comes before a stage or image called NAME; NAME::PLATFORM is for one platform. Repeatable.',
   },
   target: {
     type: 'text',
