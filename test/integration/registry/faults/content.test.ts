@@ -175,7 +175,7 @@ describe('E5 a layer', () => {
   test('too many or too few for the config is refused', async () => {
     const made = await withImage([blob], [BLOB])
     const store = createOciLayout(newDirectory())
-    const images = createImageProvider({ store, repository: () => made.remote })
+    const images = createImageProvider({ store, repository: () => made.remote, archive: noArchive })
     const reference = `${made.host}/r/x:v1`
     const { manifest } = await images.resolve(reference, parsePlatform('linux/amd64'), made.job)
     const op = { type: 'image', reference, manifest, platform: parsePlatform('linux/amd64') } as never
@@ -185,6 +185,8 @@ describe('E5 a layer', () => {
     })
   })
 })
+
+const noArchive = () => Promise.reject(new Error('there is no archive'))
 
 describe('E6 a foreign layer', () => {
   const foreign = (...urls: string[]): Descriptor => ({
