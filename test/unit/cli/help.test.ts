@@ -8,17 +8,24 @@ test('ossb alone says what it is and what it can do', async () => {
     Usage: ossb COMMAND [OPTIONS]
 
     Commands:
-      build        Build an image from a Dockerfile.
-      cache info   Say what the cache holds and how large it is.
-      cache prune  Remove cached layers, root file systems and step results.
-      doctor       Say what this environment allows, which executor is used and why.
-      version      Print the version.
+      build         Build an image from a Dockerfile.
+      copy          Copy an image between registries, OCI layouts, archives and the cache.
+      inspect       Say what an image is made of: digests, platforms, configuration, layers.
+      index create  Join images for several platforms into one.
+      cache info    Say what the cache holds and how large it is.
+      cache prune   Remove cached layers, root file systems and step results.
+      doctor        Say what this environment allows, which executor is used and why.
+      version       Print the version.
 
     Examples:
-      ossb build -t app:1 .           build ./Dockerfile, keep the image in the store as app:1
-      ossb cache info --format json   for a program to read
-      ossb cache prune --all --force  empty the cache without asking
-      ossb doctor                     start here when a build cannot run
+      ossb build -t app:1 .                                       build ./Dockerfile, keep the image in
+                                                                  the store as app:1
+      ossb copy r.io/app:1 oci:app                                to the directory app, as an OCI layout
+      ossb inspect r.io/app:1                                     without pulling it
+      ossb index create r.io/app:1 r.io/app:amd64 r.io/app:arm64  join what two machines have pushed
+      ossb cache info --format json                               for a program to read
+      ossb cache prune --all --force                              empty the cache without asking
+      ossb doctor                                                 start here when a build cannot run
 
     Exit status:
       0              everything was done
@@ -52,7 +59,8 @@ test('ossb build --help explains every flag', async () => {
           --build-context NAME=CONTEXT
                                       A further context, for FROM NAME, COPY --from=NAME and RUN
                                       --mount=from=NAME: a directory, a tar archive, a git or http(s)
-                                      URL, docker-image://REFERENCE or oci-layout://DIRECTORY[:TAG]. It
+                                      URL, docker-image://REFERENCE, oci-layout://DIRECTORY[:TAG],
+                                      oci-archive://FILE[:NAME] or docker-archive://FILE[:NAME]. It
                                       comes before a stage or image called NAME; NAME::PLATFORM is for
                                       one platform. Repeatable.
           --target STAGE              Build this stage and what it needs. Default: the last stage.
