@@ -69,8 +69,8 @@ export const COMMANDS: readonly CliCommand[] = [
     summary: 'Copy an image between registries, OCI layouts, archives and the cache.',
     options: optionsOf(COPY_OPTIONS),
     examples: [
-      ['ossb copy registry.example.com/app:1 oci:app', 'to the directory app, as an OCI layout'],
-      ['ossb copy --all docker-archive:app.tar registry.example.com/app:1', 'push what an archive holds'],
+      ['ossb copy r.io/app:1 oci:app', 'to the directory app, as an OCI layout'],
+      ['ossb copy docker-archive:app.tar r.io/app:1', 'push what an archive holds'],
       ['ossb copy cache:app:1 docker-archive:app.tar:app:1', 'write what a build kept for "docker load"'],
     ],
   },
@@ -80,7 +80,7 @@ export const COMMANDS: readonly CliCommand[] = [
     summary: 'Say what an image is made of: digests, platforms, configuration, layers.',
     options: optionsOf(INSPECT_OPTIONS),
     examples: [
-      ['ossb inspect registry.example.com/app:1', 'without pulling it'],
+      ['ossb inspect r.io/app:1', 'without pulling it'],
       ['ossb inspect --platform linux/arm64 --format json oci:app', 'for a program to read'],
     ],
   },
@@ -97,10 +97,7 @@ export const COMMANDS: readonly CliCommand[] = [
     summary: 'Join images for several platforms into one.',
     options: optionsOf(INDEX_CREATE_OPTIONS),
     examples: [
-      [
-        'ossb index create registry.example.com/app:1 registry.example.com/app:1-amd64 registry.example.com/app:1-arm64',
-        'join what two machines have pushed',
-      ],
+      ['ossb index create r.io/app:1 r.io/app:amd64 r.io/app:arm64', 'join what two machines have pushed'],
     ],
   },
   {
