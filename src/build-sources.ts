@@ -8,12 +8,16 @@ import {
   parseReference,
 } from './core/index.ts'
 import type { SourceTree } from './fs/index.ts'
+import type { NamedContext } from './graph/index.ts'
 import { applyLayer, isTarArchive, openArchive } from './layer/index.ts'
 import type { FileSession } from './native/index.ts'
 import type { BuildOptions } from './options.ts'
+import { requireReach } from './registry/index.ts'
 import {
   type ContextSpec,
+  type Gathered,
   type HttpClient,
+  type InputOptions,
   openContext,
   parseContext,
   type Secrets,
@@ -28,16 +32,20 @@ interface SourceParts {
   readonly paths: StorePaths
   readonly http: HttpClient
   readonly secrets: Secrets
+  /** What was gathered before. */
+  readonly archive?: Gathered
 }
 
 /** What the sources of a build work with. */
 export function createSources(
-  { environment, standardInput }: BuildOptions,
-  { codec, session, workspace, paths, http, secrets }: SourceParts,
+  options: Pick<BuildOptions, 'environment' | 'standardInput' | 'allowedHosts'>,
+  { codec, session, workspace, paths, http, secrets, archive }: SourceParts,
 ): SourceServices {
+  const { environment, standardInput, allowedHosts } = options
   return {
     http,
     environment,
+    ...(allowedHosts === undefined ? {} : { requireReach: (url) => requireReach(url, options) }),
     secret: (id) => {
       const value = secrets.read(id)
       return value === undefined ? undefined : Buffer.from(value).toString('utf8')
@@ -45,6 +53,7 @@ export function createSources(
     downloads: paths.downloads,
     directory: () => workspace.directory(),
     commits: new Map(),
+    ...(archive === undefined ? {} : { gathered: archive }),
     archives: {
       isArchive: (path) => isTarArchive(path, codec),
       unpack: (path, root, job) =>
@@ -62,10 +71,20 @@ type NamedSpec = Exclude<ContextSpec, { type: 'stdin' }>
  * The contexts of --build-context, by names as the frontend looks for them.
  * @throws OssbError ERR_OSSB_USAGE for a name that can't be one, ERR_OSSB_CONTEXT for a value that can't
  */
-export function namedContexts({ buildContexts = {} }: BuildOptions): ReadonlyMap<string, NamedSpec> {
+export function namedContexts({
+  buildContexts = {},
+}: Pick<BuildOptions, 'buildContexts'>): ReadonlyMap<string, NamedSpec> {
   return new Map(
     Object.entries(buildContexts).map(([name, text]) => [contextName(name), namedSpec(name, text)]),
   )
+}
+
+/** The same as the frontend knows them. */
+export function namesOf(named: ReadonlyMap<string, NamedSpec>): readonly NamedContext[] {
+  return Array.from(named, ([name, spec]) => ({
+    name,
+    ...(spec.type === 'image' ? { image: spec.reference } : {}),
+  }))
 }
 
 function namedSpec(name: string, text: string): NamedSpec {
@@ -92,6 +111,18 @@ function contextName(text: string): string {
 /** A context may stand for an image, which has more than one name. */
 function familiarName(name: string): string {
   return familiarReference(parseReference(name)).replace(/:latest$/, '')
+}
+
+/** What of a build says where its main context and its Dockerfile are. */
+export function inputOptions(
+  { dockerfile, buildArgs }: Pick<BuildOptions, 'dockerfile' | 'buildArgs'>,
+  context: ContextSpec,
+): InputOptions {
+  return {
+    context,
+    ...(dockerfile === undefined ? {} : { dockerfile }),
+    keepGitDir: /^(?:1|t|true)$/i.test(buildArgs['BUILDKIT_CONTEXT_KEEP_GIT_DIR'] ?? ''),
+  }
 }
 
 /** What brings each context here, once, when a step first needs it. */

@@ -3,7 +3,14 @@
  */
 import type { Job } from './core/index.ts'
 import type { CheckReport, Outline, TargetList } from './graph/index.ts'
-import type { BuildOptions, BuildResult, InspectOptions } from './options.ts'
+import type {
+  BuildOptions,
+  BuildResult,
+  BundleOptions,
+  GatherResult,
+  InspectOptions,
+  LockOptions,
+} from './options.ts'
 
 export { cacheInfo, cachePrune } from './cache-directory.ts'
 export type { BuildEvent, Descriptor, Digest, ErrorCode, Job, SourceRange } from './core/index.ts'
@@ -57,4 +64,24 @@ export async function outline(options: InspectOptions, job: Job): Promise<Outlin
 export async function targets(options: InspectOptions): Promise<TargetList> {
   const inspection = await import('./inspect.ts')
   return inspection.targets(options)
+}
+
+/**
+ * Gathers everything that builds of a target take from elsewhere into one archive, for builds with `inputs` where there
+ * is no network. Call it in the process that enterNamespace() starts.
+ * @throws OssbError; an archive and a lock file of before are left as they were
+ */
+export async function bundle(options: BundleOptions, job: Job): Promise<GatherResult> {
+  const engine = await import('./bundle.ts')
+  return await engine.bundle(options, job)
+}
+
+/**
+ * Finds out what everything that builds of a target take from elsewhere is now, and writes that to a lock file, for
+ * builds with `locked`. Call it in the process that enterNamespace() starts.
+ * @throws OssbError; a lock file of before is left as it was
+ */
+export async function lock(options: LockOptions, job: Job): Promise<GatherResult> {
+  const engine = await import('./bundle.ts')
+  return await engine.lock(options, job)
 }

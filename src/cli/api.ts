@@ -1,14 +1,17 @@
 import type {
   BuildOptions,
   BuildResult,
+  BundleOptions,
   CacheInfo,
   CachePruneOptions,
   CachePruneResult,
   CheckReport,
   DoctorReport,
   ExecutorChoice,
+  GatherResult,
   InspectOptions,
   Job,
+  LockOptions,
   Outline,
   TargetList,
 } from '../index.ts'
@@ -18,6 +21,8 @@ type Environment = Readonly<Record<string, string | undefined>>
 /** The part of the public API that the command line is built on. */
 export interface Api {
   build(options: BuildOptions, job: Job): Promise<BuildResult>
+  bundle(options: BundleOptions, job: Job): Promise<GatherResult>
+  lock(options: LockOptions, job: Job): Promise<GatherResult>
   check(options: InspectOptions, job: Job): Promise<CheckReport>
   outline(options: InspectOptions, job: Job): Promise<Outline>
   targets(options: InspectOptions): Promise<TargetList>

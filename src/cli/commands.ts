@@ -1,9 +1,11 @@
 import {
   BUILD_OPTIONS,
+  BUNDLE_OPTIONS,
   CACHE_INFO_OPTIONS,
   CACHE_PRUNE_OPTIONS,
   type CliOption,
   DOCTOR_OPTIONS,
+  LOCK_OPTIONS,
   optionsOf,
   VERSION_OPTIONS,
 } from './option-table.ts'
@@ -27,17 +29,17 @@ export interface CliCommand {
   readonly examples: readonly (readonly [command: string, does: string])[]
 }
 
+const CONTEXT: CliPositional = {
+  name: 'CONTEXT',
+  description:
+    'What COPY and ADD take files from: a directory, a tar archive, "-" (a tar archive or a Dockerfile on standard input), a git URL (URL#REF:DIRECTORY), or an http(s) URL of an archive or a Dockerfile.',
+  default: '.',
+}
+
 export const COMMANDS: readonly CliCommand[] = [
   {
     name: 'build',
-    positionals: [
-      {
-        name: 'CONTEXT',
-        description:
-          'What COPY and ADD take files from: a directory, a tar archive, "-" (a tar archive or a Dockerfile on standard input), a git URL (URL#REF:DIRECTORY), or an http(s) URL of an archive or a Dockerfile.',
-        default: '.',
-      },
-    ],
+    positionals: [CONTEXT],
     summary: 'Build an image from a Dockerfile.',
     options: optionsOf(BUILD_OPTIONS),
     examples: [
@@ -46,6 +48,33 @@ export const COMMANDS: readonly CliCommand[] = [
       ['ossb build -o type=oci,dest=app.tar -t app:1 .', 'write an OCI archive'],
       ['ossb build --check .', 'look for mistakes in ./Dockerfile'],
       ['ossb build --target test -o local .', 'write the files of stage "test" to ./rootfs'],
+    ],
+  },
+  {
+    name: 'bundle',
+    positionals: [
+      { name: 'FILE', description: 'The archive that is written; "-" is standard output.' },
+      CONTEXT,
+    ],
+    summary: 'Gather the images, downloads and repositories of a build into one archive.',
+    options: optionsOf(BUNDLE_OPTIONS),
+    examples: [
+      ['ossb bundle inputs.tar .', 'gather what a build of ./Dockerfile needs'],
+      [
+        'ossb build --inputs inputs.tar --offline -t app:1 .',
+        'and build from it, on a machine without a network',
+      ],
+      ['ossb bundle --platform linux/amd64,linux/arm64 inputs.tar .', 'for builds on two platforms'],
+    ],
+  },
+  {
+    name: 'lock',
+    positionals: [CONTEXT],
+    summary: 'Write down what the images, downloads and repositories of a build are now.',
+    options: optionsOf(LOCK_OPTIONS),
+    examples: [
+      ['ossb lock .', 'write ./ossb.lock'],
+      ['ossb build --locked -t app:1 .', 'and build only from just these'],
     ],
   },
   {

@@ -2,6 +2,7 @@ import type { Api } from './api.ts'
 import { toBuildRequest } from './build-options.ts'
 import { type ParsedCommand, parseCommandLine } from './command-line.ts'
 import { runBuild } from './commands/build.ts'
+import { runBundle, runLock } from './commands/bundle.ts'
 import { runCacheInfo, runCachePrune } from './commands/cache.ts'
 import { runCall } from './commands/call.ts'
 import { runDoctor } from './commands/doctor.ts'
@@ -10,7 +11,7 @@ import { errorLines } from './error-report.ts'
 import { exitCodeOf } from './exit-code.ts'
 import { commandHelp, programHelp } from './help.ts'
 import type { Host } from './host.ts'
-import type { BuildFlags, CacheInfoFlags, CachePruneFlags, DoctorFlags } from './option-table.ts'
+import type { BuildFlags, CacheInfoFlags, CachePruneFlags, DoctorFlags, GatherFlags } from './option-table.ts'
 import { packageVersion } from './version.ts'
 
 /**
@@ -50,6 +51,10 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
       ? runBuild(request, host, api)
       : runCall(request, request.call, host, api)
   },
+  bundle: (parsed, host, api) =>
+    runBundle(parsed.positionals, parsed.values as unknown as GatherFlags, host, api),
+  lock: (parsed, host, api) =>
+    runLock(parsed.positionals, parsed.values as unknown as GatherFlags, host, api),
   'cache info': (parsed, host, api) => runCacheInfo(parsed.values as unknown as CacheInfoFlags, host, api),
   'cache prune': (parsed, host, api) => runCachePrune(parsed.values as unknown as CachePruneFlags, host, api),
   doctor: (parsed, host, api) => runDoctor(parsed.values as unknown as DoctorFlags, host, api),

@@ -7,16 +7,15 @@ import { createEndpoints } from './endpoint.ts'
 import { createExchange } from './exchange.ts'
 import { apiHost } from './origin.ts'
 import { checkPush } from './push-check.ts'
+import type { ReachOptions } from './reach.ts'
 import { createRemoteRepository, type RemoteRepositoryOptions } from './repository.ts'
 import { createSession, type Session } from './session.ts'
 import { createTokenCache } from './tokens.ts'
 import { createTransport, isInsecure } from './transport.ts'
 
-export interface RegistryOptions {
+export interface RegistryOptions extends ReachOptions {
   /** Registries (`host[:port]`) that may be spoken to without a trusted certificate, or over plain http. */
   readonly insecureRegistries: readonly string[]
-  /** Where credentials, proxies and certificates are found. */
-  readonly environment: Readonly<Record<string, string | undefined>>
   readonly userAgent?: string
   /** Milliseconds without progress after which a connection counts as dead; 60 s when absent. */
   readonly stallMs?: number
@@ -38,15 +37,15 @@ export interface RegistryClient extends AsyncDisposable {
 const STALL_MS = 60_000
 
 export function createRegistryClient(options: RegistryOptions): RegistryClient {
-  const { insecureRegistries, environment } = options
+  const { insecureRegistries } = options
   const stallMs = options.stallMs ?? STALL_MS
   const userAgent = options.userAgent ?? 'ossb'
-  const transportOptions = { insecureRegistries, environment, stallMs }
+  const transportOptions = { ...options, stallMs }
   const transport = createTransport(transportOptions)
   const endpoints = createEndpoints(transport, transportOptions)
   const exchange = createExchange(options.clock ?? systemClock)
   const tokens = createTokenCache({ transport, exchange, userAgent })
-  const keychain = defaultKeychain(environment)
+  const keychain = defaultKeychain(options.environment)
   const hosts = new Map<string, HostAuth>()
 
   const hostAuth = (registry: string): HostAuth => {

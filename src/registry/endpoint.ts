@@ -1,4 +1,5 @@
 import { apiHost, isLoopback } from './origin.ts'
+import { requireReach } from './reach.ts'
 import { connectionCode } from './retry-policy.ts'
 import { isInsecure, type Transport, type TransportOptions } from './transport.ts'
 
@@ -28,6 +29,8 @@ export function createEndpoints(transport: Transport, options: TransportOptions)
 
   const discover = async (host: string, signal: AbortSignal): Promise<URL> => {
     const secure = new URL(`https://${host}`)
+    // Before credentials are looked for: a helper may go to the network for them.
+    requireReach(secure, options)
     if (!isLoopback(host) && !isInsecure(host, options.insecureRegistries)) return secure
     try {
       await knock(transport, secure, signal)

@@ -5,5 +5,6 @@
  */
 export { createRegistryClient, type RegistryClient } from './client.ts'
 export { copy, copyBlob } from './copy.ts'
-export { resolveForPlatform } from './resolve-platform.ts'
+export { requireReach } from './reach.ts'
+export { type ResolvedImage, resolveForPlatform } from './resolve-platform.ts'
 export { createTransport, type Transport } from './transport.ts'

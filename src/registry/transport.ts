@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { hostName } from './origin.ts'
 import { proxyFor } from './proxy.ts'
+import { type ReachOptions, requireReach } from './reach.ts'
 import { createTrust, type Trust } from './tls-trust.ts'
 
 /** A request body: bytes, or something that can be opened again for each attempt. */
@@ -33,9 +34,8 @@ export interface Transport extends AsyncDisposable {
   send(request: HttpRequest): Promise<HttpResponse>
 }
 
-export interface TransportOptions {
+export interface TransportOptions extends ReachOptions {
   readonly insecureRegistries: readonly string[]
-  readonly environment: Readonly<Record<string, string | undefined>>
   /** Milliseconds without progress after which a connection counts as dead. */
   readonly stallMs: number
 }
@@ -59,6 +59,8 @@ export function createTransport(options: TransportOptions): Transport {
 
   return {
     async send(request) {
+      // Nothing else opens a connection: redirects, token realms and uploads all come by here.
+      requireReach(request.url, options)
       const [{ request: send }, dispatcher] = await Promise.all([
         import('undici'),
         dispatcherFor(request.url),

@@ -4,6 +4,7 @@ import {
   type Digest,
   digestOf,
   formatPlatform,
+  isIndexType,
   type Job,
   jobOf,
   OssbError,
@@ -18,23 +19,38 @@ import {
   type Layer,
   MAX_DOCUMENT_BYTES,
   parseImageConfig,
+  parseIndex,
   parseManifest,
   type Repository,
 } from '../oci/index.ts'
 import { copyBlob, resolveForPlatform } from '../registry/index.ts'
 import { createOciLayout } from '../store/index.ts'
+import { findLocal, firstWhole, type LocalImage } from './local-images.ts'
 import type { LayerProvider } from './op-runner.ts'
 
 export interface ImageProviderOptions {
   readonly store: ContentStore
   /** The repository of a registry that a reference names. */
   readonly repository: (reference: { readonly registry: string; readonly repository: string }) => Repository
+  /** Where images are looked for before a registry is asked: see findLocal(). */
+  readonly local?: readonly Repository[]
 }
 
 export interface ImageProvider extends LayerProvider {
   readonly resolve: ConfigResolver
   /** Brings a layer to the store from where it came: "registry/repository". */
   readonly fetchRemote: (descriptor: Descriptor, origin: string, job: Job) => Promise<void>
+  /** Brings a whole image to the store, with the index that leads to it; answers what of it is there now. */
+  readonly pull: (op: ImageOp, job: Job) => Promise<PulledImage>
+}
+
+/** Content of the store. */
+export interface PulledImage {
+  /** What the reference stands for. */
+  readonly root: Descriptor
+  readonly manifest: Descriptor
+  /** Each part once: indexes, the manifest, the config and the layers. */
+  readonly content: readonly Descriptor[]
 }
 
 /** How many layers are downloaded at once. */
@@ -48,7 +64,7 @@ interface Location {
 }
 
 /** Base images from registries and OCI layouts: everything that is read is verified, and kept in the store. */
-export function createImageProvider({ store, repository }: ImageProviderOptions): ImageProvider {
+export function createImageProvider({ store, repository, local = [] }: ImageProviderOptions): ImageProvider {
   const resolved = new Map<string, Promise<ResolvedImage>>()
   const downloads = createSemaphore(DOWNLOADS)
 
@@ -75,9 +91,21 @@ export function createImageProvider({ store, repository }: ImageProviderOptions)
     return await readAll(await store.open(descriptor, job), MAX_DOCUMENT_BYTES, what)
   }
 
-  const resolveFor = async (reference: string, platform: Platform, job: Job): Promise<ResolvedImage> => {
+  const find = async (reference: string, platform: Platform, job: Job): Promise<LocalImage> => {
+    const isLayout = parseLayoutReference(reference) !== undefined
+    const here = isLayout ? undefined : await findLocal(local, parseReference(reference), platform, job)
+    if (here !== undefined) return here
     const { repository: source, name } = locate(reference)
-    const { manifest } = await resolveForPlatform(source, { name, reference }, platform, job)
+    return { repository: source, ...(await resolveForPlatform(source, { name, reference }, platform, job)) }
+  }
+
+  const sourceOf = async ({ reference, manifest }: ImageOp, job: Job) => {
+    const away = locate(reference)
+    return { ...away, repository: (await firstWhole(local, manifest, job)) ?? away.repository }
+  }
+
+  const resolveFor = async (reference: string, platform: Platform, job: Job): Promise<ResolvedImage> => {
+    const { repository: source, manifest, root } = await find(reference, platform, job)
     const { config: about } = parseManifest(
       await fetchDocument(manifest, source, `the manifest of "${reference}"`, job),
       `the manifest of "${reference}"`,
@@ -89,6 +117,7 @@ export function createImageProvider({ store, repository }: ImageProviderOptions)
     return {
       manifest: { mediaType: manifest.mediaType, digest: manifest.digest, size: manifest.size },
       config,
+      root,
     }
   }
 
@@ -104,7 +133,7 @@ export function createImageProvider({ store, repository }: ImageProviderOptions)
   }
 
   const layers = async (op: ImageOp, job: Job): Promise<readonly Layer[]> => {
-    const { repository: source, origin } = locate(op.reference)
+    const { repository: source, origin } = await sourceOf(op, job)
     const manifest = parseManifest(
       await fetchDocument(op.manifest, source, `the manifest of "${op.reference}"`, job),
       `the manifest of "${op.reference}"`,
@@ -146,13 +175,46 @@ export function createImageProvider({ store, repository }: ImageProviderOptions)
   const fetchFrom = (descriptor: Descriptor, source: BlobSource, job: Job): Promise<void> =>
     downloads.run(() => copyBlob({ source, destination: store }, descriptor, job), job.signal)
 
-  const fetchRemote = (descriptor: Descriptor, origin: string, job: Job): Promise<void> => {
+  const fetchRemote = async (descriptor: Descriptor, origin: string, job: Job): Promise<void> => {
+    for (const here of local) if (await here.has(descriptor, job)) return fetchFrom(descriptor, here, job)
     const slash = origin.indexOf('/')
     const source = repository({ registry: origin.slice(0, slash), repository: origin.slice(slash + 1) })
     return fetchFrom(descriptor, source, job)
   }
 
-  return { resolve, layers, fetchRemote }
+  const pull = async (op: ImageOp, job: Job): Promise<PulledImage> => {
+    const { repository: source, manifest, root } = await find(op.reference, op.platform, job)
+    if (manifest.digest !== op.manifest.digest)
+      throw new OssbError('ERR_OSSB_INTEGRITY', `Cannot pull "${op.reference}": it changed in the meantime`, {
+        hint: 'Try again.',
+      })
+    const indexes = await fetchIndexes(root, source, op.reference, job)
+    const parts = await layers(op, job)
+    await Promise.all(parts.map(async (layer) => await layer.fetch?.(job)))
+    const what = `the manifest of "${op.reference}"`
+    const { config } = parseManifest(await fetchDocument(op.manifest, source, what, job), what)
+    return {
+      root,
+      manifest: op.manifest,
+      content: [...indexes, op.manifest, config, ...parts.map(({ descriptor }) => descriptor)],
+    }
+  }
+
+  /** An index with the indexes in it: only together they show what was chosen from. */
+  const fetchIndexes = async (
+    root: Descriptor,
+    source: BlobSource,
+    reference: string,
+    job: Job,
+  ): Promise<readonly Descriptor[]> => {
+    if (!isIndexType(root.mediaType)) return []
+    const what = `an index of "${reference}"`
+    const { manifests } = parseIndex(await fetchDocument(root, source, what, job), what)
+    const nested = await Promise.all(manifests.map((entry) => fetchIndexes(entry, source, reference, job)))
+    return [root, ...nested.flat()]
+  }
+
+  return { resolve, layers, fetchRemote, pull }
 }
 
 /** `oci-layout://DIRECTORY[:NAME|@DIGEST]`, or `oci:…`; a directory without a name holds one image. */

@@ -118,8 +118,13 @@ export function readLayoutIndex(path: string): ImageIndex {
 function describeBlob(path: string, digest: Digest): Descriptor | undefined {
   const size = statSync(path, { throwIfNoEntry: false })?.size
   if (size === undefined || size > MAX_DOCUMENT_BYTES) return undefined
-  const mediaType = mediaTypeOf(readFileSync(path, 'utf8'))
-  return mediaType === undefined ? undefined : { mediaType, digest, size }
+  return describeDocument(readFileSync(path), digest)
+}
+
+/** The descriptor of a manifest or index by its content; undefined for anything else. */
+export function describeDocument(bytes: Buffer, digest: Digest): Descriptor | undefined {
+  const mediaType = mediaTypeOf(bytes.toString('utf8'))
+  return mediaType === undefined ? undefined : { mediaType, digest, size: bytes.length }
 }
 
 function mediaTypeOf(text: string): string | undefined {

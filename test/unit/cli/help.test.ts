@@ -9,6 +9,8 @@ test('ossb alone says what it is and what it can do', async () => {
 
     Commands:
       build        Build an image from a Dockerfile.
+      bundle       Gather the images, downloads and repositories of a build into one archive.
+      lock         Write down what the images, downloads and repositories of a build are now.
       cache info   Say what the cache holds and how large it is.
       cache prune  Remove cached layers, root file systems and step results.
       doctor       Say what this environment allows, which executor is used and why.
@@ -16,6 +18,8 @@ test('ossb alone says what it is and what it can do', async () => {
 
     Examples:
       ossb build -t app:1 .           build ./Dockerfile, keep the image in the store as app:1
+      ossb bundle inputs.tar .        gather what a build of ./Dockerfile needs
+      ossb lock .                     write ./ossb.lock
       ossb cache info --format json   for a program to read
       ossb cache prune --all --force  empty the cache without asking
       ossb doctor                     start here when a build cannot run
@@ -56,6 +60,12 @@ test('ossb build --help explains every flag', async () => {
                                       comes before a stage or image called NAME; NAME::PLATFORM is for
                                       one platform. Repeatable.
           --target STAGE              Build this stage and what it needs. Default: the last stage.
+          --inputs FILE               Archive of "ossb bundle": images, downloads and repositories in it
+                                      are taken from it, and only others from the network.
+          --locked                    Build only where each image, download and repository is what the
+                                      lock file says. See "ossb lock".
+          --lock FILE                 The lock file of --locked. Default: ossb.lock in the context, else
+                                      the one in --inputs.
           --platform OS/ARCH          Platform of the image, for example linux/arm64. A build is for
                                       one. Default: the machine's own. Environment:
                                       DOCKER_DEFAULT_PLATFORM.
@@ -90,6 +100,13 @@ test('ossb build --help explains every flag', async () => {
           --insecure-registry HOST[:PORT]
                                       Registry to be spoken to over plain HTTP, or over TLS without
                                       verification. Repeatable.
+
+    Network:
+          --offline                   Connect to no host and look up no name, but for those of
+                                      --allow-host. What RUN may reach is for --network to say.
+          --allow-host HOST[:PORT]    Host that may be connected to, and no other: registries, servers
+                                      of tokens, targets of redirects, and proxies are each one of their
+                                      own. Repeatable. Default: all; with --offline none.
 
     Execution:
           --executor auto|rootless|local|container
