@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { type Codec, createCodec } from './codec/index.ts'
 import { fileSystemError, type Job } from './core/index.ts'
-import { type InputArchive, openInputArchive } from './input-archive.ts'
+import { type InputArchive, localImages, openInputArchive } from './input-archive.ts'
 import { type FileSession, loadHelper, type NativeHelper, openFileSession } from './native/index.ts'
 import type { ContentStore } from './oci/index.ts'
 import type { BuildOptions } from './options.ts'
@@ -66,11 +66,7 @@ export async function openFoundation(options: FoundationOptions, job: Job): Prom
     const images = createImageProvider({
       store,
       repository: (reference) => registry.repository(reference),
-      // Where not every registry may be asked, what is here is all that there is.
-      local: [
-        ...(archive === undefined ? [] : [archive.images]),
-        ...(options.allowedHosts === undefined ? [] : [store]),
-      ],
+      local: localImages(archive, store, options),
     })
     return {
       paths,

@@ -17,7 +17,9 @@ import {
   MAX_DOCUMENT_BYTES,
   type Manifest,
   parseManifest,
+  type Repository,
 } from './oci/index.ts'
+import type { RegistryAccess } from './options.ts'
 import {
   checkoutName,
   type Gathered,
@@ -237,4 +239,16 @@ function readArtifact({ annotations: about = {}, layers }: Manifest, what: strin
 function numberOf(about: Readonly<Record<string, string>>, key: 'modified' | 'committed'): number {
   const value = Number(about[`ossb.input.${key}`])
   return Number.isFinite(value) ? value : 0
+}
+
+/**
+ * Where images are looked for before a registry is asked: in an archive of inputs and, where not every host may be
+ * connected to, in the store.
+ */
+export function localImages(
+  archive: InputArchive | undefined,
+  store: Repository,
+  { allowedHosts }: Pick<RegistryAccess, 'allowedHosts'>,
+): readonly Repository[] {
+  return [...(archive === undefined ? [] : [archive.images]), ...(allowedHosts === undefined ? [] : [store])]
 }

@@ -39,7 +39,7 @@ function openImages(options: InspectOptions): AsyncDisposable & { readonly resol
   return {
     async resolve(reference, platform, job) {
       timer ??= setTimeout(() => deadline.abort(tooLate()), PATIENCE_MS)
-      opened ??= openProvider(options)
+      opened ??= openProvider(options, job)
       const { images } = await opened
       const signal = AbortSignal.any([job.signal, deadline.signal])
       return await images.resolve(reference, platform, { signal, emit: () => undefined })
@@ -56,13 +56,18 @@ function tooLate(): OssbError {
   return new OssbError('ERR_OSSB_NETWORK', `no answer in ${PATIENCE_MS / 1000} seconds`)
 }
 
-async function openProvider(options: InspectOptions) {
-  const [{ createRegistryClient }, { createImageProvider }, { createOciLayout, storePaths }] =
-    await Promise.all([
-      import('./registry/index.ts'),
-      import('./solver/index.ts'),
-      import('./store/index.ts'),
-    ])
+async function openProvider(options: InspectOptions, job: Job) {
+  const [
+    { createRegistryClient },
+    { createImageProvider },
+    { createOciLayout, storePaths },
+    { localImages, openInputArchive },
+  ] = await Promise.all([
+    import('./registry/index.ts'),
+    import('./solver/index.ts'),
+    import('./store/index.ts'),
+    import('./input-archive.ts'),
+  ])
   const { root } = storePaths(options.cacheDir)
   try {
     mkdirSync(root, { recursive: true, mode: 0o700 })
@@ -70,9 +75,13 @@ async function openProvider(options: InspectOptions) {
     throw fileSystemError(`make the cache directory "${root}"`, error)
   }
   const registry = createRegistryClient({ ...options, stallMs: STALL_MS })
+  const store = createOciLayout(root)
+  const archive = options.inputs === undefined ? undefined : await openInputArchive(options.inputs, job)
+  const repository = (reference: Parameters<typeof registry.repository>[0]) => registry.repository(reference)
   const images = createImageProvider({
-    store: createOciLayout(root),
-    repository: (reference) => registry.repository(reference),
+    store,
+    repository,
+    local: localImages(archive, store, options),
   })
   return { registry, images }
 }

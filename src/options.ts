@@ -43,7 +43,7 @@ export type DefinitionOptions = Pick<
 >
 
 /** A look at a build file; base images are found as a build finds them. */
-export type InspectOptions = DefinitionOptions & RegistryAccess & Pick<BuildOptions, 'cacheDir'>
+export type InspectOptions = DefinitionOptions & RegistryAccess & Pick<BuildOptions, 'cacheDir' | 'inputs'>
 
 /** A secret for RUN --mount=type=secret: the content of a file, or the value of a variable of `environment`. */
 export type SecretSpec =

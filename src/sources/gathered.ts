@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import type { Digest, Job } from '../core/index.ts'
+import { type Digest, type Job, redact } from '../core/index.ts'
 import type { GitSource } from './git-url.ts'
 
 /** A file that was downloaded elsewhere. */
@@ -30,9 +30,9 @@ export interface Gathered {
   repository(source: GitSource): GatheredRepository | undefined
 }
 
-/** A URL without user and password, by which a file is known: who asks for it makes no difference. */
+/** A URL without credentials, by which a file is known: who asks for it makes no difference. */
 export function urlName(url: string): string {
-  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#@]*@/i, '$1')
+  return redact(url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#@]*@/i, '$1'))
 }
 
 /** What a git source is called: its repository, and what of it is meant. */
