@@ -5,14 +5,22 @@ import { createDefinition, planDefinition } from './definition.ts'
 import { describeTarget, type OutputTarget, writeOutput } from './exporters/index.ts'
 import { type Foundation, openFoundation } from './foundation.ts'
 import { type ArchivedInput, writeInputArchive } from './input-archive.ts'
-import { type InputServices, lockEntryOf } from './input-check.ts'
+import { type InputServices, lockEntriesOf } from './input-check.ts'
 import { formatLock, identityOf, type LockEntry, mergeLocks } from './input-lock.ts'
 import { writeFileAtomic } from './io/index.ts'
 import { layerTar } from './layer/index.ts'
 import { type NativeHelper, walkTree } from './native/index.ts'
 import { type NeededInput, neededByOptions, neededByPlan, uniqueInputs } from './needed-inputs.ts'
 import type { BundleOptions, GatherResult, LockOptions } from './options.ts'
-import { checkOut, checkoutName, download, openInput, parseContext, resolveGit } from './sources/index.ts'
+import {
+  checkOut,
+  checkoutName,
+  download,
+  openInput,
+  parseContext,
+  resolveGit,
+  urlName,
+} from './sources/index.ts'
 
 /** What gathering works with. */
 interface Gathering extends Foundation, InputServices {}
@@ -27,9 +35,13 @@ export async function bundle(options: BundleOptions, job: Job): Promise<GatherRe
   await using foundation = await openFoundation(options, job)
   const gathering = gatheringOf(foundation, options)
   const needed = await findNeeded(options, gathering, job)
-  const entries = await lockAll(needed, gathering, job)
+  const entries = mergeLocks(await lockEntriesOf(needed, gathering, job))
   const inputs: ArchivedInput[] = []
-  for (const input of uniqueInputs(needed)) inputs.push(await gather(input, gathering, job))
+  for (const input of uniqueInputs(needed)) {
+    const gathered = await gather(input, gathering, job)
+    requireLocked(gathered, entries)
+    inputs.push(gathered)
+  }
   await writeOutput(dest, writeInputArchive(inputs, entries, foundation.store, job), job)
   const written = [`inputs ${describeTarget(dest)}`, ...writeLock(options, entries)]
   return { inputs: summaries(entries), outputs: written }
@@ -42,16 +54,20 @@ export async function bundle(options: BundleOptions, job: Job): Promise<GatherRe
 export async function lock(options: LockOptions, job: Job): Promise<GatherResult> {
   await using foundation = await openFoundation(options, job)
   const gathering = gatheringOf(foundation, options)
-  const entries = await lockAll(await findNeeded(options, gathering, job), gathering, job)
+  const needed = await findNeeded(options, gathering, job)
+  const entries = mergeLocks(await lockEntriesOf(needed, gathering, job))
   return { inputs: summaries(entries), outputs: writeLock(options, entries) }
 }
 
-async function lockAll(
-  needed: readonly NeededInput[],
-  gathering: Gathering,
-  job: Job,
-): Promise<readonly LockEntry[]> {
-  return mergeLocks(await Promise.all(needed.map((input) => lockEntryOf(input, gathering, job))))
+/** Images and commits are looked up once; a file is asked for again, and may be another by then. */
+function requireLocked(input: ArchivedInput, entries: readonly LockEntry[]): void {
+  if (input.kind !== 'url') return
+  const name = urlName(input.url)
+  if (entries.some((one) => one.kind === 'url' && one.name === name && one.digest === input.content.digest))
+    return
+  throw new OssbError('ERR_OSSB_INTEGRITY', `Cannot gather "${name}": it changed in the meantime`, {
+    hint: 'Try again.',
+  })
 }
 
 function writeLock({ lockFile }: LockOptions, entries: readonly LockEntry[]): readonly string[] {

@@ -5,9 +5,13 @@ import { standIn } from './frontends/index.ts'
 import type { ConfigResolver } from './graph/index.ts'
 import type { InputArchive } from './input-archive.ts'
 import { LOCK_FILE, type LockEntry, lockDifference, lockKey, readLock } from './input-lock.ts'
+import { createSemaphore } from './io/index.ts'
 import { inputLines, inputName, type NeededInput } from './needed-inputs.ts'
 import type { BuildOptions } from './options.ts'
 import { canCheckOut, canDownload, download, resolveCommit, type SourceServices } from './sources/index.ts'
+
+/** How many inputs are looked up at once. */
+const AT_ONCE = 4
 
 /** What finds out what inputs are. */
 export interface InputServices {
@@ -103,7 +107,7 @@ async function requireLocked(
   job: Job,
 ): Promise<void> {
   const expected = new Map(entries.map((entry) => [lockKey(entry), entry]))
-  const found = await Promise.all(needed.map((input) => lockEntryOf(input, services, job)))
+  const found = await lockEntriesOf(needed, services, job)
   const lines = inputLines(
     needed.flatMap((input, i) => {
       const entry = found[i] as LockEntry
@@ -120,8 +124,20 @@ async function requireLocked(
   )
 }
 
+/** What inputs are now, in their order. After a failure nothing goes on. */
+export async function lockEntriesOf(
+  needed: readonly NeededInput[],
+  services: InputServices,
+  job: Job,
+): Promise<readonly LockEntry[]> {
+  const places = createSemaphore(AT_ONCE)
+  const running = needed.map((input) => places.run(() => lockEntryOf(input, services, job), job.signal))
+  await Promise.allSettled(running)
+  return await Promise.all(running)
+}
+
 /** What an input is now. A file is downloaded for that, an image and a repository are only asked for. */
-export async function lockEntryOf(
+async function lockEntryOf(
   input: NeededInput,
   { resolve, sources }: InputServices,
   job: Job,
