@@ -5,21 +5,22 @@ import { join } from 'node:path'
 import { errnoOf, fileSystemError, type ImageFileType, type Job, OssbError } from './core/index.ts'
 import { openRandomFile, type RandomFile, writeStreamAtomic } from './io/index.ts'
 import { indexTar } from './layer/index.ts'
-import type { ImageSource, ReferrerSource } from './oci/index.ts'
+import { type ImageSource, MAX_DOCUMENT_BYTES, type ReferrerSource } from './oci/index.ts'
 import { type ArchiveFiles, createArchiveLayout, createDockerArchive } from './store/index.ts'
 
 type ArchiveType = Exclude<ImageFileType, 'oci'>
+
+export interface ImageArchive extends ImageSource, ReferrerSource, Disposable {
+  /** A small file of the archive itself; undefined where there is none of this name. */
+  file(path: string): Buffer | undefined
+}
 
 /**
  * The images of an archive, read where they lie. One that is compressed as a whole is decompressed once, into a
  * temporary file without a name.
  * @throws OssbError ERR_OSSB_NOT_FOUND; ERR_OSSB_IMAGE_INVALID for what is no such archive
  */
-export async function openArchive(
-  type: ArchiveType,
-  path: string,
-  job: Job,
-): Promise<ImageSource & ReferrerSource & Disposable> {
+export async function openArchive(type: ArchiveType, path: string, job: Job): Promise<ImageArchive> {
   const file = await openPlain(path, job)
   try {
     const files = await archiveFiles(file, path)
@@ -30,7 +31,11 @@ export async function openArchive(
         `For an archive of "docker save" write docker-archive:${path}.`,
       )
     const source = type === 'oci-archive' ? createArchiveLayout(files) : createDockerArchive(files)
-    return { ...source, [Symbol.dispose]: () => file[Symbol.dispose]() }
+    return {
+      ...source,
+      file: (name) => files.read(name, MAX_DOCUMENT_BYTES),
+      [Symbol.dispose]: () => file[Symbol.dispose](),
+    }
   } catch (error) {
     file[Symbol.dispose]()
     throw error

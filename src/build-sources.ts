@@ -12,12 +12,14 @@ import type { NamedContext, SourceTime } from './graph/index.ts'
 import { applyLayer, isTarArchive, openArchive } from './layer/index.ts'
 import type { FileSession } from './native/index.ts'
 import type { BuildOptions } from './options.ts'
+import { requireReach } from './registry/index.ts'
 import {
   type BuildInput,
   type ContextSpec,
   type ContextTree,
   checkOut,
   download,
+  type Gathered,
   type HttpClient,
   type InputOptions,
   openContext,
@@ -34,17 +36,21 @@ interface SourceParts {
   readonly paths: StorePaths
   readonly http: HttpClient
   readonly secrets: Secrets
+  /** What was gathered before. */
+  readonly archive?: Gathered
 }
 
 /** What the sources of a build work with. What is unpacked for a context belongs to `owner`: root, in a build. */
 export function createSources(
-  { environment, standardInput }: Pick<BuildOptions, 'environment' | 'standardInput'>,
-  { codec, session, workspace, paths, http, secrets }: SourceParts,
+  options: Pick<BuildOptions, 'environment' | 'standardInput' | 'allowedHosts'>,
+  { codec, session, workspace, paths, http, secrets, archive }: SourceParts,
   owner: Owner = ROOT,
 ): SourceServices {
+  const { environment, standardInput, allowedHosts } = options
   return {
     http,
     environment,
+    ...(allowedHosts === undefined ? {} : { requireReach: (url) => requireReach(url, options) }),
     secret: (id) => {
       const value = secrets.read(id)
       return value === undefined ? undefined : Buffer.from(value).toString('utf8')
@@ -52,6 +58,7 @@ export function createSources(
     downloads: paths.downloads,
     directory: () => workspace.directory(),
     commits: new Map(),
+    ...(archive === undefined ? {} : { gathered: archive }),
     archives: {
       isArchive: (path) => isTarArchive(path, codec),
       unpack: (path, root, job) =>

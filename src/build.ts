@@ -2,12 +2,9 @@ import { mkdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Writable } from 'node:stream'
-import { createArchives } from './archives.ts'
 import { createSources, inputOptions, namedContexts, namesOf, openersOf, timesOf } from './build-sources.ts'
 import { createStepCache } from './cache/index.ts'
-import { type Codec, createCodec } from './codec/index.ts'
 import {
-  fileSystemError,
   formatPlatform,
   formatReference,
   hostPlatform,
@@ -37,16 +34,13 @@ import {
   many,
   type OutputTarget,
 } from './exporters/index.ts'
+import { type Foundation, openFoundation } from './foundation.ts'
 import type { Plan } from './graph/index.ts'
-import { type FileSession, loadHelper, type NativeHelper, openFileSession, walkTree } from './native/index.ts'
-import type { ContentStore, Image } from './oci/index.ts'
+import { createInputCheck, findLock } from './input-check.ts'
+import { type FileSession, type NativeHelper, walkTree } from './native/index.ts'
+import { neededByOptions, neededByPlan } from './needed-inputs.ts'
+import type { Image } from './oci/index.ts'
 import type { BuildOptions, BuildResult, OutputSpec } from './options.ts'
-import {
-  createRegistryClient,
-  createTransport,
-  type RegistryClient,
-  type Transport,
-} from './registry/index.ts'
 import {
   createCopySnapshotter,
   createOverlaySnapshotter,
@@ -57,40 +51,17 @@ import {
   checkEntitlements,
   createExecRunner,
   createFileRunner,
-  createImageProvider,
   createSolver,
   finishImage,
-  type ImageProvider,
   type SolverOptions,
 } from './solver/index.ts'
-import {
-  openInput,
-  openSecrets,
-  openSshAgents,
-  parseContext,
-  type Secrets,
-  type SshAgents,
-} from './sources/index.ts'
-import { createOciLayout, openWorkspace, type StorePaths, storePaths, type Workspace } from './store/index.ts'
-
-/** Milliseconds without progress after which a download counts as dead. */
-const STALL_MS = 60_000
+import { openInput, openSshAgents, parseContext, type SshAgents } from './sources/index.ts'
+import type { Workspace } from './store/index.ts'
 
 /** Everything that a build works with, wired together; released at its end. */
-interface Engine {
-  readonly paths: StorePaths
-  readonly store: ContentStore
-  readonly helper: NativeHelper
-  readonly session: FileSession
-  readonly codec: Codec
-  readonly workspace: Workspace
-  readonly registry: RegistryClient
-  /** For what is downloaded from anywhere else. */
-  readonly http: Transport
-  readonly images: ImageProvider
+interface Engine extends Omit<Foundation, typeof Symbol.asyncDispose> {
   readonly snapshotter: Snapshotter
   readonly executor: Executor
-  readonly secrets: Secrets
   readonly sshAgents: SshAgents
 }
 
@@ -105,7 +76,16 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
   await using engine = await openEngine(options, job)
   await checkPushes(options.outputs, names, engine, job)
   const sources = createSources(options, engine)
-  const input = await openInput(inputOptions(options, context), sources, job)
+  const lock = findLock(options, engine.archive)
+  const inputs = createInputCheck({
+    resolve: engine.images.resolve,
+    sources,
+    isLimited: options.allowedHosts !== undefined,
+    ...(lock === undefined ? {} : { lock }),
+  })
+  const inputSettings = inputOptions(options, context)
+  await inputs.check(neededByOptions(inputSettings), job)
+  const input = await openInput(inputSettings, sources, job)
   const { dockerfile } = input
   const contexts = openersOf(input, named, sources)
   const definition = createDefinition(options, {
@@ -115,10 +95,11 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
     timeOf: timesOf(contexts, sources),
   })
   try {
-    const [plan] = await planDefinition(definition, engine.images.resolve, job)
+    const [plan] = await planDefinition(definition, inputs.resolve, job)
     if (plan === undefined)
       throw new OssbError('ERR_OSSB_INTERNAL', 'Cannot build: the frontend made no plan')
     checkEntitlements(plan.root, options.allow ?? [])
+    await inputs.check(neededByPlan(plan, named), job)
     const image = await solvePlan(plan, { contexts, sources }, options, engine, job)
     const exported = await many(exportersOf(options, names, engine)).export([image], job)
     engine.registry.warnUnused(job)
@@ -134,7 +115,6 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
 }
 
 async function openEngine(options: BuildOptions, job: Job): Promise<Engine & AsyncDisposable> {
-  const paths = storePaths(options.cacheDir)
   const held: AsyncDisposable[] = []
   const release = async () => {
     for (const resource of held.splice(0).reverse()) await resource[Symbol.asyncDispose]()
@@ -144,58 +124,18 @@ async function openEngine(options: BuildOptions, job: Job): Promise<Engine & Asy
     return resource
   }
   try {
-    const { environment, secrets = [], ssh = [] } = options
-    const givenSecrets = openSecrets(secrets, environment)
-    createCacheDirectory(paths)
-    const helper = loadHelper()
-    const session = hold(openFileSession(helper))
-    const lock = await session.lock(paths.lock, 'shared', { wait: true }, job)
-    if (lock !== undefined) hold(lock)
-    const workspace = hold(await openWorkspace(paths, session, job))
+    const { environment, ssh = [] } = options
+    const foundation = hold(await openFoundation(options, job))
+    const { helper, session, workspace } = foundation
     const sshAgents = hold(
       openSshAgents({ sources: ssh, environment, directory: () => workspace.directory() }),
     )
-    const codec = hold(createCodec())
-    const registry = hold(createRegistryClient(options))
-    const http = hold(
-      createTransport({ insecureRegistries: [], environment: options.environment, stallMs: STALL_MS }),
-    )
-    const store = createOciLayout(paths.root)
-    const archives = hold(createArchives())
-    const images = createImageProvider({
-      store,
-      repository: (reference) => registry.repository(reference),
-      archive: archives.open,
-    })
-    const snapshotter = await chooseSnapshotter({ paths, workspace, helper, session, codec }, job)
+    const snapshotter = await chooseSnapshotter(foundation, job)
     const executor = await executorOf(options, { helper, session, workspace })
-    return {
-      paths,
-      store,
-      helper,
-      session,
-      codec,
-      workspace,
-      registry,
-      http,
-      images,
-      snapshotter,
-      executor,
-      secrets: givenSecrets,
-      sshAgents,
-      [Symbol.asyncDispose]: release,
-    }
+    return { ...foundation, snapshotter, executor, sshAgents, [Symbol.asyncDispose]: release }
   } catch (error) {
     await release()
     throw error
-  }
-}
-
-function createCacheDirectory(paths: StorePaths): void {
-  try {
-    mkdirSync(paths.root, { recursive: true, mode: 0o700 })
-  } catch (error) {
-    throw fileSystemError(`make the cache directory "${paths.root}"`, error)
   }
 }
 

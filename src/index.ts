@@ -6,13 +6,16 @@ import type { CheckReport, Outline, TargetList } from './graph/index.ts'
 import type {
   BuildOptions,
   BuildResult,
+  BundleOptions,
   CopyImageOptions,
   CopyImageResult,
   CreateIndexOptions,
   CreateIndexResult,
+  GatherResult,
   ImageInspection,
   InspectImageOptions,
   InspectOptions,
+  LockOptions,
   LoginOptions,
   LoginResult,
   LogoutOptions,
@@ -111,4 +114,24 @@ export async function inspectImage(options: InspectImageOptions, job: Job): Prom
 export async function createIndex(options: CreateIndexOptions, job: Job): Promise<CreateIndexResult> {
   const engine = await import('./create-index.ts')
   return await engine.createIndex(options, job)
+}
+
+/**
+ * Gathers everything that builds of a target take from elsewhere into one archive, for builds with `inputs` where there
+ * is no network. Call it in the process that enterNamespace() starts.
+ * @throws OssbError; an archive and a lock file of before are left as they were
+ */
+export async function bundle(options: BundleOptions, job: Job): Promise<GatherResult> {
+  const engine = await import('./bundle.ts')
+  return await engine.bundle(options, job)
+}
+
+/**
+ * Finds out what everything that builds of a target take from elsewhere is now, and writes that to a lock file, for
+ * builds with `locked`. Call it in the process that enterNamespace() starts.
+ * @throws OssbError; a lock file of before is left as it was
+ */
+export async function lock(options: LockOptions, job: Job): Promise<GatherResult> {
+  const engine = await import('./bundle.ts')
+  return await engine.lock(options, job)
 }

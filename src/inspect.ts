@@ -39,7 +39,7 @@ function openImages(options: InspectOptions): AsyncDisposable & { readonly resol
   return {
     async resolve(reference, platform, job) {
       timer ??= setTimeout(() => deadline.abort(tooLate()), PATIENCE_MS)
-      opened ??= openProvider(options)
+      opened ??= openProvider(options, job)
       const { images } = await opened
       const signal = AbortSignal.any([job.signal, deadline.signal])
       return await images.resolve(reference, platform, { signal, emit: () => undefined })
@@ -57,17 +57,19 @@ function tooLate(): OssbError {
   return new OssbError('ERR_OSSB_NETWORK', `no answer in ${PATIENCE_MS / 1000} seconds`)
 }
 
-async function openProvider(options: InspectOptions) {
+async function openProvider(options: InspectOptions, job: Job) {
   const [
     { createRegistryClient },
     { createImageProvider },
     { createOciLayout, storePaths },
     { createArchives },
+    { localImages, openInputArchive },
   ] = await Promise.all([
     import('./registry/index.ts'),
     import('./solver/index.ts'),
     import('./store/index.ts'),
     import('./archives.ts'),
+    import('./input-archive.ts'),
   ])
   const { root } = storePaths(options.cacheDir)
   try {
@@ -77,10 +79,14 @@ async function openProvider(options: InspectOptions) {
   }
   const archives = createArchives()
   const registry = createRegistryClient({ ...options, stallMs: STALL_MS })
+  const store = createOciLayout(root)
+  const archive = options.inputs === undefined ? undefined : await openInputArchive(options.inputs, job)
+  const repository = (reference: Parameters<typeof registry.repository>[0]) => registry.repository(reference)
   const images = createImageProvider({
-    store: createOciLayout(root),
-    repository: (reference) => registry.repository(reference),
-    archive: archives.open,
+    store,
+    repository,
+    archive: (type, path, opener) => archives.open(type, path, opener),
+    local: localImages(archive, store, options),
   })
   return { registry, archives, images }
 }

@@ -60,7 +60,7 @@ async function bringDockerfile(
   await using _lock = await session.lock(paths.lock, 'shared', { wait: true }, job)
   await using workspace = await openWorkspace(paths, session, job)
   await using codec = createCodec()
-  await using http = createTransport({ insecureRegistries: [], environment, stallMs: STALL_MS })
+  await using http = createTransport({ ...options, insecureRegistries: [], stallMs: STALL_MS })
   const parts = { codec, session, workspace, paths, http, secrets: openSecrets(secrets, environment) }
   const { uid, gid } = statSync('/proc/self')
   const sources = createSources(options, parts, { uid, gid })

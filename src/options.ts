@@ -49,7 +49,7 @@ export type DefinitionOptions = Pick<
 /** A look at a build file; base images are found as a build finds them. */
 export type InspectOptions = DefinitionOptions &
   RegistryAccess &
-  Pick<BuildOptions, 'cacheDir' | 'buildContexts' | 'secrets' | 'standardInput'>
+  Pick<BuildOptions, 'cacheDir' | 'buildContexts' | 'secrets' | 'standardInput' | 'inputs'>
 
 /** A secret for RUN --mount=type=secret: the content of a file, or the value of a variable of `environment`. */
 export type SecretSpec =
@@ -85,6 +85,11 @@ export interface Ulimit {
 export interface RegistryTrust {
   /** Registries (`host[:port]`) to be spoken to over plain HTTP, or over TLS without verification. */
   readonly insecureRegistries: readonly string[]
+  /**
+   * The only hosts (`host[:port]`) that may be connected to, proxies and hosts of redirects included; empty is offline,
+   * absent is no limit. It holds for all that the builder itself does, and not for a RUN: see `network`.
+   */
+  readonly allowedHosts?: readonly string[]
   /** The caller's environment: credentials files, proxies and certificates are found through it. Never given to a RUN. */
   readonly environment: Readonly<Record<string, string | undefined>>
   /** The one file of credentials, in the format of Docker's config.json; absent is where Docker and Podman look. */
@@ -183,10 +188,58 @@ export interface BuildOptions extends RegistryAccess {
   readonly chunkBytes?: number
   /** Leave tags that their registry does not let go as they are, with a warning; absent makes them an error. */
   readonly ignoreImmutableTags?: boolean
+  /** An archive of `bundle`: what it holds is taken from it, and not from the network. */
+  readonly inputs?: string
+  /** Build only where every input is what the lock file says. */
+  readonly locked?: boolean
+  /** The lock file; absent is `ossb.lock` in the context, else the one in `inputs`. */
+  readonly lockFile?: string
   /** What a context or a Dockerfile called "-" is read from. */
   readonly standardInput?: AsyncIterable<Uint8Array>
   /** Where an output whose `dest` is "-" goes. */
   readonly standardOutput?: Writable
+}
+
+/** What is to be gathered: the inputs of a build of the target, for each of the platforms. */
+export type BundleOptions = LockOptions & {
+  /** The archive; "-" is standard output. */
+  readonly dest: string
+  readonly standardOutput?: Writable
+}
+
+/** Whose inputs are to be looked up. */
+export type LockOptions = RegistryAccess &
+  Pick<
+    BuildOptions,
+    | 'context'
+    | 'buildContexts'
+    | 'dockerfile'
+    | 'buildArgs'
+    | 'target'
+    | 'platforms'
+    | 'frontend'
+    | 'secrets'
+    | 'cacheDir'
+    | 'inputs'
+    | 'standardInput'
+  > & {
+    /** Where the lock is written; absent is nowhere. */
+    readonly lockFile?: string
+  }
+
+/** One input, as the lock has it. */
+export interface BuildInputSummary {
+  readonly kind: 'image' | 'url' | 'git'
+  /** As it is written. */
+  readonly name: string
+  /** A digest, or the name of a commit. */
+  readonly identity: string
+}
+
+export interface GatherResult {
+  readonly inputs: readonly BuildInputSummary[]
+  /** What was written, for people. */
+  readonly outputs: readonly string[]
 }
 
 export interface BuildResult {

@@ -1,6 +1,7 @@
 import type {
   BuildOptions,
   BuildResult,
+  BundleOptions,
   CacheInfo,
   CachePruneOptions,
   CachePruneResult,
@@ -11,10 +12,12 @@ import type {
   CreateIndexResult,
   DoctorReport,
   ExecutorChoice,
+  GatherResult,
   ImageInspection,
   InspectImageOptions,
   InspectOptions,
   Job,
+  LockOptions,
   LoginOptions,
   LoginResult,
   LogoutOptions,
@@ -28,6 +31,8 @@ type Environment = Readonly<Record<string, string | undefined>>
 /** The part of the public API that the command line is built on. */
 export interface Api {
   build(options: BuildOptions, job: Job): Promise<BuildResult>
+  bundle(options: BundleOptions, job: Job): Promise<GatherResult>
+  lock(options: LockOptions, job: Job): Promise<GatherResult>
   check(options: InspectOptions, job: Job): Promise<CheckReport>
   outline(options: InspectOptions, job: Job): Promise<Outline>
   targets(options: InspectOptions, job: Job): Promise<TargetList>

@@ -56,6 +56,7 @@ export function toBuildRequest(line: BuildCommandLine): BuildRequest {
     ...pushOptions(flags),
     frontend: flags.frontend ?? 'dockerfile',
     cacheDir: cacheDirectory(flags['cache-dir'], environment),
+    ...lockOptions(flags),
     ...registryAccess(flags, environment),
   }
   checkImageIdFile(flags, options)
@@ -66,6 +67,23 @@ export function toBuildRequest(line: BuildCommandLine): BuildRequest {
     progress: flags.quiet ? 'quiet' : (flags.progress ?? 'auto'),
     ...(flags.iidfile === undefined ? {} : { imageIdFile: flags.iidfile }),
     ...(flags['metadata-file'] === undefined ? {} : { metadataFile: flags['metadata-file'] }),
+  }
+}
+
+function lockOptions({
+  inputs,
+  locked,
+  lock,
+}: BuildFlags): Pick<BuildOptions, 'inputs' | 'locked' | 'lockFile'> {
+  if (lock !== undefined && !locked)
+    throw usageError(
+      `Cannot use --lock ${lock} without --locked`,
+      'Add --locked to build only from what it says.',
+    )
+  return {
+    ...(inputs === undefined ? {} : { inputs }),
+    ...(locked ? { locked } : {}),
+    ...(lock === undefined ? {} : { lockFile: lock }),
   }
 }
 

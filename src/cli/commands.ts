@@ -1,10 +1,12 @@
 import { COPY_OPTIONS, INDEX_CREATE_OPTIONS, INSPECT_OPTIONS } from './image-option-table.ts'
 import {
   BUILD_OPTIONS,
+  BUNDLE_OPTIONS,
   CACHE_INFO_OPTIONS,
   CACHE_PRUNE_OPTIONS,
   type CliOption,
   DOCTOR_OPTIONS,
+  LOCK_OPTIONS,
   LOGIN_OPTIONS,
   LOGOUT_OPTIONS,
   optionsOf,
@@ -39,17 +41,17 @@ const REGISTRY_WORD: CliPositional = {
 const PLACES =
   'A reference (registry.example.com/app:1), oci:DIRECTORY[:NAME|@DIGEST], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME|@NUMBER], or cache:NAME for what a build kept.'
 
+const CONTEXT: CliPositional = {
+  name: 'CONTEXT',
+  description:
+    'What COPY and ADD take files from: a directory, a tar archive, "-" (a tar archive or a Dockerfile on standard input), a git URL (URL#REF:DIRECTORY), or an http(s) URL of an archive or a Dockerfile.',
+  default: '.',
+}
+
 export const COMMANDS: readonly CliCommand[] = [
   {
     name: 'build',
-    positionals: [
-      {
-        name: 'CONTEXT',
-        description:
-          'What COPY and ADD take files from: a directory, a tar archive, "-" (a tar archive or a Dockerfile on standard input), a git URL (URL#REF:DIRECTORY), or an http(s) URL of an archive or a Dockerfile.',
-        default: '.',
-      },
-    ],
+    positionals: [CONTEXT],
     summary: 'Build an image from a Dockerfile.',
     options: optionsOf(BUILD_OPTIONS),
     examples: [
@@ -98,6 +100,33 @@ export const COMMANDS: readonly CliCommand[] = [
     options: optionsOf(INDEX_CREATE_OPTIONS),
     examples: [
       ['ossb index create r.io/app:1 r.io/app:amd64 r.io/app:arm64', 'join what two machines have pushed'],
+    ],
+  },
+  {
+    name: 'bundle',
+    positionals: [
+      { name: 'FILE', description: 'The archive that is written; "-" is standard output.' },
+      CONTEXT,
+    ],
+    summary: 'Gather the images, downloads and repositories of a build into one archive.',
+    options: optionsOf(BUNDLE_OPTIONS),
+    examples: [
+      ['ossb bundle inputs.tar .', 'gather what a build of ./Dockerfile needs'],
+      [
+        'ossb build --inputs inputs.tar --offline -t app:1 .',
+        'and build from it, on a machine without a network',
+      ],
+      ['ossb bundle --platform linux/amd64,linux/arm64 inputs.tar .', 'for builds on two platforms'],
+    ],
+  },
+  {
+    name: 'lock',
+    positionals: [CONTEXT],
+    summary: 'Write down what the images, downloads and repositories of a build are now.',
+    options: optionsOf(LOCK_OPTIONS),
+    examples: [
+      ['ossb lock .', 'write ./ossb.lock'],
+      ['ossb build --locked -t app:1 .', 'and build only from just these'],
     ],
   },
   {

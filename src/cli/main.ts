@@ -2,6 +2,7 @@ import type { Api } from './api.ts'
 import { toBuildRequest } from './build-options.ts'
 import { type ParsedCommand, parseCommandLine } from './command-line.ts'
 import { runBuild } from './commands/build.ts'
+import { runBundle, runLock } from './commands/bundle.ts'
 import { runCacheInfo, runCachePrune } from './commands/cache.ts'
 import { runCall } from './commands/call.ts'
 import { runCopy } from './commands/copy.ts'
@@ -20,6 +21,7 @@ import type {
   CacheInfoFlags,
   CachePruneFlags,
   DoctorFlags,
+  GatherFlags,
   LoginFlags,
   LogoutFlags,
 } from './option-table.ts'
@@ -62,6 +64,10 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
       ? runBuild(request, host, api)
       : runCall(request, request.call, host, api)
   },
+  bundle: (parsed, host, api) =>
+    runBundle(parsed.positionals, parsed.values as unknown as GatherFlags, host, api),
+  lock: (parsed, host, api) =>
+    runLock(parsed.positionals, parsed.values as unknown as GatherFlags, host, api),
   'cache info': (parsed, host, api) => runCacheInfo(parsed.values as unknown as CacheInfoFlags, host, api),
   'cache prune': (parsed, host, api) => runCachePrune(parsed.values as unknown as CachePruneFlags, host, api),
   copy: ({ positionals, values }, host, api) =>

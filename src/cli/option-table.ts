@@ -63,6 +63,8 @@ export interface TrustFlags extends AuthFlags {
   readonly 'registry-client-cert': readonly string[]
   readonly 'cert-dir': readonly string[]
   readonly 'registries-conf': string | undefined
+  readonly offline: boolean
+  readonly 'allow-host': readonly string[]
 }
 
 interface AuthFlags {
@@ -96,17 +98,33 @@ export interface ProgressFlags {
   readonly quiet: boolean
 }
 
+/** What is to be built, and what it is built from. */
+interface InputFlags {
+  readonly file: string | undefined
+  readonly 'build-arg': readonly string[]
+  readonly 'build-context': readonly string[]
+  readonly target: string | undefined
+  readonly inputs: string | undefined
+}
+
+/** Of the commands that look up, or bring here, what a build takes from elsewhere. */
+export interface GatherFlags extends HelpFlags, CacheFlags, RegistryFlags, InputFlags, ProgressFlags {
+  readonly platform: readonly string[]
+  readonly frontend: string | undefined
+  readonly secret: readonly string[]
+  readonly lock: string | undefined
+}
+
 export interface BuildFlags
   extends HelpFlags,
     CacheFlags,
     ExecutorFlags,
     RegistryFlags,
     PushFlags,
-    ProgressFlags {
-  readonly file: string | undefined
-  readonly 'build-arg': readonly string[]
-  readonly 'build-context': readonly string[]
-  readonly target: string | undefined
+    ProgressFlags,
+    InputFlags {
+  readonly locked: boolean
+  readonly lock: string | undefined
   readonly platform: readonly string[]
   readonly frontend: string | undefined
   readonly check: boolean
@@ -222,6 +240,20 @@ const TRUST: OptionTable<TrustFlags> = {
     default: 'where Podman looks',
     environment: 'CONTAINERS_REGISTRIES_CONF',
   },
+  offline: {
+    type: 'flag',
+    group: 'Network',
+    description:
+      'Connect to no host and look up no name, but for those of --allow-host. What RUN may reach is for --network to say.',
+  },
+  'allow-host': {
+    type: 'list',
+    value: 'HOST[:PORT]',
+    group: 'Network',
+    description:
+      'Host that may be connected to, and no other: registries, servers of tokens, targets of redirects, and proxies are each one of their own. Repeatable.',
+    default: 'all; with --offline none',
+  },
 }
 
 export const REGISTRY: OptionTable<RegistryFlags> = {
@@ -287,7 +319,7 @@ export const PROGRESS: OptionTable<Pick<ProgressFlags, 'progress'>> = {
   },
 }
 
-export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
+const INPUT: OptionTable<InputFlags> = {
   file: {
     alias: 'f',
     type: 'text',
@@ -317,6 +349,30 @@ export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
     group: 'Input',
     description: 'Build this stage and what it needs.',
     default: 'the last stage',
+  },
+  inputs: {
+    type: 'text',
+    value: 'FILE',
+    group: 'Input',
+    description:
+      'Archive of "ossb bundle": images, downloads and repositories in it are taken from it, and only others from the network.',
+  },
+}
+
+export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
+  ...INPUT,
+  locked: {
+    type: 'flag',
+    group: 'Input',
+    description:
+      'Build only where each image, download and repository is what the lock file says. See "ossb lock".',
+  },
+  lock: {
+    type: 'text',
+    value: 'FILE',
+    group: 'Input',
+    description: 'The lock file of --locked.',
+    default: 'ossb.lock in the context, else the one in --inputs',
   },
   platform: {
     type: 'list',
@@ -489,6 +545,51 @@ export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
     description: 'Show no progress; print the image ID on standard output.',
   },
   ...HELP,
+}
+
+const GATHER_OPTIONS: OptionTable<Omit<GatherFlags, 'lock'>> = {
+  ...INPUT,
+  platform: {
+    type: 'list',
+    value: 'OS/ARCH',
+    group: 'Input',
+    description: 'Platform that is to be built for. Repeatable, and several with commas.',
+    default: "the machine's own",
+    environment: 'DOCKER_DEFAULT_PLATFORM',
+  },
+  frontend: BUILD_OPTIONS.frontend,
+  secret: {
+    ...BUILD_OPTIONS.secret,
+    group: 'Input',
+    description:
+      'Credentials for downloads and repositories, by the names that a build takes them by: HTTP_AUTH_TOKEN_HOST, GIT_AUTH_TOKEN and so on. Repeatable.',
+  },
+  ...REGISTRY,
+  ...CACHE_DIR,
+  progress: BUILD_OPTIONS.progress,
+  quiet: { alias: 'q', type: 'flag', group: 'General', description: 'Show no progress.' },
+  ...HELP,
+}
+
+export const BUNDLE_OPTIONS: OptionTable<GatherFlags> = {
+  lock: {
+    type: 'text',
+    value: 'FILE',
+    group: 'Output',
+    description: 'Write the lock file, which is in the archive in any case, to this file as well.',
+  },
+  ...GATHER_OPTIONS,
+}
+
+export const LOCK_OPTIONS: OptionTable<GatherFlags> = {
+  lock: {
+    type: 'text',
+    value: 'FILE',
+    group: 'Output',
+    description: 'The lock file that is written.',
+    default: 'CONTEXT/ossb.lock',
+  },
+  ...GATHER_OPTIONS,
 }
 
 export const CACHE_INFO_OPTIONS: OptionTable<CacheInfoFlags> = { ...CACHE_DIR, ...FORMAT, ...HELP }

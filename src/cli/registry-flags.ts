@@ -23,6 +23,7 @@ export function registryTrust(flags: TrustFlags, environment: Environment): Regi
   ]
   return {
     insecureRegistries: flags['insecure-registry'].map((host) => hostOf(host, 'insecure-registry')),
+    ...allowedHosts(flags),
     environment,
     ...(flags.authfile === undefined ? {} : { authFile: flags.authfile }),
     ...(certificates.length === 0 ? {} : { certificates }),
@@ -57,12 +58,27 @@ function forRegistry(text: string, flag: string, value: string): { registry: str
   return { registry: hostOf(text.slice(0, equals), flag), value: text.slice(equals + 1) }
 }
 
+/** Who names hosts means no other. */
+function allowedHosts(flags: TrustFlags): Pick<RegistryTrust, 'allowedHosts'> {
+  const hosts = flags['allow-host'].map((text) => {
+    const host = hostOf(text, 'allow-host')
+    if (HOST.test(host)) return host
+    throw usageError(
+      `Cannot use "${text}" for --allow-host: it is not a host with or without a port`,
+      'Write --allow-host registry.example.com or --allow-host 10.0.0.1:5000.',
+    )
+  })
+  return flags.offline || hosts.length > 0 ? { allowedHosts: hosts } : {}
+}
+
+const HOST = /^(?:\[[0-9a-f:.]+\]|[\w.-]+)(?::\d{1,5})?$/i
+
 /** A registry without a scheme. */
 export function hostOf(text: string, flag: string): string {
   if (/^[a-z]+:\/\//i.test(text))
     throw usageError(
       `Cannot use "${text}" for --${flag}: it is a URL`,
-      `Leave out "${text.slice(0, text.indexOf('//') + 2)}"; plain HTTP is asked for with --insecure-registry.`,
+      `Leave out "${text.slice(0, text.indexOf('//') + 2)}"${flag === 'allow-host' ? '.' : '; plain HTTP is asked for with --insecure-registry.'}`,
     )
   return text
 }

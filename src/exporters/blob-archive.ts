@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises'
 import { pack as createPack, type Pack } from 'tar-stream'
 import { type Digest, digestHex, type Job } from '../core/index.ts'
 import { verified } from '../io/index.ts'
-import type { ImageContent } from './image-content.ts'
+import type { ImageDocument, Layer } from '../oci/index.ts'
 import { OCI_LAYOUT_FILE } from './layout-index.ts'
 
 interface ArchiveFile {
@@ -18,6 +18,14 @@ export interface ArchiveOptions {
   readonly index: string
   /** Text of Docker's manifest.json; absent for a plain OCI layout. */
   readonly dockerManifest?: string
+  /** Texts of further files, by names that come after "oci-layout". */
+  readonly files?: Readonly<Record<string, string>>
+}
+
+/** Blobs, as those that are opened when they are written, and those that are small. */
+export interface BlobContent {
+  readonly layers: readonly Pick<Layer, 'descriptor' | 'open'>[]
+  readonly documents: readonly ImageDocument[]
 }
 
 /**
@@ -25,7 +33,7 @@ export interface ArchiveOptions {
  * The stream ends with an error when a blob is not what its descriptor says.
  */
 export async function* blobArchive(
-  content: ImageContent,
+  content: BlobContent,
   options: ArchiveOptions,
   job: Job,
 ): AsyncGenerator<Uint8Array, void, undefined> {
@@ -37,7 +45,7 @@ export async function* blobArchive(
   await filled
 }
 
-async function fill(pack: Pack, content: ImageContent, options: ArchiveOptions, job: Job): Promise<void> {
+async function fill(pack: Pack, content: BlobContent, options: ArchiveOptions, job: Job): Promise<void> {
   addDirectory(pack, 'blobs/')
   addDirectory(pack, 'blobs/sha256/')
   const files = [
@@ -45,6 +53,7 @@ async function fill(pack: Pack, content: ImageContent, options: ArchiveOptions, 
     textFile('index.json', options.index),
     ...(options.dockerManifest === undefined ? [] : [textFile('manifest.json', options.dockerManifest)]),
     textFile('oci-layout', OCI_LAYOUT_FILE),
+    ...Object.entries(options.files ?? {}).map(([name, text]) => textFile(name, text)),
   ]
   for (const file of files) {
     job.signal.throwIfAborted()
@@ -62,7 +71,7 @@ function header(name: string, mode: number, size: number) {
   return { name, mode, size, uid: 0, gid: 0, mtime: new Date(0) }
 }
 
-function blobFiles(content: ImageContent, job: Job): readonly ArchiveFile[] {
+function blobFiles(content: BlobContent, job: Job): readonly ArchiveFile[] {
   const layers = content.layers.map((layer) => ({
     descriptor: layer.descriptor,
     open: async () => Readable.from(verified(await layer.open(job), layer.descriptor, 'the build')),

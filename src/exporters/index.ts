@@ -3,7 +3,7 @@
  * Gets images and root file systems handed in; knows no solver, no frontend and no command line.
  */
 export * from './archive-file.ts'
-export { blobPath } from './blob-archive.ts'
+export { blobArchive, blobPath } from './blob-archive.ts'
 export * from './docker-archive.ts'
 export * from './exporter.ts'
 export { layoutEntries, serializeLayoutIndex } from './layout-index.ts'
@@ -11,7 +11,7 @@ export * from './local-dir.ts'
 export * from './many.ts'
 export * from './oci-archive.ts'
 export * from './oci-layout.ts'
-export type { OutputTarget } from './output-file.ts'
+export { describeTarget, type OutputTarget, writeOutput } from './output-file.ts'
 export * from './registry-push.ts'
 export type { RootFileSystems } from './root-file-system.ts'
 export * from './rootfs-tar.ts'

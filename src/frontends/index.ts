@@ -5,3 +5,4 @@
  * a ConfigResolver only: it knows no registry, reads no file, and runs nothing.
  */
 export { createDockerfileFrontend } from './dockerfile/frontend.ts'
+export { standIn } from './dockerfile/stand-in-images.ts'

@@ -25,6 +25,8 @@ export interface ResolvedImage {
   /** The manifest for the platform, never an index. */
   readonly manifest: Descriptor
   readonly config: ImageConfig
+  /** What the name stands for: the manifest, or the index that it was chosen from. Absent where nobody looked. */
+  readonly root?: Descriptor
 }
 
 /**

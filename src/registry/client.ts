@@ -10,6 +10,7 @@ import { checkLogin } from './login-check.ts'
 import { apiHost } from './origin.ts'
 import type { TrustOptions } from './own-certificates.ts'
 import { checkPush } from './push-check.ts'
+import type { ReachOptions } from './reach.ts'
 import { createRemoteRepository, type RemoteRepository, type RemoteRepositoryOptions } from './repository.ts'
 import { createServerWarnings } from './server-warnings.ts'
 import { createSession, type Session } from './session.ts'
@@ -18,7 +19,7 @@ import { createTransport, isInsecure } from './transport.ts'
 import { createUploadMemory, type UploadMemory } from './upload-memory.ts'
 import { cancelUpload } from './upload-session.ts'
 
-export interface DirectOptions extends TrustOptions, KeychainOptions {
+export interface DirectOptions extends TrustOptions, KeychainOptions, ReachOptions {
   /** Registries (`host[:port]`) that may be spoken to without a trusted certificate, or over plain http. */
   readonly insecureRegistries: readonly string[]
   /** Where credentials are taken from; absent is where they are usually kept. */

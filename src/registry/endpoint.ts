@@ -1,5 +1,6 @@
 import { connectionCode } from './connection-code.ts'
 import { apiHost, isLoopback } from './origin.ts'
+import { requireReach } from './reach.ts'
 import { isInsecure, type Transport, type TransportOptions } from './transport.ts'
 
 /** Finds out, once for each registry, whether it is spoken to by https or http. */
@@ -30,6 +31,8 @@ export function createEndpoints(transport: Transport, options: TransportOptions)
 
   const discover = async (host: string, signal: AbortSignal): Promise<URL> => {
     const secure = new URL(`https://${host}`)
+    // Before credentials are looked for: a helper may go to the network for them.
+    requireReach(secure, options)
     if (!isLoopback(host) && !isInsecure(host, options.insecureRegistries)) return secure
     try {
       await knock(transport, secure, signal)

@@ -5,6 +5,7 @@ import { alertOf, createConnector, type TlsOptions, wasReused } from './connecto
 import { hostName } from './origin.ts'
 import type { TrustOptions } from './own-certificates.ts'
 import { type Proxy, proxyFor } from './proxy.ts'
+import { type ReachOptions, requireReach } from './reach.ts'
 import { createTrust, type Trust } from './tls-trust.ts'
 import { ProxyFailure } from './tunnel.ts'
 
@@ -39,7 +40,7 @@ export interface Transport extends AsyncDisposable {
   send(request: HttpRequest): Promise<HttpResponse>
 }
 
-export interface TransportOptions extends TrustOptions {
+export interface TransportOptions extends TrustOptions, ReachOptions {
   readonly insecureRegistries: readonly string[]
   /** Milliseconds without progress after which a connection counts as dead. */
   readonly stallMs: number
@@ -85,6 +86,8 @@ export function createTransport(options: TransportOptions): Transport {
 
   return {
     async send(request) {
+      // Nothing else opens a connection: redirects, token realms and uploads all come by here.
+      requireReach(request.url, options)
       for (let stale = 0; ; stale += 1) {
         try {
           return await sendOnce(request)

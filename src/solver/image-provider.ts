@@ -6,6 +6,7 @@ import {
   formatPlatform,
   type ImageFileType,
   type ImageLocation,
+  isIndexType,
   type Job,
   jobOf,
   OssbError,
@@ -23,12 +24,14 @@ import {
   type Layer,
   MAX_DOCUMENT_BYTES,
   parseImageConfig,
+  parseIndex,
   parseManifest,
   type Repository,
 } from '../oci/index.ts'
 import { resolveForPlatform } from '../registry/index.ts'
 import { createOciLayout } from '../store/index.ts'
 import { createFetchContent } from './fetch-content.ts'
+import { findLocal, firstWhole, type LocalImage } from './local-images.ts'
 import type { LayerProvider } from './op-runner.ts'
 
 /** A repository of a registry, and of a reference the tag and digest, too: mirrors may be for some of them only. */
@@ -40,6 +43,8 @@ export interface ImageProviderOptions {
   readonly repository: (reference: RepositoryName) => Repository
   /** The images of an archive, which stays open for as long as this is used. */
   readonly archive: (type: ArchiveType, path: string, job: Job) => Promise<ImageSource>
+  /** Where images are looked for before a registry is asked: see findLocal(). */
+  readonly local?: readonly ImageSource[]
 }
 
 type FileLocation = Extract<ImageLocation, { readonly type: ImageFileType }>
@@ -49,6 +54,17 @@ export interface ImageProvider extends LayerProvider {
   readonly resolve: ConfigResolver
   /** Brings a layer to the store from where it came: "registry/repository". */
   readonly fetchRemote: (descriptor: Descriptor, origin: string, job: Job) => Promise<void>
+  /** Brings a whole image to the store, with the index that leads to it; answers what of it is there now. */
+  readonly pull: (op: ImageOp, job: Job) => Promise<PulledImage>
+}
+
+/** Content of the store. */
+export interface PulledImage {
+  /** What the reference stands for. */
+  readonly root: Descriptor
+  readonly manifest: Descriptor
+  /** Each part once: indexes, the manifest, the config and the layers. */
+  readonly content: readonly Descriptor[]
 }
 
 /** How many layers are downloaded at once. */
@@ -62,7 +78,12 @@ interface Location {
 }
 
 /** Base images from registries, OCI layouts and archives: everything that is read is verified, and kept in the store. */
-export function createImageProvider({ store, repository, archive }: ImageProviderOptions): ImageProvider {
+export function createImageProvider({
+  store,
+  repository,
+  archive,
+  local = [],
+}: ImageProviderOptions): ImageProvider {
   const resolved = new Map<string, Promise<ResolvedImage>>()
   const downloads = createSemaphore(DOWNLOADS)
   const fetchContent = createFetchContent(store)
@@ -91,9 +112,21 @@ export function createImageProvider({ store, repository, archive }: ImageProvide
     return await readAll(await store.open(descriptor, job), MAX_DOCUMENT_BYTES, what)
   }
 
-  const resolveFor = async (reference: string, platform: Platform, job: Job): Promise<ResolvedImage> => {
+  const find = async (reference: string, platform: Platform, job: Job): Promise<LocalImage> => {
+    const isFile = parseFileLocation(reference) !== undefined
+    const here = isFile ? undefined : await findLocal(local, parseReference(reference), platform, job)
+    if (here !== undefined) return here
     const { repository: source, name } = await locate(reference, job)
-    const { manifest } = await resolveForPlatform(source, { name, reference }, platform, job)
+    return { repository: source, ...(await resolveForPlatform(source, { name, reference }, platform, job)) }
+  }
+
+  const sourceOf = async ({ reference, manifest }: ImageOp, job: Job) => {
+    const away = await locate(reference, job)
+    return { ...away, repository: (await firstWhole(local, manifest, job)) ?? away.repository }
+  }
+
+  const resolveFor = async (reference: string, platform: Platform, job: Job): Promise<ResolvedImage> => {
+    const { repository: source, manifest, root } = await find(reference, platform, job)
     const { config: about } = parseManifest(
       await fetchDocument(manifest, source, `the manifest of "${reference}"`, job),
       `the manifest of "${reference}"`,
@@ -105,6 +138,7 @@ export function createImageProvider({ store, repository, archive }: ImageProvide
     return {
       manifest: { mediaType: manifest.mediaType, digest: manifest.digest, size: manifest.size },
       config,
+      root,
     }
   }
 
@@ -120,7 +154,7 @@ export function createImageProvider({ store, repository, archive }: ImageProvide
   }
 
   const layers = async (op: ImageOp, job: Job): Promise<readonly Layer[]> => {
-    const { repository: source, origin } = await locate(op.reference, job)
+    const { repository: source, origin } = await sourceOf(op, job)
     const manifest = parseManifest(
       await fetchDocument(op.manifest, source, `the manifest of "${op.reference}"`, job),
       `the manifest of "${op.reference}"`,
@@ -162,13 +196,46 @@ export function createImageProvider({ store, repository, archive }: ImageProvide
   const fetchFrom = (descriptor: Descriptor, source: BlobSource, job: Job): Promise<void> =>
     downloads.run(() => fetchContent(descriptor, source, job), job.signal)
 
-  const fetchRemote = (descriptor: Descriptor, origin: string, job: Job): Promise<void> => {
+  const fetchRemote = async (descriptor: Descriptor, origin: string, job: Job): Promise<void> => {
+    for (const here of local) if (await here.has(descriptor, job)) return fetchFrom(descriptor, here, job)
     const slash = origin.indexOf('/')
     const source = repository({ registry: origin.slice(0, slash), repository: origin.slice(slash + 1) })
     return fetchFrom(descriptor, source, job)
   }
 
-  return { resolve, layers, fetchRemote }
+  const pull = async (op: ImageOp, job: Job): Promise<PulledImage> => {
+    const { repository: source, manifest, root } = await find(op.reference, op.platform, job)
+    if (manifest.digest !== op.manifest.digest)
+      throw new OssbError('ERR_OSSB_INTEGRITY', `Cannot pull "${op.reference}": it changed in the meantime`, {
+        hint: 'Try again.',
+      })
+    const indexes = await fetchIndexes(root, source, op.reference, job)
+    const parts = await layers(op, job)
+    await Promise.all(parts.map(async (layer) => await layer.fetch?.(job)))
+    const what = `the manifest of "${op.reference}"`
+    const { config } = parseManifest(await fetchDocument(op.manifest, source, what, job), what)
+    return {
+      root,
+      manifest: op.manifest,
+      content: [...indexes, op.manifest, config, ...parts.map(({ descriptor }) => descriptor)],
+    }
+  }
+
+  /** An index with the indexes in it: only together they show what was chosen from. */
+  const fetchIndexes = async (
+    root: Descriptor,
+    source: BlobSource,
+    reference: string,
+    job: Job,
+  ): Promise<readonly Descriptor[]> => {
+    if (!isIndexType(root.mediaType)) return []
+    const what = `an index of "${reference}"`
+    const { manifests } = parseIndex(await fetchDocument(root, source, what, job), what)
+    const nested = await Promise.all(manifests.map((entry) => fetchIndexes(entry, source, reference, job)))
+    return [root, ...nested.flat()]
+  }
+
+  return { resolve, layers, fetchRemote, pull }
 }
 
 /** `oci-layout://DIRECTORY[:NAME|@DIGEST]` (or `oci:`), `oci-archive://FILE…`, `docker-archive://FILE…`; undefined for others. */

@@ -31,10 +31,16 @@ export interface Download {
 /** A file that was downloaded, now or by an earlier build and still what the server has. */
 export interface Downloaded {
   readonly path: string
+  /** Where it came from in the end, after redirects; without what a query may give away. */
+  readonly from?: string
+  /** What the server said of it. */
+  readonly headers: Readonly<Partial<Record<KeptHeader, string>>>
   readonly digest: Digest
   /** The server's `Last-Modified` in seconds since the epoch, else 0. */
   readonly modified: number
 }
+
+type KeptHeader = 'etag' | 'last-modified' | 'content-disposition'
 
 /** What is known of a URL from the last download: what it was, and how to ask whether it still is. */
 interface DownloadRecord {
@@ -43,6 +49,8 @@ interface DownloadRecord {
   readonly modified: number
   readonly etag?: string
   readonly lastModified?: string
+  readonly contentDisposition?: string
+  readonly from?: string
 }
 
 const MAX_REDIRECTS = 10
@@ -51,18 +59,12 @@ const ATTEMPTS = 3
 const PROGRESS_MS = 100
 
 /**
- * Downloads a file over HTTP or HTTPS. What was downloaded before is used again when the server says that it has not
- * changed, and without asking when it is what `checksum` asks for.
+ * Downloads a file over HTTP or HTTPS. What was gathered comes first; what was downloaded before is used again when the
+ * server says that it has not changed, and without asking when it is what `checksum` asks for or nobody may be asked.
  * @throws OssbError ERR_OSSB_NETWORK that names the URL, ERR_OSSB_INTEGRITY when the checksum is another
  */
 export async function download(what: Download, services: SourceServices, job: Job): Promise<Downloaded> {
-  const known = await readRecord(what.url, services)
-  if (known !== undefined && known.digest === what.checksum) return kept(known, services)
-  const fetched = await retry(
-    () => fetchOnce(what, known, services, job),
-    { clock: systemClock, attempts: ATTEMPTS, baseMs: 500, maxMs: 5000, advise: adviceFor },
-    job.signal,
-  )
+  const fetched = (await takeGathered(what.url, services, job)) ?? (await fetchFile(what, services, job))
   if (what.checksum !== undefined && fetched.digest !== what.checksum)
     throw new OssbError(
       'ERR_OSSB_INTEGRITY',
@@ -71,8 +73,53 @@ export async function download(what: Download, services: SourceServices, job: Jo
   return fetched
 }
 
+/** Whether a file can be had at all: gathered, from a host that may be asked, or from an earlier download. */
+export async function canDownload({ url }: Download, services: SourceServices): Promise<boolean> {
+  if (services.gathered?.file(url) !== undefined || mayAsk(url, services)) return true
+  return (await readRecord(url, services)) !== undefined
+}
+
+function mayAsk(url: string, { requireReach }: SourceServices): boolean {
+  try {
+    requireReach?.(new URL(url))
+    return true
+  } catch {
+    return false
+  }
+}
+
+async function takeGathered(
+  url: string,
+  services: SourceServices,
+  job: Job,
+): Promise<Downloaded | undefined> {
+  const file = services.gathered?.file(url)
+  if (file === undefined) return undefined
+  const path = contentPath(file.digest, services)
+  if (!(await isContent(path, file.digest)))
+    await writeStreamAtomic(
+      path,
+      await file.open(job),
+      (temporary) => renameSync(temporary, path),
+      job,
+      0o600,
+    )
+  return { path, digest: file.digest, modified: file.modified, headers: {} }
+}
+
+async function fetchFile(what: Download, services: SourceServices, job: Job): Promise<Downloaded> {
+  const known = await readRecord(what.url, services)
+  if (known !== undefined && (known.digest === what.checksum || !mayAsk(what.url, services)))
+    return kept(known, services)
+  return await retry(
+    () => fetchOnce(what, known, services, job),
+    { clock: systemClock, attempts: ATTEMPTS, baseMs: 500, maxMs: 5000, advise: adviceFor },
+    job.signal,
+  )
+}
+
 /** Puts a downloaded file where ADD wants it: mode 0600, and as old as the server says. */
-export function placeDownload({ path, modified }: Downloaded, to: string): void {
+export function placeDownload({ path, modified }: Pick<Downloaded, 'path' | 'modified'>, to: string): void {
   try {
     copyFileSync(path, to, constants.COPYFILE_FICLONE)
     chmodSync(to, 0o600)
@@ -95,7 +142,7 @@ async function fetchOnce(
   services: SourceServices,
   job: Job,
 ): Promise<Downloaded> {
-  const answer = await sendFollowing(url, conditions(known), services, job)
+  const { answer, from } = await sendFollowing(url, conditions(known), services, job)
   if (answer.status === 304 && known !== undefined) {
     await answer.discard()
     return kept(known, services)
@@ -104,7 +151,7 @@ async function fetchOnce(
     await answer.discard()
     throw statusError(url, answer.status)
   }
-  return await keep(url, answer, services, job)
+  return await keep({ url, from }, answer, services, job)
 }
 
 function conditions(known: DownloadRecord | undefined): Readonly<Record<string, string>> {
@@ -117,7 +164,7 @@ async function sendFollowing(
   headers: Readonly<Record<string, string>>,
   { http, secret }: SourceServices,
   job: Job,
-): Promise<HttpAnswer> {
+): Promise<{ readonly answer: HttpAnswer; readonly from: URL }> {
   let at = new URL(url)
   for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
     const authorization = downloadAuthorization(at, secret)
@@ -137,7 +184,7 @@ async function sendFollowing(
         throw networkError(url, cause, job)
       })
     const [location] = answer.headers('location')
-    if (!REDIRECTS.has(answer.status) || location === undefined) return answer
+    if (!REDIRECTS.has(answer.status) || location === undefined) return { answer, from: at }
     await answer.discard()
     at = redirectTarget(location, at, url)
   }
@@ -158,13 +205,14 @@ function withoutCredentials(url: URL): URL {
 }
 
 async function keep(
-  url: string,
+  { url, from }: { readonly url: string; readonly from: URL },
   answer: HttpAnswer,
   services: SourceServices,
   job: Job,
 ): Promise<Downloaded> {
   const [etag] = answer.headers('etag')
   const [lastModified] = answer.headers('last-modified')
+  const [contentDisposition] = answer.headers('content-disposition')
   const seconds = Math.floor(Date.parse(lastModified ?? '') / 1000)
   const tap = createDigestTap()
   await writeStreamAtomic(
@@ -180,6 +228,8 @@ async function keep(
     modified: Number.isFinite(seconds) ? Math.max(0, seconds) : 0,
     ...(etag === undefined ? {} : { etag }),
     ...(lastModified === undefined ? {} : { lastModified }),
+    ...(contentDisposition === undefined ? {} : { contentDisposition }),
+    from: `${from.origin}${from.pathname}`,
   }
   writeFileAtomic(recordPath(url, services), JSON.stringify(record), 0o600)
   return kept(record, services)
@@ -203,8 +253,19 @@ async function* reported(answer: HttpAnswer, url: string, job: Job): AsyncGenera
   }
 }
 
-function kept({ digest, modified }: DownloadRecord, services: SourceServices): Downloaded {
-  return { path: contentPath(digest, services), digest, modified }
+function kept(record: DownloadRecord, services: SourceServices): Downloaded {
+  const { digest, modified, etag, lastModified, contentDisposition, from } = record
+  return {
+    path: contentPath(digest, services),
+    digest,
+    modified,
+    headers: {
+      ...(etag === undefined ? {} : { etag }),
+      ...(lastModified === undefined ? {} : { 'last-modified': lastModified }),
+      ...(contentDisposition === undefined ? {} : { 'content-disposition': contentDisposition }),
+    },
+    ...(from === undefined ? {} : { from }),
+  }
 }
 
 function contentPath(digest: Digest, { downloads }: SourceServices): string {
@@ -220,12 +281,20 @@ async function readRecord(url: string, services: SourceServices): Promise<Downlo
   try {
     const record = JSON.parse(readFileSync(recordPath(url, services), 'utf8')) as DownloadRecord
     if (record.url !== url || !isDigest(record.digest)) return undefined
-    const tap = createDigestTap()
-    for await (const _chunk of tap.through(createReadStream(contentPath(record.digest, services)))) continue
-    return tap.digest() === record.digest ? record : undefined
+    return (await isContent(contentPath(record.digest, services), record.digest)) ? record : undefined
   } catch {
     // What cannot be used again is downloaded again.
     return undefined
+  }
+}
+
+async function isContent(path: string, digest: Digest): Promise<boolean> {
+  try {
+    const tap = createDigestTap()
+    for await (const _chunk of tap.through(createReadStream(path))) continue
+    return tap.digest() === digest
+  } catch {
+    return false
   }
 }
 
@@ -239,6 +308,7 @@ function statusError(url: string, status: number): OssbError {
 
 function networkError(url: string, cause: unknown, job: Job): unknown {
   if (job.signal.aborted) return job.signal.reason
+  if (cause instanceof OssbError) return cause
   const reason = cause instanceof Error ? cause.message : String(cause)
   return new TransientFailure('ERR_OSSB_NETWORK', `Cannot download "${url}": ${reason}`, { cause })
 }

@@ -1,6 +1,8 @@
 import { type Job, OssbError } from '../core/index.ts'
 import { type ProcessOutcome, runProcess } from '../io/index.ts'
 import { gitAuthorization, gitHeaderSettings, type ReadSecret } from './authorization.ts'
+import { BOUND_ENVIRONMENT, BOUND_SETTINGS, requireConfiguredReach, requireGitReach } from './git-reach.ts'
+import type { RequireReach } from './services.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -47,19 +49,23 @@ const SETTINGS: readonly string[] = [
   'maintenance.auto=false',
 ]
 
-/** @param remote for messages */
-export function createGit(
-  directory: string,
-  {
-    remote,
-    environment,
-    secret,
-  }: { readonly remote: string; readonly environment: Environment; readonly secret: ReadSecret },
-): Git {
-  const settings = SETTINGS.flatMap((setting) => ['-c', setting])
+export interface GitOptions {
+  /** What it is to fetch from. */
+  readonly remote: string
+  readonly environment: Environment
+  readonly secret: ReadSecret
+  readonly requireReach?: RequireReach
+}
+
+/** @throws OssbError ERR_OSSB_OFFLINE for a repository that may not be connected to: git itself opens the connection */
+export function createGit(directory: string, { remote, environment, secret, requireReach }: GitOptions): Git {
+  if (requireReach !== undefined) requireGitReach(remote, requireReach)
+  const bound = requireReach === undefined ? [] : BOUND_SETTINGS
+  const settings = [...SETTINGS, ...bound].flatMap((setting) => ['-c', setting])
   const authorization = gitAuthorization(remote, secret)
   const env = {
     ...gitEnvironment(environment),
+    ...(requireReach === undefined ? {} : BOUND_ENVIRONMENT),
     ...(authorization === undefined ? {} : gitHeaderSettings(remote, authorization, environment)),
   }
   const attempt = async (args: readonly string[], job: Job): Promise<ProcessOutcome> => {
@@ -76,10 +82,16 @@ export function createGit(
       })
     return outcome
   }
+  let checked: Promise<void> | undefined
+  const permitted = async (args: readonly string[], job: Job): Promise<ProcessOutcome> => {
+    if (requireReach !== undefined)
+      await (checked ??= requireConfiguredReach(remote, attempt, requireReach, job))
+    return await attempt(args, job)
+  }
   return {
-    attempt,
+    attempt: permitted,
     run: async (args, job) => {
-      const outcome = await attempt(args, job)
+      const outcome = await permitted(args, job)
       if (outcome.exitCode === 0) return outcome.stdout
       throw gitError(remote, outcome)
     },

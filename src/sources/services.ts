@@ -1,5 +1,6 @@
 import type { Job } from '../core/index.ts'
 import type { ReadSecret } from './authorization.ts'
+import type { Gathered } from './gathered.ts'
 import type { HttpClient } from './http.ts'
 
 /** A commit of a git repository, and how to ask for it. */
@@ -8,11 +9,20 @@ export interface ResolvedRef {
   readonly commit: string
   /** A name that the server has for it; absent for a commit that was given as such. */
   readonly name?: string
+  /** The commit, and an annotated tag that names it. */
+  readonly objects: readonly string[]
 }
+
+/** Refuses a URL that may not be connected to. @throws OssbError ERR_OSSB_OFFLINE */
+export type RequireReach = (url: URL) => void
 
 /** What sources need of the rest of the program. */
 export interface SourceServices {
   readonly http: HttpClient
+  /** Present where the hosts that may be connected to are limited. */
+  readonly requireReach?: RequireReach
+  /** What is taken from here and not from the network. */
+  readonly gathered?: Gathered
   /** The caller's environment: git finds its configuration, its proxies and the agent of ssh there. */
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Secrets of the build: credentials of hosts may be among them. */

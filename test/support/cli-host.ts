@@ -21,6 +21,8 @@ export function fakeApi(replaced: Partial<Api> = {}): Api {
   const unexpected = () => Promise.reject(new Error('not expected here'))
   return {
     build: () => Promise.resolve(BUILT),
+    bundle: unexpected,
+    lock: unexpected,
     check: unexpected,
     outline: unexpected,
     targets: unexpected,

@@ -1,0 +1,99 @@
+import { mkdirSync } from 'node:fs'
+import { createArchives } from './archives.ts'
+import { type Codec, createCodec } from './codec/index.ts'
+import { fileSystemError, type Job } from './core/index.ts'
+import { type InputArchive, localImages, openInputArchive } from './input-archive.ts'
+import { type FileSession, loadHelper, type NativeHelper, openFileSession } from './native/index.ts'
+import type { ContentStore } from './oci/index.ts'
+import type { BuildOptions, RegistryAccess } from './options.ts'
+import {
+  createRegistryClient,
+  createTransport,
+  type RegistryClient,
+  type Transport,
+} from './registry/index.ts'
+import { createImageProvider, type ImageProvider } from './solver/index.ts'
+import { openSecrets, type Secrets } from './sources/index.ts'
+import { createOciLayout, openWorkspace, type StorePaths, storePaths, type Workspace } from './store/index.ts'
+
+/** Milliseconds without progress after which a download counts as dead. */
+const STALL_MS = 60_000
+
+/** What brings inputs to a cache directory; released at the end. */
+export interface Foundation extends AsyncDisposable {
+  readonly paths: StorePaths
+  readonly store: ContentStore
+  readonly helper: NativeHelper
+  readonly session: FileSession
+  readonly codec: Codec
+  readonly workspace: Workspace
+  readonly registry: RegistryClient
+  /** For what is downloaded from anywhere else. */
+  readonly http: Transport
+  readonly images: ImageProvider
+  readonly secrets: Secrets
+  /** What was gathered before. */
+  readonly archive?: InputArchive
+}
+
+export type FoundationOptions = RegistryAccess &
+  Pick<BuildOptions, 'cacheDir' | 'secrets' | 'inputs' | 'chunkBytes'>
+
+export async function openFoundation(options: FoundationOptions, job: Job): Promise<Foundation> {
+  const paths = storePaths(options.cacheDir)
+  const held: AsyncDisposable[] = []
+  const release = async () => {
+    for (const resource of held.splice(0).reverse()) await resource[Symbol.asyncDispose]()
+  }
+  const hold = <T extends AsyncDisposable>(resource: T): T => {
+    held.push(resource)
+    return resource
+  }
+  try {
+    const secrets = openSecrets(options.secrets ?? [], options.environment)
+    const archive =
+      options.inputs === undefined ? undefined : hold(await openInputArchive(options.inputs, job))
+    createCacheDirectory(paths)
+    const helper = loadHelper()
+    const session = hold(openFileSession(helper))
+    const lock = await session.lock(paths.lock, 'shared', { wait: true }, job)
+    if (lock !== undefined) hold(lock)
+    const workspace = hold(await openWorkspace(paths, session, job))
+    const codec = hold(createCodec())
+    const registry = hold(createRegistryClient(options))
+    const http = hold(createTransport({ ...options, insecureRegistries: [], stallMs: STALL_MS }))
+    const store = createOciLayout(paths.root)
+    const archives = hold(createArchives())
+    const images = createImageProvider({
+      store,
+      repository: (reference) => registry.repository(reference),
+      archive: (type, path, opener) => archives.open(type, path, opener),
+      local: localImages(archive, store, options),
+    })
+    return {
+      paths,
+      store,
+      helper,
+      session,
+      codec,
+      workspace,
+      registry,
+      http,
+      images,
+      secrets,
+      ...(archive === undefined ? {} : { archive }),
+      [Symbol.asyncDispose]: release,
+    }
+  } catch (error) {
+    await release()
+    throw error
+  }
+}
+
+function createCacheDirectory(paths: StorePaths): void {
+  try {
+    mkdirSync(paths.root, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw fileSystemError(`make the cache directory "${paths.root}"`, error)
+  }
+}
