@@ -43,7 +43,7 @@ export type DefinitionOptions = Pick<
 >
 
 /** A look at a build file; base images are found as a build finds them. */
-export type InspectOptions = DefinitionOptions & Pick<BuildOptions, 'cacheDir' | 'insecureRegistries'>
+export type InspectOptions = DefinitionOptions & RegistryAccess & Pick<BuildOptions, 'cacheDir'>
 
 /** A secret for RUN --mount=type=secret: the content of a file, or the value of a variable of `environment`. */
 export type SecretSpec =
@@ -75,8 +75,16 @@ export interface Ulimit {
   readonly hard: number
 }
 
+/** How registries are reached. Whatever talks to one takes these. */
+export interface RegistryAccess {
+  /** Registries (`host[:port]`) to be spoken to over plain HTTP, or over TLS without verification. */
+  readonly insecureRegistries: readonly string[]
+  /** The caller's environment: credentials files, proxies and certificates are found through it. Never given to a RUN. */
+  readonly environment: Readonly<Record<string, string | undefined>>
+}
+
 /** One build. Both command lines translate into this; nothing below them knows which was used. */
-export interface BuildOptions {
+export interface BuildOptions extends RegistryAccess {
   /** The build context: a directory, a tar archive, "-" (either a tar archive or a Dockerfile on standard input), a git or an HTTP URL. */
   readonly context: string
   /** Contexts by name (`name` or `name::platform`): a path, a URL, `docker-image://` or `oci-layout://`. */
@@ -119,8 +127,6 @@ export interface BuildOptions {
   /** Name of the frontend; `dockerfile` is the one that is built in. */
   readonly frontend: string
   readonly cacheDir: string
-  /** Registries (`host[:port]`) to be spoken to over plain HTTP, or over TLS without verification. */
-  readonly insecureRegistries: readonly string[]
   /** Push blobs in requests of at most this many bytes; absent is one for each, and smaller ones where that is too large. */
   readonly chunkBytes?: number
   /** Leave tags that their registry does not let go as they are, with a warning; absent makes them an error. */
@@ -129,8 +135,6 @@ export interface BuildOptions {
   readonly standardInput?: AsyncIterable<Uint8Array>
   /** Where an output whose `dest` is "-" goes. */
   readonly standardOutput?: Writable
-  /** The caller's environment: credentials files, proxies and `SOURCE_DATE_EPOCH` are found through it. Never given to a RUN. */
-  readonly environment: Readonly<Record<string, string | undefined>>
 }
 
 export interface BuildResult {

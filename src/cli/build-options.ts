@@ -6,6 +6,7 @@ import type { BuildFlags } from './option-table.ts'
 import { type OutputSettings, parseOutputs, writesToStandardOutput } from './output-spec.ts'
 import type { ProgressMode } from './progress/progress.ts'
 import { pushOptions } from './push-flags.ts'
+import { hostOf, registryAccess } from './registry-flags.ts'
 import { runOptions } from './run-flags.ts'
 import { usageError } from './usage-error.ts'
 
@@ -55,8 +56,7 @@ export function toBuildRequest(line: BuildCommandLine): BuildRequest {
     ...pushOptions(flags),
     frontend: flags.frontend ?? 'dockerfile',
     cacheDir: cacheDirectory(flags['cache-dir'], environment),
-    insecureRegistries: flags['insecure-registry'].map((host) => hostOf(host, 'insecure-registry')),
-    environment,
+    ...registryAccess(flags, environment),
   }
   checkImageIdFile(flags, options)
   const call = parseCall(flags)
@@ -122,15 +122,6 @@ function executorOf(flags: BuildFlags): ExecutorChoice {
 
 function registryOf(text: string | undefined): string | undefined {
   return text === undefined ? undefined : hostOf(text.replace(/\/+$/, ''), 'registry')
-}
-
-function hostOf(text: string, flag: string): string {
-  if (/^[a-z]+:\/\//i.test(text))
-    throw usageError(
-      `Cannot use "${text}" for --${flag}: it is a URL`,
-      `Leave out "${text.slice(0, text.indexOf('//') + 2)}"; plain HTTP is asked for with --insecure-registry.`,
-    )
-  return text
 }
 
 function checkImageIdFile(flags: BuildFlags, options: BuildOptions): void {

@@ -1,6 +1,6 @@
 import type { Argv } from 'yargs'
 import { OssbError } from '../index.ts'
-import type { CliCommand } from './commands.ts'
+import type { CliCommand, CliPositional } from './commands.ts'
 import type { CliOption } from './option-table.ts'
 import { nearest, usageError } from './usage-error.ts'
 
@@ -11,7 +11,7 @@ type FlagValue = boolean | string | undefined | readonly string[]
 export interface ParsedCommand {
   /** Undefined when the line names none: help is wanted. */
   readonly command?: CliCommand
-  readonly positional?: string
+  readonly positionals: readonly string[]
   readonly values: Readonly<Record<string, FlagValue>>
 }
 
@@ -58,7 +58,7 @@ export async function parseCommandLine(line: CommandLine): Promise<ParsedCommand
   addCommands(parser, line.commands, entered, (command, argv) => {
     parsed = {
       command,
-      ...positionalOf(command, argv),
+      positionals: positionalsOf(command, argv),
       values: valuesOf(command.options, argv, line.environment),
     }
   })
@@ -68,7 +68,7 @@ export async function parseCommandLine(line: CommandLine): Promise<ParsedCommand
   } catch (error) {
     throw explain(error, running)
   }
-  return parsed ?? { values: {} }
+  return parsed ?? { positionals: [], values: {} }
 }
 
 /** `cache info` is the command `info` below the command `cache`. */
@@ -116,15 +116,28 @@ function wordsOf(argv: Arguments): readonly string[] {
   return Array.isArray(words) ? words.map(String) : []
 }
 
-function positionalOf(command: CliCommand, argv: Arguments): { readonly positional?: string } {
-  const [first, second] = wordsOf(argv).slice(command.name.split(' ').length)
-  const surplus = command.positional === undefined ? first : second
+function positionalsOf(command: CliCommand, argv: Arguments): readonly string[] {
+  const words = wordsOf(argv).slice(command.name.split(' ').length)
+  const known = command.positionals ?? []
+  const surplus = known.at(-1)?.repeats === true ? undefined : words[known.length]
   if (surplus !== undefined)
     throw usageError(
-      `Cannot use "${surplus}": "${command.name}" takes ${command.positional === undefined ? 'no argument' : `one ${command.positional.name}`}`,
-      `See "ossb ${command.name} --help".`,
+      `Cannot use "${surplus}": "${command.name}" takes ${wantedWords(known)}`,
+      helpHint(command),
     )
-  return first === undefined ? {} : { positional: first }
+  const missing = known.slice(words.length).find((one) => one.default === undefined)
+  if (missing !== undefined && argv['help'] !== true)
+    throw usageError(`Cannot run "${command.name}": ${missing.name} is missing`, helpHint(command))
+  return words
+}
+
+function wantedWords(known: readonly CliPositional[]): string {
+  if (known.length === 0) return 'no argument'
+  return known.length === 1 ? `one ${known[0]?.name}` : `only ${known.map(({ name }) => name).join(' and ')}`
+}
+
+function helpHint(command: CliCommand): string {
+  return `See "ossb ${command.name} --help".`
 }
 
 function valuesOf(

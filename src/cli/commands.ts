@@ -8,10 +8,20 @@ import {
   VERSION_OPTIONS,
 } from './option-table.ts'
 
+/** A word of a command line that is no flag. */
+export interface CliPositional {
+  readonly name: string
+  readonly description: string
+  /** What holds when the word is absent, in words; a word without one must be there. */
+  readonly default?: string
+  /** One or more of it; only for the last one of a command. */
+  readonly repeats?: boolean
+}
+
 /** One command of a command line, as the parser, `--help` and the README see it. */
 export interface CliCommand {
   readonly name: string
-  readonly positional?: { readonly name: string; readonly description: string; readonly default: string }
+  readonly positionals?: readonly CliPositional[]
   readonly summary: string
   readonly options: readonly CliOption[]
   readonly examples: readonly (readonly [command: string, does: string])[]
@@ -20,12 +30,14 @@ export interface CliCommand {
 export const COMMANDS: readonly CliCommand[] = [
   {
     name: 'build',
-    positional: {
-      name: 'CONTEXT',
-      description:
-        'What COPY and ADD take files from: a directory, a tar archive, "-" (a tar archive or a Dockerfile on standard input), a git URL (URL#REF:DIRECTORY), or an http(s) URL of an archive or a Dockerfile.',
-      default: '.',
-    },
+    positionals: [
+      {
+        name: 'CONTEXT',
+        description:
+          'What COPY and ADD take files from: a directory, a tar archive, "-" (a tar archive or a Dockerfile on standard input), a git URL (URL#REF:DIRECTORY), or an http(s) URL of an archive or a Dockerfile.',
+        default: '.',
+      },
+    ],
     summary: 'Build an image from a Dockerfile.',
     options: optionsOf(BUILD_OPTIONS),
     examples: [

@@ -35,17 +35,23 @@ export function programHelp(commands: readonly CliCommand[], width: number): str
 
 /** The help of one command. */
 export function commandHelp(command: CliCommand, width: number): string {
-  const positional = command.positional
+  const positionals = command.positionals ?? []
   const groups = [...new Set(command.options.map(({ group }) => group))]
   return [
     command.summary,
     '',
-    `Usage: ossb ${command.name} [OPTIONS]${positional === undefined ? '' : ` [${positional.name}]`}`,
-    ...(positional === undefined
+    `Usage: ossb ${commandUsage(command, '[OPTIONS]')}`,
+    ...(positionals.length === 0
       ? []
       : [
           '',
-          ...columns([[positional.name, `${positional.description} Default: ${positional.default}`]], width),
+          ...columns(
+            positionals.map((one) => [
+              one.name,
+              one.default === undefined ? one.description : `${one.description} Default: ${one.default}`,
+            ]),
+            width,
+          ),
         ]),
     ...groups.flatMap((group) => [
       '',
@@ -59,6 +65,15 @@ export function commandHelp(command: CliCommand, width: number): string {
     ...(command.examples.length === 0 ? [] : ['', 'Examples:', ...columns(command.examples, width)]),
     '',
   ].join('\n')
+}
+
+/** The words of a command: `copy [OPTIONS] SRC DST`, `build [OPTIONS] [CONTEXT]`. */
+export function commandUsage(command: CliCommand, options?: string): string {
+  const words = (command.positionals ?? []).map((one) => {
+    const name = one.repeats === true ? `${one.name}…` : one.name
+    return one.default === undefined ? name : `[${name}]`
+  })
+  return [command.name, ...(options === undefined ? [] : [options]), ...words].join(' ')
 }
 
 function optionRow(option: CliOption): readonly [string, string] {

@@ -41,7 +41,7 @@ type Handler = (parsed: ParsedCommand, host: Host, api: Api) => number | Promise
 const HANDLERS: Readonly<Record<string, Handler>> = {
   build(parsed, host, api) {
     const request = toBuildRequest({
-      context: parsed.positional ?? '.',
+      context: parsed.positionals[0] ?? '.',
       flags: parsed.values as unknown as BuildFlags,
       environment: host.environment,
       stdoutIsTerminal: host.stdout.isTTY === true,

@@ -1,6 +1,6 @@
 import type { CliCommand } from './commands.ts'
 import { EXIT_STATUSES } from './exit-code.ts'
-import { longForm } from './help.ts'
+import { commandUsage, longForm } from './help.ts'
 import type { CliOption } from './option-table.ts'
 
 const BEGIN = '<!-- flags: begin (made by "npm run docs" from src/cli/option-table.ts) -->'
@@ -20,8 +20,7 @@ export function withFlagTables(readme: string, commands: readonly CliCommand[]):
 }
 
 function commandSection(command: CliCommand): string {
-  const positional = command.positional === undefined ? '' : ` [${command.positional.name}]`
-  const title = `### \`ossb ${command.name}${positional}\`\n\n${command.summary}`
+  const title = `### \`ossb ${commandUsage(command)}\`\n\n${command.summary}`
   return [title, '', ...table(['Flag', 'Meaning', 'Default'], command.options.map(row))].join('\n')
 }
 

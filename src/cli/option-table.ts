@@ -61,7 +61,12 @@ export interface PushFlags {
   readonly 'push-ignore-immutable-tag-errors': boolean
 }
 
-export interface BuildFlags extends HelpFlags, CacheFlags, ExecutorFlags, PushFlags {
+/** How registries are reached: of every command that talks to one. See `registryAccess`. */
+export interface RegistryFlags {
+  readonly 'insecure-registry': readonly string[]
+}
+
+export interface BuildFlags extends HelpFlags, CacheFlags, ExecutorFlags, RegistryFlags, PushFlags {
   readonly file: string | undefined
   readonly 'build-arg': readonly string[]
   readonly 'build-context': readonly string[]
@@ -78,7 +83,6 @@ export interface BuildFlags extends HelpFlags, CacheFlags, ExecutorFlags, PushFl
   readonly 'compression-level': string | undefined
   readonly output: readonly string[]
   readonly push: boolean
-  readonly 'insecure-registry': readonly string[]
   readonly iidfile: string | undefined
   readonly 'metadata-file': string | undefined
   readonly rootless: boolean
@@ -151,6 +155,15 @@ const PUSH: OptionTable<PushFlags> = {
     type: 'flag',
     group: 'Output',
     description: 'Leave a tag that its registry does not let go as it is, with a warning.',
+  },
+}
+
+const REGISTRY: OptionTable<RegistryFlags> = {
+  'insecure-registry': {
+    type: 'list',
+    value: 'HOST[:PORT]',
+    group: 'Registries',
+    description: 'Registry to be spoken to over plain HTTP, or over TLS without verification. Repeatable.',
   },
 }
 
@@ -280,12 +293,6 @@ export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
     description: 'Push the image to the registries that its tags name.',
   },
   ...PUSH,
-  'insecure-registry': {
-    type: 'list',
-    value: 'HOST[:PORT]',
-    group: 'Output',
-    description: 'Registry to be spoken to over plain HTTP, or over TLS without verification. Repeatable.',
-  },
   iidfile: {
     type: 'text',
     value: 'FILE',
@@ -298,6 +305,7 @@ export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
     group: 'Output',
     description: 'Write digests and names of the image to this file, as JSON.',
   },
+  ...REGISTRY,
   ...EXECUTOR,
   rootless: { type: 'flag', group: 'Execution', description: 'The same as --executor rootless.' },
   secret: {

@@ -19,6 +19,7 @@ export function findNamedContext(
   reference: string,
   platform: Platform,
 ): NamedContext | undefined {
+  if (input.namedContexts.length === 0) return undefined
   const names = [reference.toLowerCase(), familiarName(reference)]
   const candidates = [...names.map((name) => `${name}::${formatPlatform(platform)}`), ...names]
   for (const candidate of candidates) {

@@ -78,14 +78,19 @@ function parseNode(line: LogicalLine, reader: LineReader, escape: string): Instr
   const instruction = locate(line.range, () => parseInstructionText(line.text, escape))
   const heads = mayHaveHeredocs(instruction) ? findHeredocs(line.text) : []
   const heredocs = readHeredocs(heads, reader, line.range.startLine)
-  return {
-    ...instruction,
+  const { file, startLine } = line.range
+  const node = {
+    keyword: instruction.keyword,
+    name: instruction.name,
+    flags: instruction.flags,
+    arguments: instruction.arguments,
     heredocs,
     text: line.text.trim(),
     comments: line.comments,
-    ...(line.emptyContinuation === undefined ? {} : { emptyContinuation: line.emptyContinuation }),
-    range: { ...line.range, endLine: reader.line },
+    range: { file, startLine, endLine: reader.line },
   }
+  const { emptyContinuation } = line
+  return emptyContinuation === undefined ? node : { ...node, emptyContinuation }
 }
 
 type Split = Pick<InstructionNode, 'keyword' | 'name' | 'flags' | 'arguments'>

@@ -63,11 +63,13 @@ async function buildStage(stage: Stage, planning: Planning): Promise<StageState>
   // What stands in for a whole stage fires no triggers: its instructions are not carried out either.
   const onBuild = replacement === undefined ? base.image.onBuild.splice(0) : []
   const triggers = onBuild.flatMap((text) => triggered(stage, text))
-  const triggerSources = await resolveSources(stage, triggers, planning)
   const instructions = [...triggers, ...own]
   const state = startStage(stage, base, {
     scope: planning.scope,
-    sources: new Map([...sources, ...triggerSources]),
+    sources:
+      triggers.length === 0
+        ? sources
+        : new Map([...sources, ...(await resolveSources(stage, triggers, planning))]),
     steps: { done: 0, total: instructions.filter(isStep).length + (base.isStep ? 1 : 0) },
   })
   checkInstructions(instructions, planning.scope.lint)

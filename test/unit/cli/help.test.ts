@@ -89,11 +89,13 @@ test('ossb build --help explains every flag', async () => {
           --push-ignore-immutable-tag-errors
                                       Leave a tag that its registry does not let go as it is, with a
                                       warning.
+          --iidfile FILE              Write the image ID (digest of the config) to this file.
+          --metadata-file FILE        Write digests and names of the image to this file, as JSON.
+
+    Registries:
           --insecure-registry HOST[:PORT]
                                       Registry to be spoken to over plain HTTP, or over TLS without
                                       verification. Repeatable.
-          --iidfile FILE              Write the image ID (digest of the config) to this file.
-          --metadata-file FILE        Write digests and names of the image to this file, as JSON.
 
     Execution:
           --executor auto|rootless|local|container
