@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Writable } from 'node:stream'
+import { createArchives } from './archives.ts'
 import { createSources, inputOptions, namedContexts, namesOf, openersOf, timesOf } from './build-sources.ts'
 import { createStepCache } from './cache/index.ts'
 import { type Codec, createCodec } from './codec/index.ts'
@@ -160,7 +161,12 @@ async function openEngine(options: BuildOptions, job: Job): Promise<Engine & Asy
       createTransport({ insecureRegistries: [], environment: options.environment, stallMs: STALL_MS }),
     )
     const store = createOciLayout(paths.root)
-    const images = createImageProvider({ store, repository: (reference) => registry.repository(reference) })
+    const archives = hold(createArchives())
+    const images = createImageProvider({
+      store,
+      repository: (reference) => registry.repository(reference),
+      archive: archives.open,
+    })
     const snapshotter = await chooseSnapshotter({ paths, workspace, helper, session, codec }, job)
     const executor = await executorOf(options, { helper, session, workspace })
     return {

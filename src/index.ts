@@ -6,6 +6,12 @@ import type { CheckReport, Outline, TargetList } from './graph/index.ts'
 import type {
   BuildOptions,
   BuildResult,
+  CopyImageOptions,
+  CopyImageResult,
+  CreateIndexOptions,
+  CreateIndexResult,
+  ImageInspection,
+  InspectImageOptions,
   InspectOptions,
   LoginOptions,
   LoginResult,
@@ -81,4 +87,28 @@ export async function login(options: LoginOptions, job: Job): Promise<LoginResul
 export async function logout(options: LogoutOptions, job: Job): Promise<LogoutResult> {
   const registry = await import('./registry/index.ts')
   return await registry.logout(options, job)
+}
+
+/**
+ * Copies an image between registries, OCI layouts, archives and the cache; needs no namespace.
+ * @throws OssbError; the destination is then as it was, but for content that no name leads to
+ */
+export async function copyImage(options: CopyImageOptions, job: Job): Promise<CopyImageResult> {
+  const engine = await import('./copy-image.ts')
+  return await engine.copyImage(options, job)
+}
+
+/** What an image, or an index of images, is made of; needs no namespace. @throws OssbError */
+export async function inspectImage(options: InspectImageOptions, job: Job): Promise<ImageInspection> {
+  const engine = await import('./inspect-image.ts')
+  return await engine.inspectImage(options, job)
+}
+
+/**
+ * Joins images for several platforms into one index, and brings it and them to one place.
+ * @throws OssbError; two images for one platform are an error unless the last is to count
+ */
+export async function createIndex(options: CreateIndexOptions, job: Job): Promise<CreateIndexResult> {
+  const engine = await import('./create-index.ts')
+  return await engine.createIndex(options, job)
 }

@@ -48,6 +48,7 @@ function openImages(options: InspectOptions): AsyncDisposable & { readonly resol
       clearTimeout(timer)
       const provider = await opened?.catch(() => undefined)
       await provider?.registry[Symbol.asyncDispose]()
+      await provider?.archives[Symbol.asyncDispose]()
     },
   }
 }
@@ -57,22 +58,29 @@ function tooLate(): OssbError {
 }
 
 async function openProvider(options: InspectOptions) {
-  const [{ createRegistryClient }, { createImageProvider }, { createOciLayout, storePaths }] =
-    await Promise.all([
-      import('./registry/index.ts'),
-      import('./solver/index.ts'),
-      import('./store/index.ts'),
-    ])
+  const [
+    { createRegistryClient },
+    { createImageProvider },
+    { createOciLayout, storePaths },
+    { createArchives },
+  ] = await Promise.all([
+    import('./registry/index.ts'),
+    import('./solver/index.ts'),
+    import('./store/index.ts'),
+    import('./archives.ts'),
+  ])
   const { root } = storePaths(options.cacheDir)
   try {
     mkdirSync(root, { recursive: true, mode: 0o700 })
   } catch (error) {
     throw fileSystemError(`make the cache directory "${root}"`, error)
   }
+  const archives = createArchives()
   const registry = createRegistryClient({ ...options, stallMs: STALL_MS })
   const images = createImageProvider({
     store: createOciLayout(root),
     repository: (reference) => registry.repository(reference),
+    archive: archives.open,
   })
-  return { registry, images }
+  return { registry, archives, images }
 }

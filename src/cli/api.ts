@@ -5,8 +5,14 @@ import type {
   CachePruneOptions,
   CachePruneResult,
   CheckReport,
+  CopyImageOptions,
+  CopyImageResult,
+  CreateIndexOptions,
+  CreateIndexResult,
   DoctorReport,
   ExecutorChoice,
+  ImageInspection,
+  InspectImageOptions,
   InspectOptions,
   Job,
   LoginOptions,
@@ -27,6 +33,9 @@ export interface Api {
   targets(options: InspectOptions, job: Job): Promise<TargetList>
   login(options: LoginOptions, job: Job): Promise<LoginResult>
   logout(options: LogoutOptions, job: Job): Promise<LogoutResult>
+  copyImage(options: CopyImageOptions, job: Job): Promise<CopyImageResult>
+  inspectImage(options: InspectImageOptions, job: Job): Promise<ImageInspection>
+  createIndex(options: CreateIndexOptions, job: Job): Promise<CreateIndexResult>
   cacheInfo(cacheDir: string, job: Job): Promise<CacheInfo>
   cachePrune(options: CachePruneOptions, job: Job): Promise<CachePruneResult>
   doctor(

@@ -1,3 +1,4 @@
+import { COPY_OPTIONS, INDEX_CREATE_OPTIONS, INSPECT_OPTIONS } from './image-option-table.ts'
 import {
   BUILD_OPTIONS,
   CACHE_INFO_OPTIONS,
@@ -35,6 +36,9 @@ const REGISTRY_WORD: CliPositional = {
   default: 'docker.io',
 }
 
+const PLACES =
+  'A reference (registry.example.com/app:1), oci:DIRECTORY[:NAME|@DIGEST], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME|@NUMBER], or cache:NAME for what a build kept.'
+
 export const COMMANDS: readonly CliCommand[] = [
   {
     name: 'build',
@@ -54,6 +58,46 @@ export const COMMANDS: readonly CliCommand[] = [
       ['ossb build -o type=oci,dest=app.tar -t app:1 .', 'write an OCI archive'],
       ['ossb build --check .', 'look for mistakes in ./Dockerfile'],
       ['ossb build --target test -o local .', 'write the files of stage "test" to ./rootfs'],
+    ],
+  },
+  {
+    name: 'copy',
+    positionals: [
+      { name: 'SRC', description: PLACES },
+      { name: 'DST', description: 'Where the image goes: in the same words.' },
+    ],
+    summary: 'Copy an image between registries, OCI layouts, archives and the cache.',
+    options: optionsOf(COPY_OPTIONS),
+    examples: [
+      ['ossb copy r.io/app:1 oci:app', 'to the directory app, as an OCI layout'],
+      ['ossb copy docker-archive:app.tar r.io/app:1', 'push what an archive holds'],
+      ['ossb copy cache:app:1 docker-archive:app.tar:app:1', 'write what a build kept for "docker load"'],
+    ],
+  },
+  {
+    name: 'inspect',
+    positionals: [{ name: 'IMAGE', description: PLACES }],
+    summary: 'Say what an image is made of: digests, platforms, configuration, layers.',
+    options: optionsOf(INSPECT_OPTIONS),
+    examples: [
+      ['ossb inspect r.io/app:1', 'without pulling it'],
+      ['ossb inspect --platform linux/arm64 --format json oci:app', 'for a program to read'],
+    ],
+  },
+  {
+    name: 'index create',
+    positionals: [
+      { name: 'DST', description: 'Where the index goes, in the words of "ossb copy".' },
+      {
+        name: 'SRC',
+        description: 'An image, or an index whose images are taken, in the same words.',
+        repeats: true,
+      },
+    ],
+    summary: 'Join images for several platforms into one.',
+    options: optionsOf(INDEX_CREATE_OPTIONS),
+    examples: [
+      ['ossb index create r.io/app:1 r.io/app:amd64 r.io/app:arm64', 'join what two machines have pushed'],
     ],
   },
   {

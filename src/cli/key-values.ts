@@ -22,6 +22,17 @@ export function parseLabels(texts: readonly string[]): Record<string, string> {
   )
 }
 
+/** `--annotation KEY=VALUE`. */
+export function parseAnnotations(texts: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const { key, value } = splitPair(text, 'annotation')
+      if (value !== undefined) return [key, value]
+      throw usageError(`Cannot use --annotation "${text}": it has no value`, 'Write --annotation KEY=VALUE.')
+    }),
+  )
+}
+
 /** `--build-context NAME=CONTEXT`. */
 export function parseBuildContexts(texts: readonly string[]): Record<string, string> {
   return Object.fromEntries(

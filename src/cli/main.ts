@@ -4,13 +4,17 @@ import { type ParsedCommand, parseCommandLine } from './command-line.ts'
 import { runBuild } from './commands/build.ts'
 import { runCacheInfo, runCachePrune } from './commands/cache.ts'
 import { runCall } from './commands/call.ts'
+import { runCopy } from './commands/copy.ts'
 import { runDoctor } from './commands/doctor.ts'
+import { runIndexCreate } from './commands/index-create.ts'
+import { runInspect } from './commands/inspect.ts'
 import { runLogin, runLogout } from './commands/login.ts'
 import { COMMANDS } from './commands.ts'
 import { errorLines } from './error-report.ts'
 import { exitCodeOf } from './exit-code.ts'
 import { commandHelp, programHelp } from './help.ts'
 import type { Host } from './host.ts'
+import type { CopyFlags, IndexCreateFlags, InspectFlags } from './image-option-table.ts'
 import type {
   BuildFlags,
   CacheInfoFlags,
@@ -60,6 +64,12 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   },
   'cache info': (parsed, host, api) => runCacheInfo(parsed.values as unknown as CacheInfoFlags, host, api),
   'cache prune': (parsed, host, api) => runCachePrune(parsed.values as unknown as CachePruneFlags, host, api),
+  copy: ({ positionals, values }, host, api) =>
+    runCopy({ positionals, flags: values as unknown as CopyFlags }, host, api),
+  inspect: ({ positionals, values }, host, api) =>
+    runInspect({ positionals, flags: values as unknown as InspectFlags }, host, api),
+  'index create': ({ positionals, values }, host, api) =>
+    runIndexCreate({ positionals, flags: values as unknown as IndexCreateFlags }, host, api),
   doctor: (parsed, host, api) => runDoctor(parsed.values as unknown as DoctorFlags, host, api),
   login: ({ values, positionals: [registry] }, host, api) =>
     runLogin({ ...(values as unknown as LoginFlags), registry }, host, api),

@@ -40,15 +40,15 @@ export type OptionTable<Flags> = {
   readonly [Name in keyof Flags]-?: OptionText & KindFor<Flags[Name]>
 }
 
-interface HelpFlags {
+export interface HelpFlags {
   readonly help: boolean
 }
 
-interface CacheFlags {
+export interface CacheFlags {
   readonly 'cache-dir': string | undefined
 }
 
-interface ReportFlags {
+export interface ReportFlags {
   readonly format: 'text' | 'json' | undefined
 }
 
@@ -91,7 +91,18 @@ export interface PushFlags {
   readonly 'push-ignore-immutable-tag-errors': boolean
 }
 
-export interface BuildFlags extends HelpFlags, CacheFlags, ExecutorFlags, RegistryFlags, PushFlags {
+export interface ProgressFlags {
+  readonly progress: 'auto' | 'tty' | 'plain' | 'json' | 'quiet' | undefined
+  readonly quiet: boolean
+}
+
+export interface BuildFlags
+  extends HelpFlags,
+    CacheFlags,
+    ExecutorFlags,
+    RegistryFlags,
+    PushFlags,
+    ProgressFlags {
   readonly file: string | undefined
   readonly 'build-arg': readonly string[]
   readonly 'build-context': readonly string[]
@@ -120,8 +131,6 @@ export interface BuildFlags extends HelpFlags, CacheFlags, ExecutorFlags, Regist
   readonly ulimit: readonly string[]
   readonly parallel: string | undefined
   readonly 'no-cache': boolean
-  readonly progress: 'auto' | 'tty' | 'plain' | 'json' | 'quiet' | undefined
-  readonly quiet: boolean
 }
 
 export interface CacheInfoFlags extends HelpFlags, CacheFlags, ReportFlags {}
@@ -135,7 +144,7 @@ export interface DoctorFlags extends HelpFlags, CacheFlags, ReportFlags, Executo
 
 export type VersionFlags = HelpFlags
 
-const HELP: OptionTable<HelpFlags> = {
+export const HELP: OptionTable<HelpFlags> = {
   help: {
     alias: 'h',
     type: 'flag',
@@ -144,7 +153,7 @@ const HELP: OptionTable<HelpFlags> = {
   },
 }
 
-const CACHE_DIR: OptionTable<CacheFlags> = {
+export const CACHE_DIR: OptionTable<CacheFlags> = {
   'cache-dir': {
     type: 'text',
     value: 'DIR',
@@ -215,7 +224,7 @@ const TRUST: OptionTable<TrustFlags> = {
   },
 }
 
-const REGISTRY: OptionTable<RegistryFlags> = {
+export const REGISTRY: OptionTable<RegistryFlags> = {
   ...TRUST,
   'registry-mirror': {
     type: 'list',
@@ -239,7 +248,7 @@ const REGISTRY: OptionTable<RegistryFlags> = {
   },
 }
 
-const PUSH: OptionTable<PushFlags> = {
+export const PUSH: OptionTable<PushFlags> = {
   'upload-chunk-size': {
     type: 'text',
     value: 'SIZE',
@@ -255,13 +264,26 @@ const PUSH: OptionTable<PushFlags> = {
   },
 }
 
-const FORMAT: OptionTable<ReportFlags> = {
+export const FORMAT: OptionTable<ReportFlags> = {
   format: {
     type: 'choice',
     choices: ['text', 'json'],
     group: 'General',
     description: 'Form of the report.',
     default: 'text',
+  },
+}
+
+export const PROGRESS: OptionTable<Pick<ProgressFlags, 'progress'>> = {
+  progress: {
+    type: 'choice',
+    choices: ['auto', 'tty', 'plain', 'json', 'quiet'],
+    synonyms: { rawjson: 'json', none: 'quiet' },
+    group: 'General',
+    description:
+      'How progress is shown, on standard error: live (tty), line by line (plain), as JSON lines, or not at all; auto is tty on a terminal, else plain.',
+    default: 'auto',
+    environment: 'BUILDKIT_PROGRESS',
   },
 }
 
@@ -287,7 +309,7 @@ export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
     value: 'NAME=CONTEXT',
     group: 'Input',
     description:
-      'A further context, for FROM NAME, COPY --from=NAME and RUN --mount=from=NAME: a directory, a tar archive, a git or http(s) URL, docker-image://REFERENCE or oci-layout://DIRECTORY[:TAG]. It comes before a stage or image called NAME; NAME::PLATFORM is for one platform. Repeatable.',
+      'A further context, for FROM NAME, COPY --from=NAME and RUN --mount=from=NAME: a directory, a tar archive, a git or http(s) URL, docker-image://REFERENCE, oci-layout://DIRECTORY[:TAG], oci-archive://FILE[:NAME] or docker-archive://FILE[:NAME]. It comes before a stage or image called NAME; NAME::PLATFORM is for one platform. Repeatable.',
   },
   target: {
     type: 'text',
@@ -459,16 +481,7 @@ export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
     group: 'Cache',
     description: 'Run every step, even one whose result is known.',
   },
-  progress: {
-    type: 'choice',
-    choices: ['auto', 'tty', 'plain', 'json', 'quiet'],
-    synonyms: { rawjson: 'json', none: 'quiet' },
-    group: 'General',
-    description:
-      'How progress is shown, on standard error: live (tty), line by line (plain), as JSON lines, or not at all; auto is tty on a terminal, else plain.',
-    default: 'auto',
-    environment: 'BUILDKIT_PROGRESS',
-  },
+  ...PROGRESS,
   quiet: {
     alias: 'q',
     type: 'flag',

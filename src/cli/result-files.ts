@@ -11,13 +11,16 @@ type ResultFiles = Pick<BuildRequest, 'imageIdFile' | 'metadataFile'>
  * for that of this one.
  */
 export async function prepareResultFiles(files: ResultFiles): Promise<void> {
-  for (const path of [files.imageIdFile, files.metadataFile]) {
-    if (path === undefined) continue
-    await access(dirname(resolve(path)), constants.W_OK).catch((error: unknown) => {
-      throw writeError(path, error)
-    })
-  }
+  for (const path of [files.imageIdFile, files.metadataFile])
+    if (path !== undefined) await assertWritable(path)
   if (files.imageIdFile !== undefined) await rm(files.imageIdFile, { force: true })
+}
+
+/** @throws OssbError ERR_OSSB_OUTPUT where no file can be made in the directory of `path` */
+export async function assertWritable(path: string): Promise<void> {
+  await access(dirname(resolve(path)), constants.W_OK).catch((error: unknown) => {
+    throw writeError(path, error)
+  })
 }
 
 /** After a good build. Each file is there whole or not at all. */
@@ -46,7 +49,8 @@ function sortKeys(value: unknown): unknown {
   )
 }
 
-async function writeWhole(path: string, text: string): Promise<void> {
+/** Writes a file that is there whole or not at all. */
+export async function writeWhole(path: string, text: string): Promise<void> {
   const temporary = `${path}.ossb-${crypto.randomUUID()}`
   try {
     await writeFile(temporary, text, { flag: 'wx' })

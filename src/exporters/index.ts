@@ -2,8 +2,11 @@
  * Where finished images go: registries, OCI layouts, archives, tars and directories, behind one interface, `Exporter`.
  * Gets images and root file systems handed in; knows no solver, no frontend and no command line.
  */
+export * from './archive-file.ts'
+export { blobPath } from './blob-archive.ts'
 export * from './docker-archive.ts'
 export * from './exporter.ts'
+export { layoutEntries, serializeLayoutIndex } from './layout-index.ts'
 export * from './local-dir.ts'
 export * from './many.ts'
 export * from './oci-archive.ts'

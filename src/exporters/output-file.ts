@@ -1,4 +1,5 @@
 import { createWriteStream, realpathSync, renameSync, type Stats, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { Readable, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { errnoOf, fileSystemError, type Job, OssbError } from '../core/index.ts'
@@ -22,16 +23,32 @@ export async function writeOutput(
   job: Job,
 ): Promise<void> {
   if (typeof target !== 'string') return writeToStream(target, chunks, job, { end: false })
-  const existing = statIfPresent(target)
-  if (existing?.isDirectory())
-    throw new OssbError('ERR_OSSB_OUTPUT', `Cannot write "${target}": it is a directory`, {
-      hint: 'Name a file: dest=DIRECTORY/image.tar.',
-    })
+  const existing = fileAt(target)
   if (existing !== undefined && !existing.isFile())
     return writeToStream(createWriteStream(target), chunks, job, { end: true })
-  // The file behind a symbolic link is replaced, not the link.
   const path = existing === undefined ? target : realpathSync(target)
   await writeStreamAtomic(path, chunks, (temporary) => renameSync(temporary, path), job)
+}
+
+/** What is there; anything but a directory. */
+function fileAt(path: string): Stats | undefined {
+  const existing = statIfPresent(path)
+  if (existing?.isDirectory())
+    throw new OssbError('ERR_OSSB_OUTPUT', `Cannot write "${path}": it is a directory`, {
+      hint: `Name a file, such as ${join(path, 'image.tar')}.`,
+    })
+  return existing
+}
+
+/**
+ * The name that a new file in the place of `path` gets in the end: that behind a symbolic link.
+ * @throws OssbError ERR_OSSB_OUTPUT for what is no plain file
+ */
+export function finalPath(path: string): string {
+  const existing = fileAt(path)
+  if (existing !== undefined && !existing.isFile())
+    throw new OssbError('ERR_OSSB_OUTPUT', `Cannot write "${path}": it is not a plain file`)
+  return existing === undefined ? path : realpathSync(path)
 }
 
 function statIfPresent(path: string): Stats | undefined {

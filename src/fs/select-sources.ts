@@ -78,7 +78,7 @@ function hintFor(tree: SourceTree, path: string): string {
   const hidden = lstatIfPresent(resolveInRoot(tree.root, path, { last: 'follow' })) !== undefined
   return hidden
     ? 'The file exists, but .dockerignore leaves it out of the build context.'
-    : 'Sources are relative to the root of the build context (or of the stage or image of --from).'
+    : 'Sources are relative to the root of the build context (or of the stage or image of --from), and cannot lead out of it.'
 }
 
 function selectPath(tree: SourceTree, path: string): SelectedSource | undefined {

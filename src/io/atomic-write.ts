@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fsync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 import { fileSystemError, type Job } from '../core/index.ts'
+
+const flush = promisify(fsync)
 
 /** A name beside `path` that nothing else uses, marked so that a clean-up can tell it from real content. */
 export function temporaryBeside(path: string): string {
@@ -52,7 +55,8 @@ export async function writeStreamAtomic<T>(
         job.signal.throwIfAborted()
         writeFully(fd, chunk)
       }
-      fsyncSync(fd)
+      // Off this thread: a disk may take its time, and other content is on its way meanwhile.
+      await flush(fd)
     } finally {
       closeSync(fd)
     }

@@ -15,9 +15,11 @@ export function createSemaphore(limit: number): Semaphore {
       free -= 1
       return Promise.resolve()
     }
+    // A signal of its own: Node warns about listeners that many waiters put on one.
+    const own = AbortSignal.any([signal])
     return new Promise((resolve, reject) => {
       const letIn = () => {
-        signal.removeEventListener('abort', leave)
+        own.removeEventListener('abort', leave)
         resolve()
       }
       const leave = () => {
@@ -25,7 +27,7 @@ export function createSemaphore(limit: number): Semaphore {
         reject(signal.reason)
       }
       waiting.push(letIn)
-      signal.addEventListener('abort', leave, { once: true })
+      own.addEventListener('abort', leave, { once: true })
     })
   }
 

@@ -1,12 +1,51 @@
-import { createHash } from 'node:crypto'
-import { type Descriptor, OssbError } from '../core/index.ts'
+import { createHash, type Hash } from 'node:crypto'
+import { Readable } from 'node:stream'
+import { type Descriptor, type Digest, OssbError } from '../core/index.ts'
+
+/** On a stream that `verifiedStream` made: what it checks, and where its bytes come from. */
+const CHECKED = Symbol('checked')
+
+interface Checked {
+  readonly digest: Digest
+  readonly size: number
+  readonly chunks: AsyncIterable<Uint8Array>
+}
 
 /**
  * Passes bytes on and ends with an error unless they were exactly what the descriptor says; a consumer must not
- * trust what it got before the end. Stops as soon as there is one byte too many.
+ * trust what it got before the end, which comes only when all is found right: the last bytes are held back until
+ * then. Stops as soon as there is one byte too many. What a `verifiedStream` checks is not checked again.
  * @throws OssbError ERR_OSSB_INTEGRITY that names both digests or sizes
  */
-export async function* verified(
+export function verified(
+  chunks: AsyncIterable<Uint8Array>,
+  expected: Descriptor,
+  from: string,
+): AsyncIterable<Uint8Array> {
+  return checkedChunks(chunks, expected) ?? verify(chunks, expected, from)
+}
+
+/** The bytes of a `verifiedStream` for the same content; undefined for any other. */
+export function checkedChunks(
+  stream: AsyncIterable<Uint8Array>,
+  expected: Descriptor,
+): AsyncIterable<Uint8Array> | undefined {
+  const known = (stream as { readonly [CHECKED]?: Checked })[CHECKED]
+  return known?.digest === expected.digest && known.size === expected.size ? known.chunks : undefined
+}
+
+/** The same as a stream. Whoever passes it to `verified` reads past the stream, at less cost. */
+export function verifiedStream(
+  chunks: AsyncIterable<Uint8Array>,
+  expected: Descriptor,
+  from: string,
+): Readable {
+  const checked = verified(chunks, expected, from)
+  const mark: Checked = { digest: expected.digest, size: expected.size, chunks: checked }
+  return Object.assign(Readable.from(checked, { objectMode: false }), { [CHECKED]: mark })
+}
+
+async function* verify(
   chunks: AsyncIterable<Uint8Array>,
   expected: Descriptor,
   from: string,
@@ -14,10 +53,12 @@ export async function* verified(
   const hash = createHash('sha256')
   let size = 0
   for await (const chunk of chunks) {
+    if (chunk.length === 0) continue
     size += chunk.length
     if (size > expected.size)
       throw mismatch(expected, from, `it has more than the ${expected.size} bytes that its descriptor states`)
     hash.update(chunk)
+    if (size === expected.size) assertDigest(hash, expected, from)
     yield chunk
   }
   if (size !== expected.size)
@@ -26,6 +67,10 @@ export async function* verified(
       from,
       `it has ${size} bytes and not the ${expected.size} that its descriptor states`,
     )
+  if (size === 0) assertDigest(hash, expected, from)
+}
+
+function assertDigest(hash: Hash, expected: Descriptor, from: string): void {
   const digest = `sha256:${hash.digest('hex')}`
   if (digest !== expected.digest) throw mismatch(expected, from, `its digest is ${digest}`)
 }

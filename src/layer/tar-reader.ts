@@ -41,8 +41,12 @@ interface Overrides {
  * Reads the stream to its very end, so that whoever hashes it below sees every byte.
  * @throws OssbError ERR_OSSB_LAYER_INVALID for anything that is not a well-formed archive
  */
-export async function* readTar(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<TarEntry, void, undefined> {
-  const reader = createByteReader(chunks)
+export function readTar(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<TarEntry, void, undefined> {
+  return readEntries(createByteReader(chunks))
+}
+
+/** The same from a reader that may pass over content without reading it. */
+export async function* readEntries(reader: ByteReader): AsyncGenerator<TarEntry, void, undefined> {
   let global: ReadonlyMap<string, Buffer> = new Map()
   let overrides: Overrides = { records: new Map() }
   for (let block = await nextHeader(reader); block !== undefined; block = await nextHeader(reader)) {

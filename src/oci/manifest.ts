@@ -62,14 +62,44 @@ export function assembleIndex(
   manifests: readonly { readonly manifest: ImageDocument; readonly platform: Platform }[],
   options: AssembleOptions,
 ): ImageDocument {
-  const mediaType = options.format === 'docker' ? MEDIA_TYPE.dockerManifestList : MEDIA_TYPE.ociIndex
-  const index = {
-    schemaVersion: 2,
+  return assembleIndexOf(
+    manifests.map(({ manifest, platform }) => ({ ...manifest.descriptor, platform })),
+    options,
+  )
+}
+
+/**
+ * The same for entries that state their platforms themselves.
+ * @throws OssbError ERR_OSSB_USAGE for what Docker's format cannot say
+ */
+export function assembleIndexOf(manifests: readonly Descriptor[], options: AssembleOptions): ImageDocument {
+  const isDocker = options.format === 'docker'
+  if (isDocker) assertDockerEntries(manifests, options)
+  const mediaType = isDocker ? MEDIA_TYPE.dockerManifestList : MEDIA_TYPE.ociIndex
+  return documentOf(
     mediaType,
-    manifests: manifests.map(({ manifest, platform }) => ({ ...manifest.descriptor, platform })),
-    annotations: options.annotations,
-  }
-  return documentOf(mediaType, serializeDocument(index))
+    serializeDocument({ schemaVersion: 2, mediaType, manifests, annotations: options.annotations }),
+  )
+}
+
+function assertDockerEntries(manifests: readonly Descriptor[], { annotations }: AssembleOptions): void {
+  if (annotations !== undefined)
+    throw new OssbError('ERR_OSSB_USAGE', 'Cannot write annotations: Docker manifest lists have none', {
+      hint: 'Use the OCI image format.',
+    })
+  const other = manifests.find(({ mediaType }) => mediaType !== MEDIA_TYPE.dockerManifest)
+  if (other !== undefined)
+    throw new OssbError(
+      'ERR_OSSB_USAGE',
+      `Cannot put ${other.digest} into a Docker manifest list: it is of the type "${other.mediaType}"`,
+      { hint: 'Build the images with --image-format docker, or use the OCI image format.' },
+    )
+}
+
+/** A manifest of OCI's form for a config and layers that exist already. */
+export function manifestOf(config: Descriptor, layers: readonly Descriptor[]): ImageDocument {
+  const mediaType = MEDIA_TYPE.ociManifest
+  return documentOf(mediaType, serializeDocument({ schemaVersion: 2, mediaType, config, layers }))
 }
 
 function documentOf(mediaType: string, text: string): ImageDocument {

@@ -12,22 +12,26 @@ export interface BlobSource {
   open(content: Descriptor, job: Job): Promise<Readable>
 }
 
-/**
- * Content by descriptor, and names for it: a registry's repository, an OCI layout on disk and a map in memory
- * keep this one contract. Manifests and indexes are content like any other; an implementation tells them
- * by their media type.
- */
-export interface Repository extends BlobSource {
-  /**
-   * Makes the content available here. Nothing is transferred when it is here already. `open` may be called again
-   * for a retry. Bytes that do not match `expected` are refused and leave nothing behind.
-   */
-  put(expected: Descriptor, open: () => Promise<Readable>, job: Job): Promise<void>
+/** Content that also has names. An archive is one: it can be read, and never be added to. */
+export interface ImageSource extends BlobSource {
   /**
    * The descriptor that a tag or digest stands for.
    * @throws OssbError ERR_OSSB_NOT_FOUND
    */
   resolve(tagOrDigest: string, job: Job): Promise<Descriptor>
+}
+
+/**
+ * Content by descriptor, and names for it: a registry's repository, an OCI layout on disk and a map in memory
+ * keep this one contract. Manifests and indexes are content like any other; an implementation tells them
+ * by their media type.
+ */
+export interface Repository extends ImageSource {
+  /**
+   * Makes the content available here. Nothing is transferred when it is here already. `open` may be called again
+   * for a retry. Bytes that do not match `expected` are refused and leave nothing behind.
+   */
+  put(expected: Descriptor, open: () => Promise<Readable>, job: Job): Promise<void>
   /** Gives a manifest or index that is here a name, and takes the name from whatever had it. */
   tag(manifest: Descriptor, tag: string, job: Job): Promise<void>
 }

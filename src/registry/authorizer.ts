@@ -1,7 +1,7 @@
 import { OssbError } from '../core/index.ts'
 import { type Challenge, parseChallenges } from './auth-challenge.ts'
 import type { Credential, CredentialSource } from './credentials/credential.ts'
-import { HttpFailure } from './http-failure.ts'
+import { LoginFailure } from './login-failure.ts'
 import { isForbiddenAddress, isLoopback } from './origin.ts'
 import { basicHeader, type TokenCache, type TokenRequest } from './tokens.ts'
 import type { HttpResponse } from './transport.ts'
@@ -63,7 +63,7 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
     const token = await options.tokens
       .get(tokenRequest(challenge, wider.get(scopes.join(' ')) ?? scopes, known, options), signal)
       .catch((error: unknown) => {
-        throw tokenError(error, options)
+        throw error instanceof OssbError ? error : new LoginFailure(realmHost(challenge), error)
       })
     return `Bearer ${token}`
   }
@@ -80,12 +80,13 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
     async answer({ response, scopes, used }, signal) {
       const own = parseChallenges(response.headers('www-authenticate'))
       const challenge = choose(own.length > 0 ? own : parseChallenges(await options.ping(signal)), options)
-      options.host.challenge = challenge
       const { error, scope } = challenge.parameters
       if (error === 'insufficient_scope' && scope !== undefined)
         wider.set(scopes.join(' '), [...new Set([...scopes, ...scope.split(/\s+/).filter(Boolean)])])
       if (used?.startsWith('Bearer ')) options.tokens.forget(used.slice('Bearer '.length))
       const header = await headerFor(challenge, scopes, signal)
+      // One that leads nowhere is not remembered.
+      options.host.challenge = challenge
       return header === used ? undefined : header
     },
     async answerElsewhere(response, signal) {
@@ -123,6 +124,11 @@ function choose(challenges: readonly Challenge[], { registry, host }: Authorizer
   )
 }
 
+function realmHost({ parameters }: Challenge): string {
+  const realm = parameters['realm'] ?? ''
+  return URL.canParse(realm) ? new URL(realm).host : ''
+}
+
 function tokenRequest(
   { parameters }: Challenge,
   scopes: readonly string[],
@@ -154,21 +160,4 @@ function checkRealm(text: string, { registry, insecure }: AuthorizerOptions): UR
   if (isLoopback(realm.host) && !isLoopback(registry)) throw refuse('an address of this machine')
   if (realm.protocol === 'http:' && !insecure && !isLoopback(realm.host)) throw refuse('over plain http')
   return realm
-}
-
-function tokenError(error: unknown, { registry }: AuthorizerOptions): unknown {
-  if (error instanceof HttpFailure && (error.status === 401 || error.status === 403))
-    return new LoginRefused(error, registry)
-  return error
-}
-
-/** The token server refused; the registry itself need not be asked again. Internal to this folder. */
-export class LoginRefused extends Error {
-  override readonly cause: HttpFailure
-
-  constructor(cause: HttpFailure, registry: string) {
-    super(`Cannot log in to "${registry}"`)
-    this.name = 'LoginRefused'
-    this.cause = cause
-  }
 }

@@ -1,6 +1,6 @@
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { Descriptor, Digest, Job } from '../core/index.ts'
-import { backOff, verified } from '../io/index.ts'
+import { backOff, verifiedStream } from '../io/index.ts'
 import { type Answer, type Asker, createAsker } from './blob-answer.ts'
 import { beginElsewhere } from './foreign.ts'
 import { HttpFailure } from './http-failure.ts'
@@ -33,7 +33,7 @@ export async function openBlob(session: Session, blob: Descriptor, job: Job): Pr
   const host = `"${session.registry}/${session.repository}"`
   const action = `pull blob ${blob.digest} from ${host}`
   const begun = await session.explained(action, () => begin(session, blob, job), job)
-  const stream = Readable.from(verified(download({ session, blob, action, ...begun }, job), blob, host))
+  const stream = verifiedStream(download({ session, blob, action, ...begun }, job), blob, host)
   // A stream that is dropped before its first read never starts the generators that would let go of the answer.
   stream.once('close', () => begun.first.response.body.destroy())
   return stream
@@ -87,7 +87,8 @@ async function* download(
   try {
     for (let answer = first; ; answer = await ask(received)) {
       try {
-        for await (const chunk of withoutStart(guarded(answer.chunks, session.stallMs), answer.skip)) {
+        const chunks = guarded(answer.chunks, session.stallMs)
+        for await (const chunk of answer.skip === 0 ? chunks : withoutStart(chunks, answer.skip)) {
           received += chunk.length
           yield chunk
           report(received)

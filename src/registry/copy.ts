@@ -125,12 +125,12 @@ export async function copyBlob(
   }
 }
 
-function isDocument({ mediaType }: Descriptor): boolean {
+export function isDocument({ mediaType }: Descriptor): boolean {
   return isIndexType(mediaType) || isManifestType(mediaType)
 }
 
 /** The content that a document names, largest first: a large blob that starts last would be waited for alone. */
-function childrenOf(document: Descriptor, bytes: Buffer): readonly Descriptor[] {
+export function childrenOf(document: Descriptor, bytes: Buffer): readonly Descriptor[] {
   const what = `manifest ${document.digest}`
   if (isIndexType(document.mediaType)) return parseIndex(bytes, what).manifests
   const manifest = parseManifest(bytes, what)

@@ -5,7 +5,7 @@ import { putManifest } from './put-manifest.ts'
 import type { Session } from './session.ts'
 import { type Upload, uploadBlob } from './upload.ts'
 
-/** What was pushed to a repository in this run. */
+/** What was, or is being, pushed to a repository in this run. */
 export interface PushedContent {
   keepBlob(upload: Upload): void
   keepManifest(content: ManifestContent): void
@@ -35,7 +35,7 @@ export function createPushedContent(session: Session): PushedContent {
   return {
     keepBlob: (upload) => void blobs.set(upload.blob.digest, upload),
     keepManifest(content) {
-      if (size + content.bytes.length > REMEMBERED_BYTES) return
+      if (manifests.has(content.descriptor.digest) || size + content.bytes.length > REMEMBERED_BYTES) return
       size += content.bytes.length
       manifests.set(content.descriptor.digest, content)
     },

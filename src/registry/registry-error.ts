@@ -1,8 +1,8 @@
 import { type ErrorCode, fileSystemError, OssbError } from '../core/index.ts'
-import { LoginRefused } from './authorizer.ts'
 import { CertificateFailure, isCertificateCode } from './certificate.ts'
 import { connectionCode } from './connection-code.ts'
 import { describeFailure, HttpFailure } from './http-failure.ts'
+import { LoginFailure } from './login-failure.ts'
 import { pushHint } from './push-hint.ts'
 import { attemptsOf } from './retry-policy.ts'
 import { ProxyFailure } from './tunnel.ts'
@@ -19,7 +19,7 @@ export interface FailureContext {
 /** A failure inside this folder as the error that callers see; an OssbError and the reason of an abort pass. */
 export function toOssbError(error: unknown, context: FailureContext): unknown {
   if (error instanceof OssbError) return error
-  if (error instanceof LoginRefused) return refusedLogin(error, context)
+  if (error instanceof LoginFailure) return failedLogin(error, context)
   if (error instanceof HttpFailure) return statusError(error, context)
   const code = connectionCode(error)
   if (code === undefined) return error
@@ -41,14 +41,13 @@ function isReset(error: Error): boolean {
   return connectionCode(error) === 'ECONNRESET' || connectionCode(error) === 'ETIMEDOUT'
 }
 
-function refusedLogin(error: LoginRefused, { action, credentials }: FailureContext): OssbError {
+function failedLogin({ cause, host }: LoginFailure, context: FailureContext): unknown {
+  if (!(cause instanceof HttpFailure)) return toOssbError(cause, { ...context, registry: host })
+  const isRefused = cause.status === 401 || cause.status === 403
   return new OssbError(
-    'ERR_OSSB_UNAUTHORIZED',
-    `Cannot ${action}: login refused: ${describeFailure(error.cause)}${afterAttempts(error.cause)}`,
-    {
-      cause: error,
-      hint: credentials,
-    },
+    isRefused ? 'ERR_OSSB_UNAUTHORIZED' : 'ERR_OSSB_REGISTRY',
+    `Cannot ${context.action}: login ${isRefused ? 'refused' : 'failed'}: ${describeFailure(cause)}${afterAttempts(cause)}`,
+    { cause, hint: isRefused ? context.credentials : hintFor(cause, { ...context, registry: host }) },
   )
 }
 
@@ -81,7 +80,7 @@ function hintFor(failure: HttpFailure, context: FailureContext): string {
   if (failure.status === 401 || failure.status === 403)
     return `It may be private, or not exist. ${credentials}`
   if (failure.status === 404)
-    return `Check the name and the tag; a private repository may look like a missing one. ${credentials}`
+    return `Check the name and the tag. A private repository may look like a missing one, and so may all that a mirror has not seen while it can't reach its origin. ${credentials}`
   if (failure.status === 405) return 'The registry does not allow this: it may be a read-only mirror.'
   if (failure.status === 413) return 'The registry, or a proxy in front of it, limits the size of a request.'
   if (failure.status === 429) return `Rate limited${retryAfter(failure)}. Logging in often raises the limit.`

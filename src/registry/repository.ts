@@ -51,6 +51,7 @@ export function createRemoteRepository(
     job: Job,
   ): Promise<void> => {
     const content = await readManifest(expected, open, name)
+    pushed.keepManifest(content)
     const referral = referralOf(expected, content.bytes)
     // That a manifest is there does not say that its subject's list names it.
     if (referral === undefined && (await hasManifest(session, expected.digest, job))) return
@@ -58,7 +59,6 @@ export function createRemoteRepository(
     const { listsSubject } = await pushed.completing(put, job).catch((error: unknown) => {
       throw explainRefusedFormat(error, expected.mediaType, name)
     })
-    pushed.keepManifest(content)
     if (referral !== undefined && !listsSubject)
       await listing.run(() => announceReferrer(session, referral, job), job.signal)
   }

@@ -8,7 +8,7 @@ import {
   type Platform,
   platformRank,
 } from '../core/index.ts'
-import { parseIndex, type Repository } from '../oci/index.ts'
+import { type ImageSource, parseIndex } from '../oci/index.ts'
 import { readDocument } from './read-document.ts'
 
 export interface ResolvedImage {
@@ -34,14 +34,14 @@ export interface NamedImage {
  * @throws OssbError ERR_OSSB_NOT_FOUND that lists the platforms there are
  */
 export async function resolveForPlatform(
-  repository: Repository,
+  repository: ImageSource,
   { name, reference }: NamedImage,
   platform: Platform,
   job: Job,
 ): Promise<ResolvedImage> {
   const root = await repository.resolve(name, job)
   if (!isIndexType(root.mediaType)) return { manifest: root, root }
-  const entries = await entriesOf(repository, root, { depth: 1, seen: new Set([root.digest]), job })
+  const entries = await entriesOf(repository, root, job)
   const manifest = bestEntry(entries, platform)
   if (manifest !== undefined) return { manifest, root }
   const available = [
@@ -59,25 +59,31 @@ export async function resolveForPlatform(
   )
 }
 
+interface Walk {
+  readonly depth: number
+  readonly seen: Set<Digest>
+}
+
 /** The images of an index, those of indexes in it included. */
-async function entriesOf(
-  repository: Repository,
+export async function entriesOf(
+  repository: ImageSource,
   index: Descriptor,
-  { depth, seen, job }: { readonly depth: number; readonly seen: Set<Digest>; readonly job: Job },
+  job: Job,
+  walk: Walk = { depth: 1, seen: new Set([index.digest]) },
 ): Promise<readonly Descriptor[]> {
   const { manifests } = parseIndex(await readDocument(repository, index, job), `index ${index.digest}`)
-  const nested = manifests.filter(isImage).map((entry) => {
+  const nested = manifests.filter(isImageEntry).map((entry) => {
     if (!isIndexType(entry.mediaType)) return Promise.resolve([entry])
     // One that is named a thousand times, on each of four levels, is asked for once.
-    if (depth >= MAX_DEPTH || seen.has(entry.digest)) return Promise.resolve([])
-    seen.add(entry.digest)
-    return entriesOf(repository, entry, { depth: depth + 1, seen, job })
+    if (walk.depth >= MAX_DEPTH || walk.seen.has(entry.digest)) return Promise.resolve([])
+    walk.seen.add(entry.digest)
+    return entriesOf(repository, entry, job, { depth: walk.depth + 1, seen: walk.seen })
   })
   return (await Promise.all(nested)).flat()
 }
 
 /** BuildKit puts attestations beside the images, for a platform that does not exist. */
-function isImage({ platform, annotations }: Descriptor): boolean {
+export function isImageEntry({ platform, annotations }: Descriptor): boolean {
   return platform?.os !== 'unknown' && annotations?.['vnd.docker.reference.type'] === undefined
 }
 

@@ -1,6 +1,7 @@
 import type { Clock, RetryAdvice, RetryOptions } from '../io/index.ts'
 import { connectionCode } from './connection-code.ts'
 import { HttpFailure } from './http-failure.ts'
+import { LoginFailure } from './login-failure.ts'
 
 const TRANSIENT_STATUS: ReadonlySet<number> = new Set([
   408, 425, 429, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529,
@@ -44,6 +45,7 @@ const EXPIRED_ADDRESS: ReadonlySet<number> = new Set([400, 401, 403, 404, 410])
 
 /** What a failure of one request deserves: see RetryOptions.advise. */
 export function adviseRetry(error: unknown, clock: Clock): RetryAdvice | undefined {
+  if (error instanceof LoginFailure) return undefined
   if (!(error instanceof HttpFailure)) return TRANSIENT_CODES[connectionCode(error) ?? '']
   if (error.from === 'storage' && EXPIRED_ADDRESS.has(error.status)) return { attempts: 3 }
   if (!TRANSIENT_STATUS.has(error.status)) return undefined

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { type Descriptor, OssbError } from '../core/index.ts'
+import { checkedChunks } from '../io/index.ts'
 
 /** The content of a blob, in parts that are read one after the other. */
 export interface BlobReader {
@@ -35,7 +36,7 @@ export function createBlobReader(blob: Descriptor, open: () => Promise<Readable>
   const openAt = async (from: number): Promise<Opened> => {
     close()
     const source = await open()
-    const chunks = checked(source, blob)[Symbol.asyncIterator]()
+    const chunks = (checkedChunks(source, blob) ?? checked(source, blob))[Symbol.asyncIterator]()
     const opened: Opened = { source, chunks, rest: NOTHING, at: 0 }
     current = opened
     while (opened.at < from) await take(opened, from - opened.at)

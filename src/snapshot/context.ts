@@ -1,7 +1,7 @@
 import type { Codec } from '../codec/index.ts'
 import { formatBytes, type Job, OssbError } from '../core/index.ts'
 import { createDigestTap } from '../io/index.ts'
-import { applyLayer } from '../layer/index.ts'
+import { applyLayer, limitExpansion } from '../layer/index.ts'
 import type { FileSession, NativeHelper } from '../native/index.ts'
 import type { Layer } from '../oci/index.ts'
 import type { StorePaths, Workspace } from '../store/index.ts'
@@ -27,7 +27,8 @@ export async function unpackLayer(
 ): Promise<void> {
   const tap = createDigestTap()
   const packed = reportProgress(await layer.open(job), layer, job)
-  await applyLayer(tap.through(context.codec.decompress(packed)), { root }, context.session, job)
+  const unpacked = limitExpansion(context.codec.decompress(packed), layer.descriptor)
+  await applyLayer(tap.through(unpacked), { root }, context.session, job)
   if (tap.digest() === layer.diffId) return
   throw new OssbError(
     'ERR_OSSB_INTEGRITY',

@@ -4,10 +4,13 @@ import {
   type Digest,
   digestOf,
   formatPlatform,
+  type ImageFileType,
+  type ImageLocation,
   type Job,
   jobOf,
   OssbError,
   type Platform,
+  parseImageLocation,
   parseReference,
   type Reference,
 } from '../core/index.ts'
@@ -16,6 +19,7 @@ import { createSemaphore, readAll } from '../io/index.ts'
 import {
   type BlobSource,
   type ContentStore,
+  type ImageSource,
   type Layer,
   MAX_DOCUMENT_BYTES,
   parseImageConfig,
@@ -34,7 +38,12 @@ export interface ImageProviderOptions {
   readonly store: ContentStore
   /** The repository of a registry that a reference names. */
   readonly repository: (reference: RepositoryName) => Repository
+  /** The images of an archive, which stays open for as long as this is used. */
+  readonly archive: (type: ArchiveType, path: string, job: Job) => Promise<ImageSource>
 }
+
+type FileLocation = Extract<ImageLocation, { readonly type: ImageFileType }>
+type ArchiveType = Exclude<ImageFileType, 'oci'>
 
 export interface ImageProvider extends LayerProvider {
   readonly resolve: ConfigResolver
@@ -47,20 +56,21 @@ const DOWNLOADS = 4
 
 /** Where a base image is: a repository, the name in it, and for a registry what other registries may know it by. */
 interface Location {
-  readonly repository: Repository
+  readonly repository: ImageSource
   readonly name: string
   readonly origin?: string
 }
 
-/** Base images from registries and OCI layouts: everything that is read is verified, and kept in the store. */
-export function createImageProvider({ store, repository }: ImageProviderOptions): ImageProvider {
+/** Base images from registries, OCI layouts and archives: everything that is read is verified, and kept in the store. */
+export function createImageProvider({ store, repository, archive }: ImageProviderOptions): ImageProvider {
   const resolved = new Map<string, Promise<ResolvedImage>>()
   const downloads = createSemaphore(DOWNLOADS)
   const fetchContent = createFetchContent(store)
 
-  const locate = (reference: string): Location => {
-    const layout = parseLayoutReference(reference)
-    if (layout !== undefined) return { repository: createOciLayout(layout.directory), name: layout.name }
+  const locate = async (reference: string, job: Job): Promise<Location> => {
+    const file = parseFileLocation(reference)
+    if (file?.type === 'oci') return { repository: createOciLayout(file.path), name: file.name }
+    if (file !== undefined) return { repository: await archive(file.type, file.path, job), name: file.name }
     const parsed = parseReference(reference)
     const name = parsed.digest ?? parsed.tag ?? 'latest'
     return { repository: repository(parsed), name, origin: `${parsed.registry}/${parsed.repository}` }
@@ -82,7 +92,7 @@ export function createImageProvider({ store, repository }: ImageProviderOptions)
   }
 
   const resolveFor = async (reference: string, platform: Platform, job: Job): Promise<ResolvedImage> => {
-    const { repository: source, name } = locate(reference)
+    const { repository: source, name } = await locate(reference, job)
     const { manifest } = await resolveForPlatform(source, { name, reference }, platform, job)
     const { config: about } = parseManifest(
       await fetchDocument(manifest, source, `the manifest of "${reference}"`, job),
@@ -110,7 +120,7 @@ export function createImageProvider({ store, repository }: ImageProviderOptions)
   }
 
   const layers = async (op: ImageOp, job: Job): Promise<readonly Layer[]> => {
-    const { repository: source, origin } = locate(op.reference)
+    const { repository: source, origin } = await locate(op.reference, job)
     const manifest = parseManifest(
       await fetchDocument(op.manifest, source, `the manifest of "${op.reference}"`, job),
       `the manifest of "${op.reference}"`,
@@ -161,21 +171,20 @@ export function createImageProvider({ store, repository }: ImageProviderOptions)
   return { resolve, layers, fetchRemote }
 }
 
-/** `oci-layout://DIRECTORY[:NAME|@DIGEST]`, or `oci:…`; a directory without a name holds one image. */
-function parseLayoutReference(reference: string): { directory: string; name: string } | undefined {
-  const match = /^(?:oci-layout:\/\/|oci:)(.+?)(?:@(sha256:[a-f0-9]{64})|:([A-Za-z0-9_][\w.-]*))?$/.exec(
-    reference,
+/** `oci-layout://DIRECTORY[:NAME|@DIGEST]` (or `oci:`), `oci-archive://FILE…`, `docker-archive://FILE…`; undefined for others. */
+function parseFileLocation(reference: string): FileLocation | undefined {
+  if (!/^(?:oci|oci-layout|oci-archive|docker-archive):/.test(reference)) return undefined
+  const location = parseImageLocation(reference)
+  if (location.type === 'registry' || location.type === 'cache') return undefined
+  if (isAbsolute(location.path)) return location
+  const what = location.type === 'oci' ? 'the directory of an OCI layout' : 'the path of an archive'
+  throw new OssbError(
+    'ERR_OSSB_REFERENCE_INVALID',
+    `Cannot use "${reference}" as a base image: ${what} must be absolute`,
+    {
+      hint: `Write FROM ${location.type === 'oci' ? 'oci-layout:///path/to/layout' : `${location.type}:///path/to/image.tar`}:tag.`,
+    },
   )
-  if (match === null) return undefined
-  const directory = match[1] ?? ''
-  if (!isAbsolute(directory)) {
-    throw new OssbError(
-      'ERR_OSSB_REFERENCE_INVALID',
-      `Cannot use "${reference}" as a base image: the directory of an OCI layout must be absolute`,
-      { hint: 'Write FROM oci-layout:///path/to/layout:tag.' },
-    )
-  }
-  return { directory, name: match[2] ?? match[3] ?? '' }
 }
 
 /** Work that no vertex stands for, shown as a step of its own. */

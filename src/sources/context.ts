@@ -17,7 +17,7 @@ export type ContextSpec =
   | { readonly type: 'stdin' }
   | { readonly type: 'git'; readonly git: GitSource }
   | { readonly type: 'http'; readonly url: string }
-  /** `docker-image://` and `oci-layout://`: no files but an image, `reference` as FROM would name it. */
+  /** `docker-image://`, `oci-layout://`, `oci-archive://` and `docker-archive://`: no files but an image, `reference` as FROM would name it. */
   | { readonly type: 'image'; readonly reference: string }
 
 /** More than any Dockerfile, and little enough to be read into memory. */
@@ -40,11 +40,11 @@ export function parseContext(text: string): ContextSpec {
   return { type: stats?.isFile() === true ? 'archive' : 'directory', path: text }
 }
 
-/** The directory of an OCI layout may be relative here, unlike in a Dockerfile. */
+/** An OCI layout or an archive may be relative here, unlike in a Dockerfile. */
 function imageReference(text: string): string | undefined {
   if (text.startsWith('docker-image://')) return text.slice('docker-image://'.length)
-  if (!text.startsWith('oci-layout://')) return undefined
-  return `oci-layout://${resolve(text.slice('oci-layout://'.length))}`
+  const [, scheme, path] = /^(oci-layout|oci-archive|docker-archive):\/\/(.*)$/s.exec(text) ?? []
+  return scheme === undefined || path === undefined ? undefined : `${scheme}://${resolve(path)}`
 }
 
 /** What a build starts from: its Dockerfile, and the files to copy. */

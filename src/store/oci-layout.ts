@@ -1,17 +1,8 @@
 import { createReadStream, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { Readable } from 'node:stream'
-import {
-  type Descriptor,
-  type Digest,
-  errnoOf,
-  fileSystemError,
-  isDigest,
-  type Job,
-  MEDIA_TYPE,
-  OssbError,
-} from '../core/index.ts'
-import { createDigestTap, verified, writeFileAtomic, writeStreamAtomic } from '../io/index.ts'
+import type { Readable } from 'node:stream'
+import { type Descriptor, errnoOf, fileSystemError, type Job, MEDIA_TYPE, OssbError } from '../core/index.ts'
+import { createDigestTap, verified, verifiedStream, writeFileAtomic, writeStreamAtomic } from '../io/index.ts'
 import {
   type ContentStore,
   type ImageIndex,
@@ -19,11 +10,11 @@ import {
   parseIndex,
   type ReferrerSource,
 } from '../oci/index.ts'
+import { type LayoutContent, REF_NAME, resolveInLayout } from './layout-content.ts'
 import { layoutReferrers, referralIn } from './layout-referrers.ts'
 import { storePaths } from './paths.ts'
 
 const LAYOUT = '{"imageLayoutVersion":"1.0.0"}'
-const REF_NAME = 'org.opencontainers.image.ref.name'
 
 /**
  * An OCI image layout in a directory (image-spec image-layout.md) as a repository. Content appears under its name only
@@ -31,17 +22,22 @@ const REF_NAME = 'org.opencontainers.image.ref.name'
  */
 export function createOciLayout(directory: string): ContentStore & ReferrerSource {
   const paths = storePaths(resolve(directory))
-
-  const has = (content: Descriptor): Promise<boolean> => {
-    const size = statSync(paths.blob(content.digest), { throwIfNoEntry: false })?.size
-    return Promise.resolve(size === content.size)
+  const content: LayoutContent = {
+    where: directory,
+    index: () => readLayoutIndex(paths.index),
+    document: (digest) => readDocument(paths.blob(digest)),
   }
 
-  const open = (content: Descriptor): Promise<Readable> => {
-    if (!existsSync(paths.blob(content.digest))) return Promise.reject(missing(content.digest, directory))
-    const chunks = createReadStream(paths.blob(content.digest), { highWaterMark: 1024 * 1024 })
+  const has = (wanted: Descriptor): Promise<boolean> => {
+    const size = statSync(paths.blob(wanted.digest), { throwIfNoEntry: false })?.size
+    return Promise.resolve(size === wanted.size)
+  }
+
+  const open = (wanted: Descriptor): Promise<Readable> => {
+    if (!existsSync(paths.blob(wanted.digest))) return Promise.reject(missing(wanted.digest, directory))
+    const chunks = createReadStream(paths.blob(wanted.digest), { highWaterMark: 1024 * 1024 })
     // Disks forget, and people edit: what was right when it was written is looked at again when it is read.
-    return Promise.resolve(Readable.from(verified(chunks, content, `"${directory}"`), { objectMode: false }))
+    return Promise.resolve(verifiedStream(chunks, wanted, `"${directory}"`))
   }
 
   const put = async (expected: Descriptor, source: () => Promise<Readable>, job: Job): Promise<void> => {
@@ -55,7 +51,7 @@ export function createOciLayout(directory: string): ContentStore & ReferrerSourc
         job,
       )
     }
-    const referral = referralIn(paths, expected)
+    const referral = referralIn(content, expected)
     if (referral !== undefined) list(referral.referrer)
   }
 
@@ -84,19 +80,6 @@ export function createOciLayout(directory: string): ContentStore & ReferrerSourc
     )
   }
 
-  const resolveName = (tagOrDigest: string): Promise<Descriptor> => {
-    const manifests = readLayoutIndex(paths.index).manifests
-    // A layout that holds one image needs no name for it; what refers to the image is none.
-    const images = manifests.filter((manifest) => referralIn(paths, manifest) === undefined)
-    if (tagOrDigest === '' && images.length === 1 && images[0] !== undefined)
-      return Promise.resolve(images[0])
-    const found = isDigest(tagOrDigest)
-      ? (manifests.find((manifest) => manifest.digest === tagOrDigest) ??
-        describeBlob(paths.blob(tagOrDigest), tagOrDigest))
-      : manifests.findLast((manifest) => manifest.annotations?.[REF_NAME] === tagOrDigest)
-    return found === undefined ? Promise.reject(missing(tagOrDigest, directory)) : Promise.resolve(found)
-  }
-
   const tag = (manifest: Descriptor, name: string): Promise<void> => {
     mark()
     const index = readLayoutIndex(paths.index)
@@ -122,11 +105,11 @@ export function createOciLayout(directory: string): ContentStore & ReferrerSourc
     open,
     put,
     ingest,
-    discard: (content) => rmSync(paths.blob(content.digest), { force: true }),
-    resolve: resolveName,
+    discard: (blob) => rmSync(paths.blob(blob.digest), { force: true }),
+    resolve: async (name) => resolveInLayout(content, name),
     tag,
     referrers: (subject, _job, options = {}) =>
-      Promise.resolve(layoutReferrers(paths, readLayoutIndex(paths.index), { ...options, subject })),
+      Promise.resolve(layoutReferrers(content, { ...options, subject })),
   }
 }
 
@@ -142,23 +125,10 @@ export function readLayoutIndex(path: string): ImageIndex {
   }
 }
 
-/** A manifest or index that no name stands for: its media type is in the document itself. */
-function describeBlob(path: string, digest: Digest): Descriptor | undefined {
-  const size = statSync(path, { throwIfNoEntry: false })?.size
-  if (size === undefined || size > MAX_DOCUMENT_BYTES) return undefined
-  const mediaType = mediaTypeOf(readFileSync(path, 'utf8'))
-  return mediaType === undefined ? undefined : { mediaType, digest, size }
-}
-
-function mediaTypeOf(text: string): string | undefined {
-  try {
-    const document = JSON.parse(text) as { mediaType?: string; manifests?: unknown; layers?: unknown }
-    if (document.mediaType !== undefined) return document.mediaType
-    if (document.manifests !== undefined) return MEDIA_TYPE.ociIndex
-    return document.layers === undefined ? undefined : MEDIA_TYPE.ociManifest
-  } catch {
-    return undefined
-  }
+/** What may be a manifest or index; undefined where it is not here, or too large to be one. */
+function readDocument(path: string): Buffer | undefined {
+  const stats = statSync(path, { throwIfNoEntry: false })
+  return stats?.isFile() && stats.size <= MAX_DOCUMENT_BYTES ? readFileSync(path) : undefined
 }
 
 function missing(what: string, directory: string): OssbError {

@@ -46,6 +46,8 @@ export const openBytes = (): Promise<Readable> => Promise.resolve(Readable.from(
 export interface FaultLabOptions extends Pick<FaultRegistryOptions, 'location' | 'port' | 'tls'> {
   /** `user:password` for the registry. */
   readonly auth?: string
+  /** A refresh token for it. */
+  readonly identityToken?: string
   readonly stallMs?: number
   readonly clock?: Clock
   readonly lookup?: LookupFunction
@@ -82,7 +84,7 @@ export async function lab(faults: readonly FaultRow[], options: FaultLabOptions 
   const job = recordingJob()
   const client = createRegistryClient({
     insecureRegistries: options.insecureRegistries ?? [],
-    environment: { HOME: '/nonexistent', ...authOf(host, options.auth), ...options.environment },
+    environment: { HOME: '/nonexistent', ...authOf(host, options), ...options.environment },
     clock: options.clock ?? clock,
     stallMs: options.stallMs ?? 5000,
     ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
@@ -107,9 +109,12 @@ export async function lab(faults: readonly FaultRow[], options: FaultLabOptions 
   }
 }
 
-function authOf(host: string, auth: string | undefined): Readonly<Record<string, string>> {
-  if (auth === undefined) return {}
-  const entry = { auth: Buffer.from(auth).toString('base64') }
+function authOf(host: string, { auth, identityToken }: FaultLabOptions): Readonly<Record<string, string>> {
+  if (auth === undefined && identityToken === undefined) return {}
+  const entry =
+    identityToken === undefined
+      ? { auth: Buffer.from(auth ?? '').toString('base64') }
+      : { identitytoken: identityToken }
   return { DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { [host]: entry } }) }
 }
 

@@ -19,6 +19,8 @@ export interface RegistryTestOptions {
   readonly token?: boolean
   /** Seconds that tokens live. */
   readonly tokenLifetime?: number
+  /** What the token server answers to every POST. */
+  readonly refusePost?: number
   /** Answer to GETs of blobs with a redirect to this URL. */
   readonly redirectBlobsTo?: string
   /** Give paths in Location headers, not URLs. */
@@ -110,6 +112,8 @@ function configFor({ directory, storage, tokens }: Place, options: RegistryTestO
       ...(options.readOnly ? { maintenance: { readonly: { enabled: true } } } : {}),
     },
     http,
+    // Foreign layers are refused by default.
+    validation: { manifests: { urls: { allow: ['^http'] } } },
   }
   if (options.mirrorOf !== undefined) config['proxy'] = { remoteurl: options.mirrorOf }
   if (tokens !== undefined)
@@ -160,6 +164,7 @@ async function startTokens(directory: string, options: RegistryTestOptions): Pro
     password: options.auth?.password ?? '',
     ...(options.tokenLifetime === undefined ? {} : { lifetime: options.tokenLifetime }),
     ...(options.denied === undefined ? {} : { denied: options.denied }),
+    ...(options.refusePost === undefined ? {} : { refusePost: options.refusePost }),
   })
 }
 

@@ -15,6 +15,8 @@ export interface TokenServerOptions {
   readonly lifetime?: number
   /** Repositories that tokens give no access to, whatever is asked for. */
   readonly denied?: readonly string[]
+  /** What every POST is answered with, where the OAuth 2 form is not served. */
+  readonly refusePost?: number
 }
 
 export interface TokenServer {
@@ -60,6 +62,8 @@ interface Asked {
 async function answer(request: IncomingMessage, options: TokenServerOptions, requests: string[]) {
   const asked = request.method === 'POST' ? await fromForm(request, options) : fromQuery(request, options)
   requests.push(`${request.method} ${asked.user} ${asked.scopes.join(' ')}`)
+  if (request.method === 'POST' && options.refusePost !== undefined)
+    return { status: options.refusePost, body: {} }
   if (!asked.allowed)
     return { status: 401, body: { errors: [{ code: 'UNAUTHORIZED', message: 'wrong password' }] } }
   const lifetime = options.lifetime ?? 300
@@ -73,8 +77,9 @@ function fromQuery(request: IncomingMessage, { user, password }: TokenServerOpti
   const given = header === undefined ? '' : Buffer.from(header.replace(/^Basic /, ''), 'base64').toString()
   return {
     scopes: url.searchParams.getAll('scope').flatMap((scope) => scope.split(' ')),
-    user: given.split(':')[0] ?? '',
-    allowed: header === undefined || given === `${user}:${password}`,
+    // A refresh token may come as a password without a user.
+    user: given === `:${password}` ? user : (given.split(':')[0] ?? ''),
+    allowed: header === undefined || [`${user}:${password}`, `:${password}`].includes(given),
   }
 }
 

@@ -5,13 +5,13 @@ import { type Content, createContent, type HonestOptions, honestAnswer } from '.
 
 /** What becomes of a request that a rule is about. */
 export type UploadFault =
-  /** This answer, once the body is read; with `early` while it is still being sent. */
+  /** This answer, once the body is read; with `early` while it is still being sent, which may also end the connection. */
   | {
       readonly type: 'status'
       readonly status: number
       readonly headers?: Readonly<Record<string, string>>
       readonly body?: string
-      readonly early?: true
+      readonly early?: 'reads-on' | 'closes'
     }
   /** The connection breaks once so many bytes of the body came; what came of a chunk is kept. */
   | { readonly type: 'reset'; readonly after: number }
@@ -121,9 +121,10 @@ async function handle(state: State, request: IncomingMessage, response: ServerRe
   state.seen.push(seen)
   const fault = ruleFor(state, method, path)
   if (fault?.type === 'deaf' && fault.reads === undefined) return
-  if (fault?.type === 'status' && fault.early) {
-    request.resume()
-    return void response.writeHead(fault.status, { ...fault.headers }).end(fault.body)
+  if (fault?.type === 'status' && fault.early !== undefined) {
+    if (fault.early === 'reads-on') request.resume()
+    const close = () => void (fault.early === 'closes' && request.socket.destroy())
+    return void response.writeHead(fault.status, { ...fault.headers }).end(fault.body, close)
   }
   const limit = state.options.limit
   if (limit !== undefined && Number(request.headers['content-length'] ?? 0) > limit) {

@@ -1,4 +1,4 @@
-import { formatPlatform, type Platform } from '../../core/index.ts'
+import { formatPlatform, OssbError, type Platform } from '../../core/index.ts'
 import type { DockerfileInput } from '../../graph/index.ts'
 import { locate } from './dockerfile-error.ts'
 import type { ArgDeclaration, InstructionOf } from './instructions.ts'
@@ -18,6 +18,25 @@ export function entersEnvironment(name: string): boolean {
 /** The value of a --build-arg. */
 export function buildArg(input: DockerfileInput, name: string): string | undefined {
   return Object.hasOwn(input.buildArgs, name) ? input.buildArgs[name] : undefined
+}
+
+/** Arguments that ask BuildKit for more than an image: what OSSB does not give must not seem to be given. */
+const NOT_CARRIED_OUT: Readonly<Record<string, string>> = {
+  BUILDKIT_INLINE_CACHE: 'no cache is written into images',
+  BUILDKIT_MULTI_PLATFORM: 'one platform is built at a time',
+  BUILDKIT_ATTEST: 'no attestations are made',
+}
+
+/** @throws OssbError ERR_OSSB_USAGE for a build argument that would turn on what is not there */
+export function checkControlArguments({ buildArgs }: DockerfileInput): void {
+  for (const [name, value] of Object.entries(buildArgs)) {
+    const kind = name.startsWith('BUILDKIT_ATTEST_') ? 'BUILDKIT_ATTEST' : name
+    const reason = Object.hasOwn(NOT_CARRIED_OUT, kind) ? NOT_CARRIED_OUT[kind] : undefined
+    if (reason === undefined || /^(?:0|f|false|)$/i.test(value)) continue
+    throw new OssbError('ERR_OSSB_USAGE', `Cannot use --build-arg ${name}=${value}: ${reason}`, {
+      hint: 'Leave the argument out.',
+    })
+  }
 }
 
 /** `NAME=value` in upper and lower case for each proxy among the build arguments, whatever case it was given in. */

@@ -126,7 +126,8 @@ function checkDefaults({ dockerfile, input, platform, lint }: FromOptions): void
 
 function isReference(name: string): boolean {
   // What is no name in a registry at all is left to what resolves it.
-  if (/^oci(?:-layout:\/\/|:\/)/.test(name)) return true
+  if (/^(?:(?:oci-layout|oci-archive|docker-archive):\/\/|(?:oci|oci-archive|docker-archive):\/)/.test(name))
+    return true
   try {
     parseReference(name)
     return true

@@ -1,7 +1,7 @@
 import { type Job, OssbError, type Platform } from '../../core/index.ts'
 import { createPatternMatcher, type PatternMatcher } from '../../fs/index.ts'
 import type { CheckReport, CheckWarning, DockerfileInput, Frontend, Plan } from '../../graph/index.ts'
-import { buildArg, globalScope } from './arguments.ts'
+import { buildArg, checkControlArguments, globalScope } from './arguments.ts'
 import { readFromLines } from './from-lines.ts'
 import { finishConfig } from './image-state.ts'
 import { createLint, type Lint, parseCheckOptions } from './lint.ts'
@@ -87,6 +87,7 @@ export function createDockerfileFrontend(): Frontend<DockerfileInput> {
 function readDockerfile(input: DockerfileInput): Dockerfile {
   const dockerfile = parseDockerfile(input.file.name, input.file.text)
   checkSyntax(dockerfile.directives, buildArg(input, 'BUILDKIT_SYNTAX'))
+  checkControlArguments(input)
   return dockerfile
 }
 

@@ -32,6 +32,10 @@ function parseField(text: string): MountField {
   const equals = text.indexOf('=')
   const key = (equals === -1 ? text : text.slice(0, equals)).toLowerCase()
   if (equals !== -1) return { key, value: text.slice(equals + 1), text }
-  if (!BARE_KEYS.includes(key)) throw dockerfileError(`invalid field '${text}' must be a key=value pair`)
+  if (!BARE_KEYS.includes(key)) {
+    throw dockerfileError(`invalid field '${text}' must be a key=value pair`, {
+      hint: `Without a value there are only ${BARE_KEYS.join(', ')}.`,
+    })
+  }
   return { key, text }
 }

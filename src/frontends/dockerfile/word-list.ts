@@ -60,7 +60,14 @@ function parseLegacy(text: string, instruction: string): NameValue {
 function parseNameValue(word: string): NameValue {
   const equals = word.indexOf('=')
   if (equals === -1) {
-    throw dockerfileError(`Syntax error - can't find = in ${goQuote(word)}. Must be of the form: name=value`)
+    throw dockerfileError(
+      `Syntax error - can't find = in ${goQuote(word)}. Must be of the form: name=value`,
+      {
+        hint: word.startsWith('#')
+          ? 'A comment is a line of its own; anywhere else "#" is text.'
+          : 'A value with blanks is written in quotes: NAME="first second".',
+      },
+    )
   }
   return { name: word.slice(0, equals), value: word.slice(equals + 1) }
 }

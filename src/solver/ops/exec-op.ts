@@ -1,6 +1,6 @@
 import { OssbError, StepFailedError } from '../../core/index.ts'
 import type { Executor } from '../../executors/index.ts'
-import { selectSources } from '../../fs/index.ts'
+import { lstatIfPresent, resolveInRoot, selectSources } from '../../fs/index.ts'
 import type { ExecOp, Mount, Vertex } from '../../graph/index.ts'
 import type { FileSession } from '../../native/index.ts'
 import type { StorePaths, Workspace } from '../../store/index.ts'
@@ -51,8 +51,18 @@ export function createExecRunner(options: ExecRunnerOptions): OpRunner<ExecOp> {
       throw new StepFailedError(
         `process "${op.args.join(' ')}" did not complete successfully: ${how}`,
         exitCode,
+        exitCode === 127 ? hintOfMissing(op, root.rootfs) : {},
       )
     },
+  }
+}
+
+/** An image without a shell cannot run the shell form. */
+function hintOfMissing({ args: [program = ''] }: ExecOp, root: string): { readonly hint?: string } {
+  const isThere = lstatIfPresent(resolveInRoot(root, program, { last: 'follow' })) !== undefined
+  if (!program.startsWith('/') || isThere) return {}
+  return {
+    hint: `This stage has no "${program}" (one FROM scratch has nothing at all): begin it FROM an image that has it, or write RUN ["PROGRAM", "ARGUMENT"].`,
   }
 }
 

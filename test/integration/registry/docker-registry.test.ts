@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -21,6 +21,12 @@ const SETUPS: readonly (readonly [string, RegistryTestOptions])[] = [
   ['TLS with its own authority', { tls: true }],
   ['Basic authentication over TLS', { tls: true, auth: USER }],
   ['a token server', { auth: USER, token: true }],
+  ['client certificates', { tls: true, clientCertificates: true }],
+  ['Basic authentication over plain HTTP on this machine', { auth: USER }],
+  [
+    'a token server over TLS, and tokens that live a second',
+    { tls: true, auth: USER, token: true, tokenLifetime: 1 },
+  ],
   ['relative Location headers', { relativeUrls: true }],
 ]
 
@@ -33,14 +39,18 @@ describe.each(SETUPS)('docker-registry with %s', (_name, options) => {
   beforeAll(async () => {
     registry = await startRegistry(options)
     home = mkdtempSync(join(tmpdir(), 'ossb-registry-home-'))
+    const certificates = join(home, '.config/containers/certs.d', registry.host)
+    mkdirSync(certificates, { recursive: true })
+    if (registry.caFile !== undefined) copyFileSync(registry.caFile, join(certificates, 'ca.crt'))
+    if (options.clientCertificates && registry.client !== undefined) {
+      copyFileSync(registry.client.certFile, join(certificates, 'client.cert'))
+      copyFileSync(registry.client.keyFile, join(certificates, 'client.key'))
+    }
     const auth = Buffer.from(`${USER.user}:${USER.password}`).toString('base64')
     writeFileSync(join(home, 'config.json'), JSON.stringify({ auths: { [registry.host]: { auth } } }))
     client = createRegistryClient({
       insecureRegistries: [],
-      environment: {
-        DOCKER_CONFIG: home,
-        ...(registry.caFile === undefined ? {} : { SSL_CERT_FILE: registry.caFile }),
-      },
+      environment: { DOCKER_CONFIG: home, HOME: home },
     })
   })
 
@@ -148,6 +158,8 @@ describe.each(SETUPS)('docker-registry with %s', (_name, options) => {
       'inspect',
       '--raw',
       '--tls-verify=false',
+      '--cert-dir',
+      join(home, '.config/containers/certs.d', registry.host),
       ...(options.auth === undefined ? [] : ['--creds', `${USER.user}:${USER.password}`]),
       `docker://${registry.host}/team/skopeo:v1`,
     ]

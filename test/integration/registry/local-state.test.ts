@@ -124,6 +124,7 @@ describe('F11: content of the store that was damaged on the disk', () => {
     const paths = storePaths(newDirectory())
     const provider = () =>
       createImageProvider({
+        archive: () => Promise.reject(new Error('there is no archive')),
         store: createOciLayout(paths.root),
         repository: ({ repository }) => lab.repository(repository),
       })

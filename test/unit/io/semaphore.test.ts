@@ -37,3 +37,18 @@ test('a waiter leaves when its signal is aborted, and blocks nobody', async () =
   await first
   expect(await last).toBe('last')
 })
+
+test('many waiters on one signal are no leak that Node would warn of', async () => {
+  const warnings: Error[] = []
+  const collect = (warning: Error) => warnings.push(warning)
+  process.on('warning', collect)
+  try {
+    const semaphore = createSemaphore(1)
+    const { signal: shared } = new AbortController()
+    await Promise.all(Array.from({ length: 40 }, () => semaphore.run(() => delay(0), shared)))
+    await delay(0)
+    expect(warnings).toEqual([])
+  } finally {
+    process.off('warning', collect)
+  }
+})

@@ -28,12 +28,15 @@ test.each([
   [['linux/amd64', 'linux/amd64/v2'], 'linux/amd64/v3', 'linux/amd64/v2'],
   [['linux/x86_64'], 'linux/amd64', 'linux/x86_64'],
   [['unknown/unknown', 'linux/amd64'], 'linux/amd64', 'linux/amd64'],
+  [['linux/arm64/v8.2', 'linux/arm64/v9'], 'linux/arm64/v9.2', 'linux/arm64/v9'],
+  [['linux/arm/v6', 'linux/arm/v8', 'linux/arm/v7'], 'linux/arm/v8', 'linux/arm/v8'],
+  [['linux/amd64', 'linux/amd64'], 'linux/amd64', 'linux/amd64'],
   [[''], 'linux/amd64', ''],
-] as const)('resolveForPlatform() in %j for %s takes %s', async (platforms, wanted, expected) => {
+] as const)('E4 resolveForPlatform() in %j for %s takes %s', async (platforms, wanted, expected) => {
   expect(await choose(platforms, wanted)).toBe(expected)
 })
 
-describe('resolveForPlatform() fails when nothing fits:', () => {
+describe('E4 resolveForPlatform() fails when nothing fits:', () => {
   test.each([
     [
       ['linux/amd64/v3'],
@@ -71,4 +74,36 @@ test('resolveForPlatform() looks into indexes in indexes, and takes an image wit
     root: image,
     manifest: image,
   })
+})
+
+test('E4 resolveForPlatform() reads an index that is named again and again once, and no more than four deep', async () => {
+  const repository = memoryRepository()
+  const opened: string[] = []
+  const counting = {
+    ...repository,
+    open: (...[content, job]: Parameters<typeof repository.open>) => {
+      opened.push(content.digest)
+      return repository.open(content, job)
+    },
+  }
+  const image = {
+    ...addImage(repository, [5]),
+    platform: { os: 'linux', architecture: 'arm', variant: 'v6' },
+  }
+  const levels = [addIndex(repository, [image])]
+  for (let depth = 2; depth <= 4; depth += 1)
+    levels.push(
+      addIndex(
+        repository,
+        Array.from({ length: 1000 }, () => levels.at(-1) ?? image),
+      ),
+    )
+  repository.tags.set('v1', levels.at(-1) ?? image)
+  const found = await resolveForPlatform(counting, REFERENCE, parsePlatform('linux/arm/v7'), recordingJob())
+  expect(found.manifest.digest).toBe(image.digest)
+  expect(opened).toHaveLength(4)
+  repository.tags.set('v1', addIndex(repository, [levels.at(-1) ?? image]))
+  await expect(
+    resolveForPlatform(counting, REFERENCE, parsePlatform('linux/arm/v7'), recordingJob()),
+  ).rejects.toMatchObject({ code: 'ERR_OSSB_NOT_FOUND' })
 })

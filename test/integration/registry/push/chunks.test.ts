@@ -15,23 +15,26 @@ const ranges = (lab: Awaited<ReturnType<typeof pushLab>>) =>
 const EVEN = ['0-399999', '400000-799999', '800000-999999']
 
 describe('D5: an answer before the body has been sent', () => {
-  test.each([{ early: true }, {}] as const)('413: chunks, smaller and smaller (%j)', async (how) => {
-    const lab = await pushLab({
-      rules: [
-        { ...PUT, ...once, fault: { type: 'status', status: 413, ...how } },
-        { ...PATCH, ...once, fault: { type: 'status', status: 413, ...how } },
-      ],
-    })
-    await lab.remote.put(blob, open, lab.job)
-    expect(lab.has(blob)).toBe(true)
-    const sizes = ranges(lab).map((range) => {
-      const [from, to] = (range ?? '').split('-').map(Number)
-      return (to ?? 0) - (from ?? 0) + 1
-    })
-    // A quarter of what was too large each time, and no less than 64 KiB.
-    expect(sizes.slice(0, 2)).toEqual([250_000, 65_536])
-    expect(Math.max(...sizes.slice(1))).toBe(65_536)
-  })
+  test.each([{ early: 'reads-on' }, { early: 'closes' }, {}] as const)(
+    '413: chunks, smaller and smaller (%j)',
+    async (how) => {
+      const lab = await pushLab({
+        rules: [
+          { ...PUT, ...once, fault: { type: 'status', status: 413, ...how } },
+          { ...PATCH, ...once, fault: { type: 'status', status: 413, ...how } },
+        ],
+      })
+      await lab.remote.put(blob, open, lab.job)
+      expect(lab.has(blob)).toBe(true)
+      const sizes = ranges(lab).map((range) => {
+        const [from, to] = (range ?? '').split('-').map(Number)
+        return (to ?? 0) - (from ?? 0) + 1
+      })
+      // A quarter of what was too large each time, and no less than 64 KiB.
+      expect(sizes.slice(0, 2)).toEqual([250_000, 65_536])
+      expect(Math.max(...sizes.slice(1))).toBe(65_536)
+    },
+  )
 
   test('a registry that limits requests gets blobs in requests that it takes, the next ones from the start', async () => {
     const lab = await pushLab({ limit: 100_000 })
@@ -61,7 +64,7 @@ describe('D5: an answer before the body has been sent', () => {
 
   test.each([400, 403])('%d is an error at once, and the rest of the body is not sent', async (status) => {
     const large = sampleBlob(20_000_000)
-    const lab = await pushLab({ rules: [{ ...PUT, fault: { type: 'status', status, early: true } }] })
+    const lab = await pushLab({ rules: [{ ...PUT, fault: { type: 'status', status, early: 'reads-on' } }] })
     await expect(lab.remote.put(large.blob, large.open, lab.job)).rejects.toMatchObject({
       message: expect.stringContaining(`: ${status} `),
     })
@@ -80,7 +83,7 @@ describe('D5: an answer before the body has been sent', () => {
             type: 'status',
             status: 401,
             headers: { 'www-authenticate': 'Basic realm="x"' },
-            early: true,
+            early: 'reads-on',
           },
         },
       ],

@@ -148,3 +148,29 @@ test('a stage that is meant but not named is named in the hint', async () => {
   const unnamed = await planText('FROM debian', { target: '1' }).catch((error: unknown) => error)
   expect(unnamed).toMatchObject({ hint: 'No stage of the file has a name: give the number of one, from 0.' })
 })
+
+test.each([
+  ['BUILDKIT_INLINE_CACHE', '1'],
+  ['BUILDKIT_MULTI_PLATFORM', 'true'],
+  ['BUILDKIT_ATTEST_SBOM', 'generator=x'],
+])('a build argument %s that is not carried out is an error', async (name, value) => {
+  const failed = await planText('FROM debian', { buildArgs: { [name]: value } }).catch(
+    (error: unknown) => error,
+  )
+  expect(failed).toMatchObject({
+    code: 'ERR_OSSB_USAGE',
+    message: expect.stringContaining(`${name}=${value}`),
+  })
+  await planText('FROM debian', { buildArgs: { [name]: 'false' } })
+})
+
+test.each([
+  ['ENV A=1 # why', 'A comment is a line of its own; anywhere else "#" is text.'],
+  ['ENV A=1 B', 'A value with blanks is written in quotes: NAME="first second".'],
+  [
+    'RUN --mount=type=secret,id=x,requird x',
+    'Without a value there are only readonly, ro, readwrite, rw, required.',
+  ],
+])('%s has a hint', async (line, hint) => {
+  expect(await errorOf(`FROM debian\n${line}`)).toMatchObject({ hint })
+})

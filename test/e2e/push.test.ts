@@ -66,6 +66,28 @@ describe.each(await identities())('as $name', (identity) => {
     }
   })
 
+  test('D13: a tag that may not move is an error, or with a flag a warning', async () => {
+    await using workspace = await createWorkspace(identity)
+    const body = '{"errors":[{"code":"DENIED","message":"the tag is immutable"}]}'
+    const registry = await startUploadRegistry({ immutableTags: { status: 409, body } })
+    try {
+      await workspace.write({ 'app/Dockerfile': 'FROM scratch\nCOPY one /\n', 'app/one': '1' })
+      const first = ['build', '-t', `${registry.host}/r/a:1`, '--push', 'app']
+      const build = [...first, '-t', `${registry.host}/r/a:2`]
+      await workspace.mustOssb(first)
+      await workspace.write({ 'app/one': '2' })
+      const refused = await workspace.ossb(build)
+      expect(refused.status).not.toBe(0)
+      expect(refused.stderr).toContain('--push-ignore-immutable-tag-errors')
+      const ignored = await workspace.mustOssb([...build, '--push-ignore-immutable-tag-errors'])
+      expect(ignored.stderr).toMatch(/the tag can't be changed, and stands for sha256:\w+: 409 DENIED/)
+      expect(ignored.stderr).toContain(`registry ${registry.host}/r/a:2`)
+      expect(ignored.stderr).not.toContain(`registry ${registry.host}/r/a:1`)
+    } finally {
+      await registry.stop()
+    }
+  })
+
   test('a limit of requests, asked for or met, makes no difference to what is pushed', async () => {
     await using workspace = await createWorkspace(identity)
     const open = await startUploadRegistry()
