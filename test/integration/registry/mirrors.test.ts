@@ -82,7 +82,7 @@ async function faultRegistry(...rows: readonly FaultRow[]) {
 }
 
 async function fill(client: RegistryClient, registry: string, repository: string): Promise<void> {
-  const remote = client.repository({ registry, repository })
+  const remote = client.repository({ registry, repository }, {})
   await copy(source, remote, image, recordingJob())
   await remote.tag(image, '1', recordingJob())
 }
