@@ -1,5 +1,5 @@
 import { type Clock, type RetryOptions, retry } from '../io/index.ts'
-import { adviseRetry, createGate, type Gate, noteAttempts, requestRetry } from './retry-policy.ts'
+import { createGate, type Gate, noteAttempts, requestRetry } from './retry-policy.ts'
 
 /** Runs requests again when their failure may pass, and holds all requests to an origin that asked for a pause. */
 export interface Exchange {
@@ -32,7 +32,7 @@ export function createExchange(clock: Clock, attempts?: number): Exchange {
         try {
           return await attempt()
         } catch (error) {
-          gate.closeFor(adviseRetry(error, clock)?.afterMs ?? 0)
+          gate.closeFor(standard.advise(error)?.afterMs ?? 0)
           noteAttempts(error, number)
           throw error
         }
@@ -46,14 +46,13 @@ export function createExchange(clock: Clock, attempts?: number): Exchange {
   }
 }
 
-/** Fewer attempts for every kind of failure. */
+/** Fewer attempts for every kind of failure, and none where a wait is asked for: somebody else is asked then. */
 function hurried(options: RetryOptions, attempts: number | undefined): RetryOptions {
   if (attempts === undefined) return options
   const advise = (error: unknown) => {
     const advice = options.advise(error)
-    return advice === undefined
-      ? undefined
-      : { ...advice, attempts: Math.min(attempts, advice.attempts ?? attempts) }
+    if (advice === undefined || (advice.afterMs ?? 0) > 0) return undefined
+    return { ...advice, attempts: Math.min(attempts, advice.attempts ?? attempts) }
   }
   return { ...options, attempts, advise }
 }

@@ -14,9 +14,8 @@ export interface RoutedSources {
 export class DamagedByMirror extends OssbError {}
 
 /**
- * A repository whose content is read from the first place that has it: mirrors, then the registry itself. All else,
- * and so every question whether something has to be pushed, is the registry's own affair, and from such a question on
- * all reading, too.
+ * A repository whose content is read from the first place that has it: mirrors, then the registry itself. What is
+ * written is the registry's own affair.
  * What fails in a mirror is asked of the next place; the error of the last one tells of all.
  */
 export function createMirroredRepository(
@@ -24,29 +23,37 @@ export function createMirroredRepository(
   sources: () => Promise<RoutedSources>,
   memory: MirrorMemory,
 ): RemoteRepository {
-  let isWritten = false
-  const write = async () => {
-    isWritten = true
-    return (await sources()).write.repository
-  }
-  const places = async (): Promise<readonly [Source, ...Source[]]> => {
-    const routed = await sources()
-    return isWritten ? [routed.write] : routed.read
-  }
+  const write = async () => (await sources()).write.repository
   return {
-    has: async (content, job) => (await write()).has(content, job),
     put: async (expected, open, job) => (await write()).put(expected, open, job),
     tag: async (manifest, tag, job) => (await write()).tag(manifest, tag, job),
     remove: async (digest, job) => (await write()).remove(digest, job),
 
+    async has(content, job) {
+      const { read } = await sources()
+      const [only] = read
+      if (read.length === 1) return only.repository.has(content, job)
+      const ask = async ({ repository }: Source) => {
+        if (!(await repository.has(content, job))) throw new OssbError('ERR_OSSB_NOT_FOUND', 'not there')
+      }
+      const search = { action: `look for ${content.digest} of "${name}"`, name, memory }
+      try {
+        await firstHit(read, ask, search, job)
+        return true
+      } catch (error) {
+        if (error instanceof OssbError && error.code === 'ERR_OSSB_NOT_FOUND') return false
+        throw error
+      }
+    },
+
     // That a mirror knows of none says nothing.
     async referrers(subject, job, options) {
-      const read = await places()
+      const { read } = await sources()
       return (read.at(-1) ?? read[0]).repository.referrers(subject, job, options)
     },
 
     async resolve(tagOrDigest, job) {
-      const read = await places()
+      const { read } = await sources()
       const unfit = isDigest(tagOrDigest) ? 'tags' : 'digests'
       const fit = read.filter(({ place }) => place.serves !== unfit)
       const ask = ({ repository }: Source) => repository.resolve(tagOrDigest, job)
@@ -55,7 +62,7 @@ export function createMirroredRepository(
     },
 
     async open(content, job) {
-      const read = await places()
+      const { read } = await sources()
       const [only] = read
       if (read.length === 1) return only.repository.open(content, job)
       const search = { action: `pull ${content.digest} of "${name}"`, name, memory }

@@ -22,6 +22,7 @@ type Named = Pick<Reference, 'registry' | 'repository'> & Partial<Pick<Reference
 
 /** All registries and their mirrors. Dispose of it to close its connections. */
 export interface RegistryClient extends DirectClient {
+  /** For reading, or with `options` for writing: then all that is asked is asked of the registry itself. */
   repository(reference: Named, options?: RemoteRepositoryOptions): RemoteRepository
   /** Warns of mirrors for registries from which nothing was wanted. */
   warnUnused(job: Job): void
@@ -66,6 +67,7 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
     const open = async () => {
       const { read, write } = await routeFor(reference)
       const writer = sourceAt(write, false)
+      if (repositoryOptions !== undefined) return { read: [writer] as const, write: writer }
       const [first, ...others] = read.map((place) =>
         place === write ? writer : sourceAt(place, place !== read.at(-1)),
       )

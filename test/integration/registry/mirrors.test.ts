@@ -82,7 +82,7 @@ async function faultRegistry(...rows: readonly FaultRow[]) {
 }
 
 async function fill(client: RegistryClient, registry: string, repository: string): Promise<void> {
-  const remote = client.repository({ registry, repository })
+  const remote = client.repository({ registry, repository }, {})
   await copy(source, remote, image, recordingJob())
   await remote.tag(image, '1', recordingJob())
 }
@@ -138,6 +138,25 @@ test('a mirror in trouble is asked twice, the last place as often as any registr
   const resolving = ({ path }: { path: string }) => path.endsWith('/manifests/1')
   expect(mirror.seen().filter(resolving)).toHaveLength(2)
   expect(origin.seen().filter(resolving)).toHaveLength(6)
+})
+
+test('a mirror that asks for a pause is not waited for', async () => {
+  const mirror = await faultRegistry({
+    method: '*',
+    path: /\/hub\/app\//,
+    answer: { type: 'status', status: 429, headers: { 'retry-after': '100' } },
+  })
+  const origin = await faultRegistry()
+  const pauses: number[] = []
+  const clock = {
+    now: () => 0,
+    random: () => 0,
+    sleep: (ms: number) => Promise.resolve(void pauses.push(ms)),
+  }
+  const job = await pull(clientWith({ ...through(origin.host, mirror.host), clock }), origin.host)
+  expect(warningsOf(job).join()).toContain('429')
+  expect(mirror.seen().filter(({ path }) => path.includes('/hub/app/'))).toHaveLength(1)
+  expect(pauses).toEqual([])
 })
 
 test('a mirror whose certificate nobody knows is passed over; the registry is not spoken to without need', async () => {

@@ -25,6 +25,7 @@ function placeCalled(registry: string, broken: Partial<Repository> = {}, more: P
   const asked: string[] = []
   const repository: RemoteRepository = {
     ...content,
+    has: (wanted, job) => (broken.has === undefined ? content.has(wanted, job) : broken.has(wanted, job)),
     remove: () => Promise.resolve(),
     referrers: () => Promise.resolve([]),
     resolve(name, job) {
@@ -214,18 +215,25 @@ test('wrong bytes everywhere are an error, and nothing is kept', async () => {
   expect(places[0].asked).toHaveLength(1)
 })
 
-test('to look, to put and to tag are affairs of the registry itself', async () => {
+test('to put and to tag are affairs of the registry itself', async () => {
   const [mirror, origin] = [placeCalled('mirror'), placeCalled('origin')]
   const { repository, job } = lab(mirror, origin)
   origin.content.contents.clear()
-  expect(await repository.has(layer(), job)).toBe(false)
   await repository.put(layer(), () => Promise.resolve(Readable.from([BYTES])), job)
   await repository.tag(layer(), 'new', job)
-  await repository.resolve('new', job)
-  await read(repository, layer(), job)
-  expect(mirror.asked).toEqual([])
   expect(origin.content.contents.size).toBe(1)
   expect([mirror.content.tags.size, origin.content.tags.size]).toEqual([0, 1])
+})
+
+test('content is there when one place has it; trouble of the last place is an error', async () => {
+  const [mirror, origin] = [placeCalled('mirror'), placeCalled('origin')]
+  const { repository, job } = lab(mirror, origin)
+  origin.content.contents.clear()
+  expect(await repository.has(layer(), job)).toBe(true)
+  mirror.content.contents.clear()
+  expect(await repository.has(layer(), job)).toBe(false)
+  const down = placeCalled('down', { has: failing('ERR_OSSB_NETWORK', 'Cannot look') })
+  await expect(lab(mirror, down).repository.has(layer(), job)).rejects.toThrow('Cannot look')
 })
 
 test('an abort is none of the failures that lead elsewhere', async () => {
