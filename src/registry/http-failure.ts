@@ -23,7 +23,12 @@ export class HttpFailure extends Error {
   readonly text: string
   readonly retryAfter: string | undefined
 
-  constructor(method: string, response: HttpResponse, body: string, from: HttpFailure['from']) {
+  constructor(
+    method: string,
+    response: Pick<HttpResponse, 'status' | 'url' | 'headers'>,
+    body: string,
+    from: HttpFailure['from'],
+  ) {
     super(`${response.status} from ${response.url.host}`)
     this.name = 'HttpFailure'
     this.status = response.status

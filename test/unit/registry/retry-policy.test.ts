@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest'
 import { systemClock } from '../../../src/io/index.ts'
+import { HttpFailure } from '../../../src/registry/http-failure.ts'
+import { LoginFailure } from '../../../src/registry/login-failure.ts'
 import { adviseRetry, createGate, retryAfterMs, TransferFailure } from '../../../src/registry/retry-policy.ts'
+import { ProxyFailure } from '../../../src/registry/tunnel.ts'
 
 const NOW = Date.UTC(2026, 0, 1)
 
@@ -24,12 +27,76 @@ test.each([
   ['ECONNRESET', {}],
   ['ECONNREFUSED', { attempts: 3 }],
   ['ENOTFOUND', { attempts: 2 }],
+  ['EAI_AGAIN', {}],
+  ['EPIPE', {}],
+  ['ETIMEDOUT', {}],
+  ['EHOSTUNREACH', {}],
+  ['ENETUNREACH', {}],
+  ['UND_ERR_CONNECT_TIMEOUT', {}],
+  ['UND_ERR_HEADERS_TIMEOUT', {}],
+  ['UND_ERR_BODY_TIMEOUT', {}],
+  ['ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE', undefined],
+  ['ERR_TLS_CERT_ALTNAME_INVALID', undefined],
+  ['OSSB_FORBIDDEN_ADDRESS', undefined],
   ['UND_ERR_SOCKET', {}],
   ['CERT_HAS_EXPIRED', undefined],
   ['UND_ERR_REQ_CONTENT_LENGTH_MISMATCH', undefined],
 ])('adviseRetry() on %s', (code, advice) => {
   expect(adviseRetry(failing(code), systemClock)).toEqual(advice)
   expect(adviseRetry(new Error('outer', { cause: failing(code) }), systemClock)).toEqual(advice)
+})
+
+const answered = (status: number, from: 'registry' | 'storage', retryAfter?: string) =>
+  new HttpFailure(
+    'GET',
+    {
+      status,
+      url: new URL('https://r.io/v2/?token=secret'),
+      headers: (name) => (name === 'retry-after' && retryAfter !== undefined ? [retryAfter] : []),
+    },
+    '',
+    from,
+  )
+
+test.each([408, 425, 429, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529])(
+  'adviseRetry() gives %d another attempt',
+  (status) => expect(adviseRetry(answered(status, 'registry'), systemClock)).toEqual({}),
+)
+
+test.each([400, 401, 403, 404, 405, 413, 416, 501, 505, 507])('adviseRetry() takes %d as final', (status) =>
+  expect(adviseRetry(answered(status, 'registry'), systemClock)).toBeUndefined(),
+)
+
+test.each([400, 401, 403, 404, 410])(
+  'adviseRetry() takes %d from storage for an address that expired',
+  (status) => {
+    expect(adviseRetry(answered(status, 'storage'), systemClock)).toEqual({ attempts: 3 })
+  },
+)
+
+test.each([
+  ['120', { afterMs: 120_000 }],
+  ['121', undefined],
+])('adviseRetry() keeps a pause of %s s, or none', (seconds, advice) => {
+  expect(adviseRetry(answered(503, 'registry', seconds), systemClock)).toEqual(advice)
+})
+
+test('adviseRetry() does not repeat what a login has tried already', () => {
+  expect(adviseRetry(new LoginFailure('auth.r.io', failing('ECONNRESET')), systemClock)).toBeUndefined()
+})
+
+test('adviseRetry() asks a proxy again that is busy, and no other', () => {
+  const proxy = { url: new URL('http://proxy:3128') }
+  expect(adviseRetry(new ProxyFailure(proxy, { status: 503 }), systemClock)).toEqual({})
+  for (const status of [403, 407])
+    expect(adviseRetry(new ProxyFailure(proxy, { status }), systemClock)).toBeUndefined()
+  expect(adviseRetry(new ProxyFailure(proxy, { cause: failing('ECONNREFUSED') }), systemClock)).toEqual({
+    attempts: 3,
+  })
+})
+
+test('an HttpFailure keeps no query: it may hold a signature', () => {
+  expect(answered(500, 'storage').url.href).toBe('https://r.io/v2/')
 })
 
 test('adviseRetry() takes a stall for a broken connection and a programming error for none', () => {

@@ -117,7 +117,9 @@ describe('E3 a manifest', () => {
 })
 
 describe('E5 a layer', () => {
-  const TAR = archive({ path: 'a', content: 'one' })
+  // Of whoever runs the test: nobody else may give files away.
+  const own = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
+  const TAR = archive({ path: 'a', content: 'one', ...own })
 
   /** Unpacks bytes that are labelled as a gzip layer of `TAR`. */
   async function unpack(bytes: Buffer, diffId = digestOf(TAR)): Promise<string[]> {
@@ -160,7 +162,7 @@ describe('E5 a layer', () => {
     ['that ends in its middle', gzipSync(TAR).subarray(0, 60), 'Cannot decompress the gzip data'],
     [
       'with another content than the config says',
-      gzipSync(archive({ path: 'b' })),
+      gzipSync(archive({ path: 'b', ...own })),
       'but the image config says',
     ],
     [
