@@ -174,7 +174,7 @@ async function openEngine(options: BuildOptions, job: Job): Promise<Engine & Asy
     const images = createImageProvider({
       store,
       repository: (reference) => registry.repository(reference),
-      archive: archives.open,
+      archive: (type, path, own) => archives.open(type, path, own),
     })
     const snapshotter = await chooseSnapshotter({ paths, workspace, helper, session, codec }, job)
     const executor = await executorOf(options, { helper, session, workspace })

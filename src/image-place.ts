@@ -6,7 +6,7 @@ import type { ContentList } from './registry/index.ts'
 
 /** Where an image goes: content first, and its names, which make it visible, last. */
 export interface OpenDestination extends AsyncDisposable {
-  readonly repository: Repository
+  readonly repository: Pick<Repository, 'has' | 'open' | 'put'>
   /** Gives the image all its names. @returns them as they can be used again */
   name(root: Descriptor, job: Job): Promise<readonly string[]>
 }

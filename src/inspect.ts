@@ -80,7 +80,7 @@ async function openProvider(options: InspectOptions) {
   const images = createImageProvider({
     store: createOciLayout(root),
     repository: (reference) => registry.repository(reference),
-    archive: archives.open,
+    archive: (type, path, own) => archives.open(type, path, own),
   })
   return { registry, archives, images }
 }

@@ -10,6 +10,9 @@ export interface CopyOptions {
   readonly concurrency?: number
 }
 
+/** What a copy needs of where it goes; names are given by others. */
+type CopyDestination = Pick<Repository, 'has' | 'open' | 'put'>
+
 /** Indexes may hold indexes; nobody needs more of them than this. */
 const MAX_DEPTH = 4
 const CONCURRENCY = 4
@@ -21,7 +24,7 @@ const CONCURRENCY = 4
  */
 export async function copy(
   source: BlobSource,
-  destination: Repository,
+  destination: CopyDestination,
   root: Descriptor,
   job: Job,
   options: CopyOptions = {},
@@ -48,7 +51,7 @@ export async function copy(
 
 interface Mover {
   readonly source: BlobSource
-  readonly destination: Repository
+  readonly destination: CopyDestination
   readonly job: Job
   readonly places: Semaphore
   /** By digest: a blob that several manifests name is moved once. */
@@ -102,7 +105,7 @@ async function stopping(mover: Mover, task: () => Promise<void>): Promise<void> 
 
 /** Makes one blob available in another repository. What arrives damaged is asked for once more, with a warning. */
 export async function copyBlob(
-  { source, destination }: { readonly source: BlobSource; readonly destination: Repository },
+  { source, destination }: { readonly source: BlobSource; readonly destination: CopyDestination },
   blob: Descriptor,
   job: Job,
 ): Promise<void> {

@@ -4,8 +4,8 @@
  * sources/. Knows no disk layout, no Dockerfile and no cache.
  */
 export { createRegistryClient, type RegistryClient } from './client.ts'
-export { copy, copyBlob, isDocument } from './copy.ts'
+export { copy, copyBlob } from './copy.ts'
 export { type ContentList, listContent } from './list-content.ts'
 export { readDocument } from './read-document.ts'
-export { entriesOf, isImageEntry, resolveForPlatform } from './resolve-platform.ts'
+export { entriesOf, resolveForPlatform } from './resolve-platform.ts'
 export { createTransport, type Transport } from './transport.ts'

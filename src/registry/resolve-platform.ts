@@ -66,7 +66,7 @@ export async function entriesOf(
   depth = 1,
 ): Promise<readonly Descriptor[]> {
   const { manifests } = parseIndex(await readDocument(repository, index, job), `index ${index.digest}`)
-  const nested = manifests.filter(isImageEntry).map((entry) => {
+  const nested = manifests.filter(isImage).map((entry) => {
     if (!isIndexType(entry.mediaType)) return Promise.resolve([entry])
     return depth < MAX_DEPTH ? entriesOf(repository, entry, job, depth + 1) : Promise.resolve([])
   })
@@ -74,7 +74,7 @@ export async function entriesOf(
 }
 
 /** BuildKit puts attestations beside the images, for a platform that does not exist. */
-export function isImageEntry({ platform, annotations }: Descriptor): boolean {
+function isImage({ platform, annotations }: Descriptor): boolean {
   return platform?.os !== 'unknown' && annotations?.['vnd.docker.reference.type'] === undefined
 }
 
