@@ -24,7 +24,7 @@ export interface DestinationParts {
   /** A repository ("registry/repository") that is known to have a blob. */
   readonly mountFrom: (blob: Descriptor) => string | undefined
   /** Read only where the destination needs it. */
-  plan(): Promise<PlannedContent>
+  readonly plan: () => Promise<PlannedContent>
 }
 
 /** A digest says what something is, and so is given to nothing. */
