@@ -68,9 +68,11 @@ export function createArchives(): Archives {
 }
 
 function invalid(path: string, why: string, hint?: string): OssbError {
-  return new OssbError('ERR_OSSB_IMAGE_INVALID', `Cannot read "${path}" as an image archive: ${why}`, {
-    ...(hint === undefined ? {} : { hint }),
-  })
+  return new OssbError(
+    'ERR_OSSB_IMAGE_INVALID',
+    `Cannot read "${path}" as an image archive: ${why}`,
+    hint === undefined ? {} : { hint },
+  )
 }
 
 async function archiveFiles(file: RandomFile, path: string): Promise<ArchiveFiles> {

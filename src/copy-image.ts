@@ -154,8 +154,11 @@ function placeOf(location: ImageLocation): string {
       return `cache ${nameInCache(location.name)}`
     case 'oci':
       return `directory ${realPath(location.path)} ${location.name}`
-    default:
+    case 'oci-archive':
+    case 'docker-archive':
       return `file ${realPath(location.path)}`
+    default:
+      return location satisfies never
   }
 }
 

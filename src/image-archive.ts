@@ -2,6 +2,7 @@ import {
   type Descriptor,
   type Digest,
   familiarReference,
+  type ImageFileType,
   type ImageLocation,
   OssbError,
   parseReference,
@@ -12,22 +13,24 @@ import { parseManifest, referralOf } from './oci/index.ts'
 import type { ContentList } from './registry/index.ts'
 import { REF_NAME } from './store/index.ts'
 
-type ArchiveLocation = Extract<ImageLocation, { readonly type: 'oci-archive' | 'docker-archive' }>
+type FileLocation = Extract<ImageLocation, { readonly type: ImageFileType }>
 
 /** An archive that is written as a whole: its index comes last, and then its name. */
 export async function openArchiveDestination(
-  location: ImageLocation,
+  { path, name, type, text }: FileLocation,
   { options, plan }: DestinationParts,
 ): Promise<OpenDestination> {
-  const { path, name, type, text } = location as ArchiveLocation
   if (/^(?:@|sha256:)/.test(name)) throw notAName(text)
   const isDocker = type === 'docker-archive'
   const names = isDocker ? repoTags(name, options.tags) : [name, ...options.tags].filter((one) => one !== '')
   const content = await plan()
   const file = createArchiveFile(path, content.descriptors)
-  const unused = () => Promise.reject(new OssbError('ERR_OSSB_INTERNAL', 'Cannot name what is in an archive'))
   return {
-    repository: { ...file, resolve: unused, tag: unused },
+    repository: {
+      has: (content, job) => file.has(content, job),
+      open: (content, job) => file.open(content, job),
+      put: (expected, open, job) => file.put(expected, open, job),
+    },
     async name(root) {
       const entries = [
         ...(isDocker ? layoutEntries({ root, names }) : plainEntries(root, names)),

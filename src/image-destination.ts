@@ -44,9 +44,12 @@ export async function openDestination(parts: DestinationParts): Promise<OpenDest
       const names = [location.name === '' ? 'latest' : location.name, ...options.tags]
       return named(createOciLayout(location.path), names, (name) => `oci:${location.path}:${name}`)
     }
-    default:
+    case 'oci-archive':
+    case 'docker-archive':
       // Not loaded where no archive is written.
       return await (await import('./image-archive.ts')).openArchiveDestination(location, parts)
+    default:
+      return location satisfies never
   }
 }
 

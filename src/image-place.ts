@@ -6,7 +6,7 @@ import type { ContentList } from './registry/index.ts'
 
 /** Where an image goes: content first, and its names, which make it visible, last. */
 export interface OpenDestination extends AsyncDisposable {
-  readonly repository: Repository
+  readonly repository: Pick<Repository, 'has' | 'open' | 'put'>
   /** Gives the image all its names. @returns them as they can be used again */
   name(root: Descriptor, job: Job): Promise<readonly string[]>
 }
@@ -24,7 +24,7 @@ export interface DestinationParts {
   /** A repository ("registry/repository") that is known to have a blob. */
   readonly mountFrom: (blob: Descriptor) => string | undefined
   /** Read only where the destination needs it. */
-  plan(): Promise<PlannedContent>
+  readonly plan: () => Promise<PlannedContent>
 }
 
 /** A digest says what something is, and so is given to nothing. */

@@ -3,11 +3,9 @@ import {
   type Descriptor,
   type Digest,
   digestOf,
-  formatPlatform,
   hostPlatform,
   isIndexType,
   type Job,
-  type Platform,
   parsePlatform,
 } from './core/index.ts'
 import { type BlobSource, type ImageSource, parseIndex } from './oci/index.ts'
@@ -81,10 +79,4 @@ export function withDocuments(source: BlobSource, documents: ReadonlyMap<Digest,
       return bytes === undefined ? await source.open(wanted, job) : Readable.from([bytes])
     },
   }
-}
-
-/** The platforms of an index, once each, for people. */
-export function platformNames(platforms: readonly (Platform | undefined)[]): readonly string[] {
-  const names = platforms.flatMap((platform) => (platform === undefined ? [] : [formatPlatform(platform)]))
-  return [...new Set(names)]
 }

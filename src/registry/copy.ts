@@ -11,6 +11,9 @@ export interface CopyOptions {
   readonly concurrency?: number
 }
 
+/** What a copy needs of where it goes; names are given by others. */
+type CopyDestination = Pick<Repository, 'has' | 'open' | 'put'>
+
 /** Indexes may hold indexes; nobody needs more of them than this. */
 const MAX_DEPTH = 4
 const CONCURRENCY = 4
@@ -22,7 +25,7 @@ const CONCURRENCY = 4
  */
 export async function copy(
   source: BlobSource,
-  destination: Repository,
+  destination: CopyDestination,
   root: Descriptor,
   job: Job,
   options: CopyOptions = {},
@@ -49,7 +52,7 @@ export async function copy(
 
 interface Mover {
   readonly source: BlobSource
-  readonly destination: Repository
+  readonly destination: CopyDestination
   readonly job: Job
   readonly places: Semaphore
   /** By digest: a blob that several manifests name is moved once. */
@@ -106,7 +109,7 @@ async function stopping(mover: Mover, task: () => Promise<void>): Promise<void> 
  * has it, with a warning.
  */
 export async function copyBlob(
-  { source, destination }: { readonly source: BlobSource; readonly destination: Repository },
+  { source, destination }: { readonly source: BlobSource; readonly destination: CopyDestination },
   blob: Descriptor,
   job: Job,
 ): Promise<void> {

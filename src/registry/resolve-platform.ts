@@ -72,7 +72,7 @@ export async function entriesOf(
   walk: Walk = { depth: 1, seen: new Set([index.digest]) },
 ): Promise<readonly Descriptor[]> {
   const { manifests } = parseIndex(await readDocument(repository, index, job), `index ${index.digest}`)
-  const nested = manifests.filter(isImageEntry).map((entry) => {
+  const nested = manifests.filter(isImage).map((entry) => {
     if (!isIndexType(entry.mediaType)) return Promise.resolve([entry])
     // One that is named a thousand times, on each of four levels, is asked for once.
     if (walk.depth >= MAX_DEPTH || walk.seen.has(entry.digest)) return Promise.resolve([])
@@ -83,7 +83,7 @@ export async function entriesOf(
 }
 
 /** BuildKit puts attestations beside the images, for a platform that does not exist. */
-export function isImageEntry({ platform, annotations }: Descriptor): boolean {
+function isImage({ platform, annotations }: Descriptor): boolean {
   return platform?.os !== 'unknown' && annotations?.['vnd.docker.reference.type'] === undefined
 }
 

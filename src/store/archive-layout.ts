@@ -59,7 +59,7 @@ function readIndex(files: ArchiveFiles): ImageIndex {
 }
 
 /** Where a blob lies in a layout (image-spec image-layout.md#blobs). */
-export function blobName(digest: Digest): string {
+function blobName(digest: Digest): string {
   return `blobs/sha256/${digestHex(digest)}`
 }
 

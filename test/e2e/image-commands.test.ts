@@ -129,18 +129,18 @@ describe('ossb index create', () => {
       `${registry.host}/other:arm`,
     ])
     const { stdout } = await workspace.mustOssb([
-      ...[
-        'index',
-        'create',
-        '-q',
-        '--annotation',
-        'org.example.a=b=c',
-        '-t',
-        'extra',
-        '--digest-file',
-        'joined',
-      ],
-      ...[`${base}:1`, `${base}:1-amd64`, `${registry.host}/other:arm`],
+      'index',
+      'create',
+      '-q',
+      '--annotation',
+      'org.example.a=b=c',
+      '-t',
+      'extra',
+      '--digest-file',
+      'joined',
+      `${base}:1`,
+      `${base}:1-amd64`,
+      `${registry.host}/other:arm`,
     ])
     const { descriptor, annotations, entries } = await report(`${base}:extra`)
     expect(descriptor.digest).toBe(stdout.trim())
@@ -150,7 +150,12 @@ describe('ossb index create', () => {
       [images.arm.digest, { os: 'linux', architecture: 'arm', variant: 'v7' }],
     ])
     const config = await mustRun('skopeo', [
-      ...['--override-arch', 'arm', 'inspect', '--config', '--tls-verify=false', `docker://${base}:1`],
+      '--override-arch',
+      'arm',
+      'inspect',
+      '--config',
+      '--tls-verify=false',
+      `docker://${base}:1`,
     ])
     expect(JSON.parse(config)).toMatchObject({ architecture: 'arm' })
   })
@@ -207,7 +212,12 @@ describe('ossb index create', () => {
       'application/vnd.docker.distribution.manifest.list.v2+json',
     )
     const { status, stderr } = await workspace.ossb([
-      ...['index', 'create', '--image-format', 'docker', 'oci:list:b', 'oci:sample:multi'],
+      'index',
+      'create',
+      '--image-format',
+      'docker',
+      'oci:list:b',
+      'oci:sample:multi',
     ])
     expect(status).toBe(2)
     expect(stderr).toContain(`Cannot put ${images.amd64.digest} into a Docker manifest list`)

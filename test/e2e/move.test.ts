@@ -86,7 +86,12 @@ describe.each(everyone)('ossb copy as $name', (identity) => {
     const target = `${registry.host}/${identity.userName}/tagged`
     await workspace.mustOssb([
       'copy',
-      ...['-t', 'two', '-t', 'three', '--digest-file', 'digest'],
+      '-t',
+      'two',
+      '-t',
+      'three',
+      '--digest-file',
+      'digest',
       'oci:sample:docker',
       `${target}:one`,
     ])
@@ -103,7 +108,9 @@ describe.each(everyone)('ossb copy as $name', (identity) => {
     await workspace.mustOssb(['copy', '--all', '--referrers', target, 'oci-archive:signed.tar:signed'])
     const { stdout } = await workspace.mustOssb([
       'inspect',
-      ...['--format', 'json', '--referrers'],
+      '--format',
+      'json',
+      '--referrers',
       `oci-archive:signed.tar@${amd64.digest}`,
     ])
     expect(JSON.parse(stdout)).toMatchObject({
@@ -214,8 +221,10 @@ describe.each(everyone)('ossb copy as $name', (identity) => {
     })
     await workspace.mustOssb([
       'build',
-      ...['--build-context', 'named=docker-archive://app.tar'],
-      ...['-o', 'type=local,dest=rootfs'],
+      '--build-context',
+      'named=docker-archive://app.tar',
+      '-o',
+      'type=local,dest=rootfs',
       'context',
     ])
     expect((await readdir(workspace.file('rootfs'))).sort()).toEqual([

@@ -11,20 +11,26 @@ const DESCRIPTOR = {
 test('ossb copy hands its words and flags on', async () => {
   let seen: CopyImageOptions | undefined
   const args = [
-    ...['copy', '--platform', 'linux/arm64,linux/amd64', '--platform', 'linux/s390x', '--referrers'],
-    ...[
-      '-t',
-      'a',
-      '--tag',
-      'b',
-      '--upload-chunk-size',
-      '1m',
-      '--insecure-registry',
-      'x:1',
-      '--cache-dir',
-      '/c',
-    ],
-    ...['-q', 'x:1/a:1', 'oci:dir'],
+    'copy',
+    '--platform',
+    'linux/arm64,linux/amd64',
+    '--platform',
+    'linux/s390x',
+    '--referrers',
+
+    '-t',
+    'a',
+    '--tag',
+    'b',
+    '--upload-chunk-size',
+    '1m',
+    '--insecure-registry',
+    'x:1',
+    '--cache-dir',
+    '/c',
+    '-q',
+    'x:1/a:1',
+    'oci:dir',
   ]
   const api = fakeApi({
     copyImage(options) {

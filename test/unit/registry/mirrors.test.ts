@@ -60,8 +60,6 @@ const status = (code: number) =>
       status: code,
       url: new URL('http://mirror/v2/'),
       headers: () => [],
-      body: Readable.from([]),
-      discard: () => Promise.resolve(),
     },
     '',
     'registry',
