@@ -8,21 +8,33 @@ test('ossb alone says what it is and what it can do', async () => {
     Usage: ossb COMMAND [OPTIONS]
 
     Commands:
-      build        Build an image from a Dockerfile.
-      cache info   Say what the cache holds and how large it is.
-      cache prune  Remove cached layers, root file systems and step results.
-      doctor       Say what this environment allows, which executor is used and why.
-      login        Check a password for a registry, and keep it where Docker and Podman find it too.
-      logout       Remove the password for a registry.
-      version      Print the version.
+      build         Build an image from a Dockerfile.
+      copy          Copy an image between registries, OCI layouts, archives and the cache.
+      inspect       Say what an image is made of: digests, platforms, configuration, layers.
+      index create  Join images for several platforms into one.
+      bundle        Gather the images, downloads and repositories of a build into one archive.
+      lock          Write down what the images, downloads and repositories of a build are now.
+      cache info    Say what the cache holds and how large it is.
+      cache prune   Remove cached layers, root file systems and step results.
+      doctor        Say what this environment allows, which executor is used and why.
+      login         Check a password for a registry, and keep it where Docker and Podman find it too.
+      logout        Remove the password for a registry.
+      version       Print the version.
 
     Examples:
-      ossb build -t app:1 .             build ./Dockerfile, keep the image in the store as app:1
-      ossb cache info --format json     for a program to read
-      ossb cache prune --all --force    empty the cache without asking
-      ossb doctor                       start here when a build cannot run
-      ossb login registry.example.com   ask for user name and password
-      ossb logout registry.example.com  forget what a login kept
+      ossb build -t app:1 .                                       build ./Dockerfile, keep the image in
+                                                                  the store as app:1
+      ossb copy r.io/app:1 oci:app                                to the directory app, as an OCI layout
+      ossb inspect r.io/app:1                                     without pulling it
+      ossb index create r.io/app:1 r.io/app:amd64 r.io/app:arm64  join what two machines have pushed
+      ossb bundle inputs.tar .                                    gather what a build of ./Dockerfile
+                                                                  needs
+      ossb lock .                                                 write ./ossb.lock
+      ossb cache info --format json                               for a program to read
+      ossb cache prune --all --force                              empty the cache without asking
+      ossb doctor                                                 start here when a build cannot run
+      ossb login registry.example.com                             ask for user name and password
+      ossb logout registry.example.com                            forget what a login kept
 
     Exit status:
       0              everything was done
@@ -56,10 +68,17 @@ test('ossb build --help explains every flag', async () => {
           --build-context NAME=CONTEXT
                                       A further context, for FROM NAME, COPY --from=NAME and RUN
                                       --mount=from=NAME: a directory, a tar archive, a git or http(s)
-                                      URL, docker-image://REFERENCE or oci-layout://DIRECTORY[:TAG]. It
+                                      URL, docker-image://REFERENCE, oci-layout://DIRECTORY[:TAG],
+                                      oci-archive://FILE[:NAME] or docker-archive://FILE[:NAME]. It
                                       comes before a stage or image called NAME; NAME::PLATFORM is for
                                       one platform. Repeatable.
           --target STAGE              Build this stage and what it needs. Default: the last stage.
+          --inputs FILE               Archive of "ossb bundle": images, downloads and repositories in it
+                                      are taken from it, and only others from the network.
+          --locked                    Build only where each image, download and repository is what the
+                                      lock file says. See "ossb lock".
+          --lock FILE                 The lock file of --locked. Default: ossb.lock in the context, else
+                                      the one in --inputs.
           --platform OS/ARCH          Platform of the image, for example linux/arm64. A build is for
                                       one. Default: the machine's own. Environment:
                                       DOCKER_DEFAULT_PLATFORM.
@@ -123,6 +142,13 @@ test('ossb build --help explains every flag', async () => {
                                       Environment: OSSB_REGISTRY_MAP.
           --skip-default-registry-fallback
                                       Do not ask a registry itself for what its mirrors do not have.
+
+    Network:
+          --offline                   Connect to no host and look up no name, but for those of
+                                      --allow-host. What RUN may reach is for --network to say.
+          --allow-host HOST[:PORT]    Host that may be connected to, and no other: registries, servers
+                                      of tokens, targets of redirects, and proxies are each one of their
+                                      own. Repeatable. Default: all; with --offline none.
 
     Execution:
           --executor auto|rootless|local|container
