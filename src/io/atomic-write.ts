@@ -3,6 +3,7 @@ import { closeSync, fsync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, w
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { fileSystemError, type Job } from '../core/index.ts'
+import { createWriteBehind } from './write-behind.ts'
 
 const flush = promisify(fsync)
 
@@ -50,14 +51,17 @@ export async function writeStreamAtomic<T>(
   try {
     mkdirSync(dirname(path), { recursive: true })
     const fd = openSync(temporary, 'wx', mode)
+    const writer = createWriteBehind(fd)
     try {
       for await (const chunk of chunks) {
         job.signal.throwIfAborted()
-        writeFully(fd, chunk)
+        if (writer.add(chunk)) await writer.flush()
       }
+      await writer.finish()
       // Off this thread: a disk may take its time, and other content is on its way meanwhile.
       await flush(fd)
     } finally {
+      await writer.settled()
       closeSync(fd)
     }
     return commit(temporary)
