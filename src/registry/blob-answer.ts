@@ -1,6 +1,6 @@
 import { type Descriptor, OssbError } from '../core/index.ts'
-import { decodedBody } from './content-encoding.ts'
-import type { HttpResponse } from './transport.ts'
+import { decodedBody } from './http/content-encoding.ts'
+import type { HttpResponse } from './http/transport.ts'
 
 /** An answer with the content of a blob, or with the end of it. */
 export interface Answer {

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import { type Descriptor, isIndexType, isManifestType, type Job, OssbError } from '../core/index.ts'
 import { createSemaphore, type Semaphore } from '../io/index.ts'
 import { type BlobSource, parseIndex, parseManifest, type Repository } from '../oci/index.ts'
-import { DamagedByMirror } from './mirrors.ts'
+import { DamagedByMirror } from './mirrors/mirrors.ts'
 import { readDocument } from './read-document.ts'
 
 export interface CopyOptions {

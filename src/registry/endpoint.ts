@@ -1,7 +1,7 @@
-import { connectionCode } from './connection-code.ts'
-import { apiHost, isLoopback } from './origin.ts'
-import { requireReach } from './reach.ts'
-import { isInsecure, type Transport, type TransportOptions } from './transport.ts'
+import { connectionCode } from './http/connection-code.ts'
+import { apiHost, isLoopback } from './http/origin.ts'
+import { requireReach } from './http/reach.ts'
+import { isInsecure, type Transport, type TransportOptions } from './http/transport.ts'
 
 /** Finds out, once for each registry, whether it is spoken to by https or http. */
 export interface Endpoints {

@@ -1,7 +1,7 @@
 import { type Descriptor, type Job, OssbError } from '../core/index.ts'
 import { type Answer, type Asker, createAsker } from './blob-answer.ts'
-import { describeFailure, HttpFailure } from './http-failure.ts'
-import { whyNotThere } from './redirects.ts'
+import { describeFailure, HttpFailure } from './http/http-failure.ts'
+import { whyNotThere } from './http/redirects.ts'
 import type { Session } from './session.ts'
 
 /**

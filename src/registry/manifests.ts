@@ -13,7 +13,7 @@ import {
 import { verified } from '../io/index.ts'
 import { MAX_DOCUMENT_BYTES } from '../oci/index.ts'
 import type { Session } from './session.ts'
-import type { HttpResponse } from './transport.ts'
+import type { HttpResponse } from './http/transport.ts'
 
 /** Registries answer 404, or convert, when the type that they hold is not in the list. */
 const ACCEPT: string = [

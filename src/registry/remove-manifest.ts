@@ -1,6 +1,6 @@
 import { type Digest, type Job, OssbError } from '../core/index.ts'
 import { referralOf } from '../oci/index.ts'
-import { describeFailure, HttpFailure } from './http-failure.ts'
+import { describeFailure, HttpFailure } from './http/http-failure.ts'
 import { getManifest } from './manifests.ts'
 import { withdrawReferrer } from './referrers.ts'
 import type { Session } from './session.ts'

@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { createHelpers } from '../../../src/registry/credentials/helper.ts'
-import { defaultKeychain } from '../../../src/registry/credentials/keychain.ts'
+import { createHelpers } from '../../../src/registry/auth/credentials/helper.ts'
+import { defaultKeychain } from '../../../src/registry/auth/credentials/keychain.ts'
 
 const bin = mkdtempSync(join(tmpdir(), 'ossb-helper-'))
 const environment = { PATH: `${bin}:/usr/bin:/bin` }
