@@ -21,6 +21,7 @@
 
 #include "kernel.h"
 #include "ossb.h"
+#include "owner.h"
 
 struct finding {
     int error;
@@ -174,6 +175,19 @@ static int probe_mknod(void)
     return 0;
 }
 
+/* Both places of owner.h. */
+static int probe_owner_records(void)
+{
+    const struct owner owner = {.uid = 1, .gid = 2};
+    if (chdir(scratch) < 0 || mkdir("owned", 0700) < 0 || symlink("owned", "link") < 0)
+        return failed("make directories");
+    if (write_owner((struct place){.path = "owned"}, S_IFDIR, &owner) < 0)
+        return failed("setxattr user.ossb.owner");
+    if (write_owner((struct place){.path = "link"}, S_IFLNK, &owner) < 0)
+        return failed("set the access time of a symbolic link");
+    return 0;
+}
+
 static int be_traced(void)
 {
     return raise(SIGSTOP);
@@ -222,12 +236,14 @@ static const struct {
     {"mknod", probe_mknod},
     {"ptrace", probe_ptrace},
     {"user-notify", probe_user_notify},
+    {"owner-records", probe_owner_records},
 };
 
 static void remove_scratch(void)
 {
     /* What overlayfs leaves in its work directory, and what a probe made. */
-    static const char *const MADE[] = {"device", "upper/made", "work/work", "work", "lower", "upper", "merged"};
+    static const char *const MADE[] = {"device", "upper/made", "work/work", "work", "lower", "upper", "merged",
+                                       "link",   "owned"};
     if (chdir(scratch) < 0)
         return;
     chmod("work/work", 0700);
