@@ -153,7 +153,8 @@ function recordFinding(items: readonly ProbeItem[], directory: string): Finding 
     name,
     ok: false,
     detail: `${describe(failed)}: the file system of ${directory} has no place for them`,
-    remedy: 'Use a --cache-dir on ext4, xfs or btrfs, or on a tmpfs of Linux 6.6 or newer',
+    remedy:
+      'Use a --cache-dir on ext4, xfs or btrfs, or on a tmpfs of Linux 6.6 or newer, not mounted strictatime',
   }
 }
 

@@ -44,6 +44,8 @@ struct emulated_call {
 const struct emulated_call *emulated_calls(size_t *count);
 
 /* notify.c: what the supervisor does with the listener of the filter. */
+/* 0, or -1 with errno ENOSYS before Linux 5.5, where a call that was seen can't go on in the kernel. */
+int can_let_calls_go_on(void);
 void begin_answering(int listener, const struct run_spec *spec);
 /* Answers the next call that waits, when poll says `events` of the listener. 0 when nobody is left who could ask. */
 int answer_call(short events);

@@ -133,6 +133,18 @@ describe('owners in a run that has one id', () => {
   })
 })
 
+test('owners are recorded without the sandbox, too', async () => {
+  const script = 'cd /tmp; touch f; chown 7:8 f; grep NoNewPrivs /proc/self/status'
+  const { stdout, tmp } = await after(script, { security: 'insecure' })
+  expect(stdout).toBe('NoNewPrivs:\t0\n')
+  expect(tmp).toEqual({ f: 'file 7:8 644' })
+})
+
+test('a run keeps the capabilities of any other, whatever it sets', async () => {
+  const { stdout } = await after('grep -E "^Cap(Eff|Bnd)" /proc/self/status')
+  expect(stdout).toBe('CapEff:\t00000000a80425fb\nCapBnd:\t00000000a80425fb\n')
+})
+
 describe('a run of another user that has one id', () => {
   const user = { uid: 1000, gid: 1000, groups: [1000, 2000] }
 
