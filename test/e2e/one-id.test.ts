@@ -28,6 +28,8 @@ WORKDIR /srv/work/deep
 RUN cp -a /opt/app /opt/copy; tar -C /opt -cf /tmp/own.tar app; mkdir /opt/out /opt/others; tar -C /opt/out -xpf /tmp/own.tar; rm /tmp/own.tar
 RUN tar -C /opt -cf /tmp/t.tar --owner=77 --group=88 app; tar -C /opt/others -xpf /tmp/t.tar; rm /tmp/t.tar
 RUN touch -h -d 2001-01-01T00:00:00Z /opt/app/link; chmod u+w /opt/app/sub/b; mv /opt/app/link /srv/link
+RUN --mount=type=bind,source=debs,target=/debs \\
+  apt-get install -y /debs/owned.deb; rm -rf /var/log/* /var/cache/* /var/lib/apt/lists/* /etc/*-
 RUN find /opt /srv /home -user app -printf '%p %u:%g %y\\n' | LC_ALL=C sort >/found
 USER app
 RUN id -un >/tmp/who; echo mine >~/mine; mkdir ~/dir; chgrp extra ~/mine; ln -s x ~/link; cp -p /etc/passwd ~/copy
@@ -42,6 +44,16 @@ COPY --from=base /opt /opt2
 COPY --from=base --chown=5:6 /srv /srv2
 `
 
+/** A package whose scripts make a user, and give it files; made in the working directory. */
+const PACKAGE = `mkdir -p owned/DEBIAN owned/usr/lib/owned owned/var/lib/owned debs
+printf 'Package: owned\\nVersion: 1\\nArchitecture: all\\nMaintainer: t <t@example.com>\\nDescription: t\\n' >owned/DEBIAN/control
+printf '#!/bin/sh\\nset -e\\ngroupadd --system --gid 151 _owned\\nuseradd --system --uid 150 --gid 151 _owned\\n' >owned/DEBIAN/preinst
+printf '#!/bin/sh\\nset -e\\nchown _owned:_owned /var/lib/owned\\nchgrp _owned /usr/lib/owned/tool\\nchmod 2755 /usr/lib/owned/tool\\n' >owned/DEBIAN/postinst
+chmod 755 owned/DEBIAN/preinst owned/DEBIAN/postinst
+echo tool >owned/usr/lib/owned/tool
+dpkg-deb --root-owner-group --build owned debs/owned.deb >/dev/null
+rm -r owned`
+
 interface Builder {
   readonly identity: Identity
   readonly env: Readonly<Record<string, string>>
@@ -51,7 +63,8 @@ async function build({ identity, env }: Builder) {
   await using workspace = await createWorkspace(identity)
   await workspace.fill('app', async (directory) => {
     const script = `cd "$1"; mkdir made in; echo f >made/f; ln -s f made/l; echo x >in/x; mkfifo in/p
-      tar --owner=3 --group=4 --numeric-owner --sort=name --mtime=@1000000000 -cf archive.tar -C in x p; rm -r in`
+      tar --owner=3 --group=4 --numeric-owner --sort=name --mtime=@1000000000 -cf archive.tar -C in x p; rm -r in
+      ${PACKAGE}`
     await mustRun('sh', ['-euc', script, 'sh', directory])
     await mustRun('tee', [`${directory}/Dockerfile`], { input: DOCKERFILE })
   })
@@ -79,6 +92,7 @@ test('a user without subordinate ids builds the image that one with them builds'
   ]
   const [real, ...recorded] = await Promise.all(builders.map(build))
   for (const one of recorded) expect(one.diffIds).toEqual(real?.diffIds)
+  expect(recorded[0]?.files.get('/usr/lib/owned/tool')).toMatch(/^file 2755 0:151 /)
   for (const [path, file] of real?.files ?? [])
-    if (!/^\/?dev\//.test(path)) expect(recorded[0]?.files.get(path), path).toEqual(file)
+    if (!path.startsWith('/dev/')) expect(recorded[0]?.files.get(path), path).toEqual(file)
 })
