@@ -218,6 +218,7 @@ async function solvePlan(
       store,
       codec,
       compression: options.compression,
+      session,
       ...(clampTo === undefined ? {} : { clampTo: BigInt(clampTo) * 1_000_000_000n }),
     },
     contexts,

@@ -35,7 +35,8 @@ export async function enterNamespace(
   if (executor !== 'auto' && executor !== 'container' && executor !== kind) throw await refusal(options, job)
   const helper = loadHelper()
   try {
-    return await enter({ kind, helper, command: [file, ...args], environment }, job)
+    const oneId = executor === 'container' ? 'refused' : 'allowed'
+    return await enter({ kind, helper, command: [file, ...args], environment, oneId }, job)
   } catch (error) {
     job.signal.throwIfAborted()
     if (!(error instanceof OssbError) || error.code !== 'ERR_OSSB_EXECUTOR' || error.hint !== undefined)
@@ -73,12 +74,13 @@ export async function doctor(
   const candidates = executors.filter(
     ({ name, usable }) => usable && (executor === 'auto' ? name !== 'container' : name === executor),
   )
-  const chosen = candidates[0]?.name
+  const [candidate] = candidates
+  const chosen = candidate?.name
   return {
     facts: findings,
     executors,
     ...(chosen === undefined ? {} : { chosen }),
-    because: reasonFor(chosen, executor, executors),
+    because: reasonFor(candidate, executor, executors),
     better: findings.flatMap(({ ok, name, remedy }) =>
       ok || remedy === undefined || name === 'OCI runtime' ? [] : [`${name}: ${remedy}`],
     ),
@@ -92,12 +94,15 @@ const REASONS: Readonly<Record<ExecutorFinding['name'], string>> = {
   container: 'it was asked for, and an OCI runtime is installed',
 }
 
+const ONE_ID_REASON =
+  'this is an ordinary user without a subordinate id range: each RUN gets namespaces of its own inside a user namespace with one id, and the owners of files are recorded, not real, until they are in a layer'
+
 function reasonFor(
-  chosen: ExecutorFinding['name'] | undefined,
+  chosen: ExecutorFinding | undefined,
   asked: ExecutorChoice,
   executors: readonly ExecutorFinding[],
 ): string {
-  if (chosen !== undefined) return REASONS[chosen]
+  if (chosen !== undefined) return chosen.variant === 'one id' ? ONE_ID_REASON : REASONS[chosen.name]
   const refused =
     executors.find(({ name }) => name === asked) ??
     executors.find(({ usable, remedy }) => !usable && remedy !== undefined)

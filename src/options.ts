@@ -256,6 +256,8 @@ export interface BuildResult {
 /** A step in the search for an executor, and why it can or can't be used. */
 export interface ExecutorReport {
   readonly name: 'local' | 'rootless' | 'container'
+  /** The weaker form in which it can be used: for reason and remedy of the stronger one, see below. */
+  readonly variant?: 'one id'
   readonly usable: boolean
   /** Why not, with the system call or file that said no. */
   readonly reason?: string

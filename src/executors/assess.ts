@@ -18,9 +18,13 @@ export interface Finding {
   readonly remedy?: string
 }
 
-/** Whether an executor can be used here, and if not which call or file said no. */
+/**
+ * Whether an executor can be used here, and if not which call or file said no. `variant` is the weaker form that is
+ * left of it; then reason and remedy are those of the stronger one.
+ */
 export interface ExecutorFinding {
   readonly name: Executor['name']
+  readonly variant?: 'one id'
   readonly usable: boolean
   readonly reason?: string
   readonly remedy?: string
@@ -50,29 +54,46 @@ export async function assessEnvironment(
   const namespaces = namespaceFinding(items, settings)
   const range = isRoot ? undefined : rangeFinding(await tryMapping({ helper, environment }, job))
   const mounts = mountFinding(items, settings)
+  const records = range?.ok === false ? recordFinding(items, directory) : undefined
   const runtime = runtimeFinding(environment)
   const findings = [
     userFinding(),
     namespaces,
     ...(range === undefined ? [] : [range]),
+    ...(records === undefined ? [] : [records]),
     mounts,
     overlayFinding(items, isRoot, directory),
     emulationFinding(items),
     runtime,
   ]
-  const blocked = [namespaces, range, mounts].find((finding) => finding?.ok === false)
-  return { findings, executors: executorFindings(isRoot, blocked, runtime) }
+  const blocked = [namespaces, mounts, range].find((finding) => finding?.ok === false)
+  const own = isRoot
+    ? ownFinding('local', blocked)
+    : (oneIdFinding(blocked, range, records) ?? ownFinding('rootless', blocked))
+  return { findings, executors: executorFindings(isRoot, own, blocked, runtime) }
+}
+
+function ownFinding(name: 'local' | 'rootless', blocked: Finding | undefined): ExecutorFinding {
+  return blocked === undefined ? { name, usable: true } : unusable(name, blocked)
+}
+
+/** Where only the range is missing, and owners can be recorded. */
+function oneIdFinding(
+  blocked: Finding | undefined,
+  range: Finding | undefined,
+  records: Finding | undefined,
+): ExecutorFinding | undefined {
+  if (blocked === undefined || blocked !== range) return undefined
+  if (records?.ok !== true) return records === undefined ? undefined : unusable('rootless', records)
+  return { ...unusable('rootless', range), variant: 'one id', usable: true }
 }
 
 function executorFindings(
   isRoot: boolean,
+  own: ExecutorFinding,
   blocked: Finding | undefined,
   runtime: Finding,
 ): readonly ExecutorFinding[] {
-  const own: ExecutorFinding =
-    blocked === undefined
-      ? { name: isRoot ? 'local' : 'rootless', usable: true }
-      : unusable(isRoot ? 'local' : 'rootless', blocked)
   const other: ExecutorFinding = isRoot
     ? { name: 'rootless', usable: false, reason: 'it is for ordinary users, and this is root' }
     : { name: 'local', usable: false, reason: 'it needs root, and this is an ordinary user' }
@@ -113,6 +134,27 @@ function rangeFinding(problem: MappingProblem | undefined): Finding {
     name: 'id range',
     ok: true,
     detail: ranges.map(({ first, count }) => `${count} ids from ${first}`).join(', '),
+  }
+}
+
+/** What a build without a range of ids needs in its place (c/owner.h). */
+function recordFinding(items: readonly ProbeItem[], directory: string): Finding {
+  const name = 'owner records'
+  const failed = failure(items, ['user-notify', 'owner-records'])
+  if (failed === undefined) return { name, ok: true, detail: 'can be kept where there is no id range' }
+  if (failed.name === 'user-notify')
+    return {
+      name,
+      ok: false,
+      detail: `${describe(failed)}: system calls can't be supervised`,
+      remedy: 'Use Linux 5.5 or newer, or give the user a range of subordinate ids',
+    }
+  return {
+    name,
+    ok: false,
+    detail: `${describe(failed)}: the file system of ${directory} has no place for them`,
+    remedy:
+      'Use a --cache-dir on ext4, xfs or btrfs, or on a tmpfs of Linux 6.6 or newer, not mounted strictatime',
   }
 }
 

@@ -15,25 +15,49 @@ export type NamespaceKind = 'local' | 'rootless'
 /** The variable by which the process inside knows that it is inside, and in what. */
 export const NAMESPACE_VARIABLE = 'OSSB_NAMESPACE'
 
+/** `none` leaves the user's subordinate ids unused, as if there were none. */
+export const ID_RANGE_VARIABLE = 'OSSB_ID_RANGE'
+
 export interface EnterOptions {
   readonly kind: NamespaceKind
   readonly helper: NativeHelper
   readonly command: readonly [string, ...string[]]
   readonly environment: Readonly<Record<string, string | undefined>>
+  /** Whether an ordinary user may do without subordinate ids, with owners on record only. */
+  readonly oneId: 'allowed' | 'refused'
 }
 
 /**
  * Runs the builder once more inside its own mount namespace and, for an ordinary user, a user namespace in which the
- * user's subordinate ids are real owners. All mounts end with it, however it ends.
+ * user's subordinate ids are real owners; where those can't be had, in one with the user's own id alone. All mounts end
+ * with it, however it ends.
  * @returns its exit status
  */
-export async function enterNamespace(
+export async function enterNamespace(options: EnterOptions, job: Job): Promise<number> {
+  const map = mapOf(options)
+  try {
+    return await enterMapped(map, options, job)
+  } catch (error) {
+    if (map.kind !== 'user' || options.oneId === 'refused' || !isMapperFailure(error)) throw error
+    return await enterMapped({ kind: 'one-id' }, options, job)
+  }
+}
+
+/** The programs that write the map said no, before anything was started. */
+function isMapperFailure(error: unknown): boolean {
+  const cause =
+    error instanceof OssbError ? (error.cause as { readonly step?: unknown } | undefined) : undefined
+  return typeof cause?.step === 'string' && /^new[ug]idmap$/.test(cause.step)
+}
+
+async function enterMapped(
+  map: MapKind,
   { kind, helper, command, environment }: EnterOptions,
   job: Job,
 ): Promise<number> {
   job.signal.throwIfAborted()
   const env = { ...environment, [NAMESPACE_VARIABLE]: kind }
-  const inside = spawnMapped(helper, { ...mapOf(kind), env }, command)
+  const inside = spawnMapped(helper, { ...map, env }, command)
   const stop = () => inside.kill('SIGTERM')
   job.signal.addEventListener('abort', stop, { once: true })
   try {
@@ -43,16 +67,21 @@ export async function enterNamespace(
   }
 }
 
-function mapOf(kind: NamespaceKind): MapKind {
+function mapOf({ kind, environment, oneId }: EnterOptions): MapKind {
   if (kind === 'local') return { kind: 'root' }
-  const ids = subordinateIds(currentUser())
+  const ids = hidesRange(environment) ? undefined : subordinateIds(currentUser())
   if (ids !== undefined) return { kind: 'user', ...ids }
+  if (oneId === 'allowed') return { kind: 'one-id' }
   const user = currentUser()
   throw new OssbError(
     'ERR_OSSB_EXECUTOR',
     `Cannot build as the user ${user.name}: /etc/subuid and /etc/subgid give it no subordinate ids`,
     { hint: `As root: apt-get install uidmap && ${rangeRemedy(user)}` },
   )
+}
+
+export function hidesRange(environment: EnterOptions['environment']): boolean {
+  return environment[ID_RANGE_VARIABLE] === 'none'
 }
 
 /** The user's subordinate ranges, or undefined where one of the two files has none for it. */

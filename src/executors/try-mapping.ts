@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import type { Job } from '../core/index.ts'
 import { type NativeHelper, readIdRanges, spawnMapped } from '../native/index.ts'
-import { currentUser, rangeRemedy, subordinateIds } from './enter-namespace.ts'
+import { currentUser, hidesRange, ID_RANGE_VARIABLE, rangeRemedy, subordinateIds } from './enter-namespace.ts'
 import { findProgram } from './find-program.ts'
 import { lacksNewPrivileges } from './read-settings.ts'
 
@@ -45,6 +45,8 @@ export async function tryMapping(
 
 /** What a map needs and this machine lacks: a range, or the programs that write the map. */
 function missingPart(environment: MappingOptions['environment']): MappingProblem | undefined {
+  if (hidesRange(environment))
+    return { detail: `${ID_RANGE_VARIABLE} is "none"`, remedy: `Unset ${ID_RANGE_VARIABLE}` }
   const user = currentUser()
   const files = ['/etc/subuid', '/etc/subgid'].filter((file) => readIdRanges(file, user).length === 0)
   const programs = MAPPERS.filter((name) => findMapper(name, environment) === undefined)

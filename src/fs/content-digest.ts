@@ -10,6 +10,8 @@ export interface ContentDigestOptions {
   readonly owners: 'counted' | 'ignored'
   /** Told the host path of each regular file. */
   readonly onFile?: (hostPath: string) => void
+  /** Told every file. */
+  readonly onAny?: (file: SourceFile) => void
 }
 
 const BUFFER_BYTES = 1024 * 1024
@@ -33,6 +35,7 @@ export function contentDigest(
       hash.update(linkOf(file, links))
       addFile(hash, file, options.owners, buffer)
       if (file.stats.isFile()) options.onFile?.(file.hostPath)
+      options.onAny?.(file)
     }
   }
   return `sha256:${hash.digest('hex')}`

@@ -2,9 +2,7 @@ import {
   chmodSync,
   closeSync,
   fchmodSync,
-  fchownSync,
   futimesSync,
-  lchownSync,
   linkSync,
   lutimesSync,
   mkdirSync,
@@ -90,7 +88,7 @@ async function applyEntry(
 ): Promise<void> {
   const path = posix.normalize(`/${entry.header.path}`).replace(/\/$/, '').slice(1)
   if (path === '') {
-    if (entry.header.type === 'directory') setDirectory(root, root.path, entry.header)
+    if (entry.header.type === 'directory') await setDirectory(root, root.path, entry.header)
     return
   }
   const parent = root.directory(posix.dirname(path) === '.' ? '' : posix.dirname(path))
@@ -114,7 +112,7 @@ const APPLY: Readonly<
     const fd = await createReplacing(root, path, () => openSync(path, 'wx', 0o600))
     try {
       for await (const chunk of entry.content()) writeFully(fd, chunk)
-      fchownSync(fd, entry.header.uid, entry.header.gid)
+      await root.chown(path, entry.header)
       fchmodSync(fd, entry.header.mode)
       if (isWholeSecond(entry.header)) futimesSync(fd, secondsOf(entry.header), secondsOf(entry.header))
     } finally {
@@ -127,12 +125,12 @@ const APPLY: Readonly<
   directory: async (root, path, { header }) => {
     if (lstatIfPresent(path)?.isDirectory() !== true)
       await createReplacing(root, path, () => mkdirSync(path, { mode: 0o700 }))
-    setDirectory(root, path, header)
+    await setDirectory(root, path, header)
     await setAttributes(root, path, header)
   },
   symlink: async (root, path, { header }) => {
     await createReplacing(root, path, () => symlinkSync(header.linkTarget, path))
-    lchownSync(path, header.uid, header.gid)
+    await root.chown(path, header)
     if (isWholeSecond(header)) lutimesSync(path, secondsOf(header), secondsOf(header))
     else await root.later({ type: 'settimes', path, mtimeNs: header.mtimeNs })
   },
@@ -172,7 +170,7 @@ async function applyDevice(root: UnpackRoot, path: string, { header }: TarEntry)
     })
     return
   }
-  lchownSync(path, header.uid, header.gid)
+  await root.chown(path, header)
   chmodSync(path, header.mode)
   await root.later({ type: 'settimes', path, mtimeNs: header.mtimeNs })
 }
@@ -188,20 +186,20 @@ async function createReplacing<T>(root: UnpackRoot, path: string, create: () => 
   }
 }
 
-function setDirectory(root: UnpackRoot, path: string, header: TarHeader): void {
-  lchownSync(path, header.uid, header.gid)
+async function setDirectory(root: UnpackRoot, path: string, header: TarHeader): Promise<void> {
+  await root.chown(path, header)
   chmodSync(path, header.mode)
   root.directoryTime(path, header.mtimeNs)
 }
 
 /**
  * File capabilities are part of what a file is. `user.` attributes are kept where the file system has them; overlayfs
- * keeps its own marks under that name, and an image must not be able to forge one.
+ * and we keep our own marks under that name, and an image must not be able to forge one.
  */
 async function setAttributes(root: UnpackRoot, path: string, header: TarHeader): Promise<void> {
   for (const [name, value] of header.xattrs) {
     if (name === 'security.capability') await root.later({ type: 'setxattr', path, name, value })
-    else if (name.startsWith('user.') && !name.startsWith('user.overlay.'))
+    else if (name.startsWith('user.') && !/^user\.(overlay|ossb)\./.test(name))
       await root.later({ type: 'setxattr', path, name, value, optional: true })
   }
 }

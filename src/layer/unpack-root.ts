@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import type { Job } from '../core/index.ts'
-import { lstatIfPresent, removeTree, resolveInRoot } from '../fs/index.ts'
+import { lstatIfPresent, type Owner, removeTree, resolveInRoot } from '../fs/index.ts'
 import type { FileOperation, FileOperationResult, FileSession } from '../native/index.ts'
 
 /** How many operations are handed to the native session at once. */
@@ -22,6 +22,8 @@ export interface UnpackRoot {
   clear(hostPath: string): Promise<void>
   /** Removes what lower layers have at a path and below it. */
   removeLower(hostPath: string): Promise<void>
+  /** Gives a file to an owner. Its mode is to be set afterwards. */
+  chown(hostPath: string, owner: Owner): Promise<void>
   /** Does an operation some time before the end, together with others. */
   later(operation: FileOperation): Promise<void>
   now(operation: FileOperation): Promise<FileOperationResult | undefined>
@@ -45,9 +47,21 @@ export function createUnpackRoot(root: string, session: FileSession, job: Job): 
     const known = directories.get(path)
     if (known !== undefined) return known
     const host = resolveInRoot(root, path, { last: 'follow' })
-    mkdirSync(host, { recursive: true, mode: 0o755 })
+    const made = mkdirSync(host, { recursive: true, mode: 0o755 })
+    if (made !== undefined && session.recordsOwners) recordRoot(made, host)
     directories.set(path, host)
     return host
+  }
+
+  /** Directories that no archive names are root's, on record too. */
+  const recordRoot = (first: string, last: string): void => {
+    for (let at = last; !relative(first, at).startsWith('..'); at = dirname(at))
+      pending.push(...session.chown(at, { uid: 0, gid: 0 }))
+  }
+
+  const later = async (operation: FileOperation): Promise<void> => {
+    pending.push(operation)
+    if (pending.length >= BATCH) await flush()
   }
 
   const clear = async (hostPath: string): Promise<void> => {
@@ -74,10 +88,10 @@ export function createUnpackRoot(root: string, session: FileSession, job: Job): 
     wrote: (hostPath) => {
       for (let at = hostPath; at !== root && !written.has(at); at = dirname(at)) written.add(at)
     },
-    later: async (operation) => {
-      pending.push(operation)
-      if (pending.length >= BATCH) await flush()
+    chown: async (hostPath, owner) => {
+      for (const operation of session.chown(hostPath, owner)) await later(operation)
     },
+    later,
     now: async (operation) => {
       await flush()
       const [result] = await session.batch([operation], job)

@@ -2,11 +2,14 @@ import { closeSync, constants, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Change, type FileEntry, fileSystemError, type Job, OssbError } from '../core/index.ts'
 import { readFileEntry } from '../fs/index.ts'
+import type { FileSession } from '../native/index.ts'
 import { BLOCK_BYTES, encodeTarHeader, paddingOf } from './tar-header.ts'
 
 export interface TarOptions {
   /** Later times become this one (nanoseconds); absent keeps all. */
   readonly clampTo?: bigint
+  /** Who knows the owners that are on record only; for trees of which not every directory comes as a change. */
+  readonly session?: FileSession
 }
 
 /** Bytes of tar in one chunk: what the compressor takes as one block. */
@@ -33,7 +36,7 @@ export async function* layerTar(
     for (const ancestor of ancestorsOf(path)) {
       if (written.has(ancestor)) continue
       written.add(ancestor)
-      yield* out.add(headerOf(readFileEntry(join(rootfs, ancestor), ancestor), undefined, options))
+      yield* out.add(headerOf(await ancestorEntry(rootfs, ancestor, options, job), undefined, options))
     }
     if (change.type === 'delete') yield* out.add(whiteoutHeader(path))
     else if (change.entry.type !== 'socket') {
@@ -43,6 +46,17 @@ export async function* layerTar(
   }
   yield* out.add(Buffer.alloc(2 * BLOCK_BYTES))
   yield* out.rest()
+}
+
+async function ancestorEntry(
+  rootfs: string,
+  path: string,
+  { session }: TarOptions,
+  job: Job,
+): Promise<FileEntry> {
+  const host = join(rootfs, path)
+  const entry = readFileEntry(host, path)
+  return session === undefined ? entry : await session.recorded(entry, host, job)
 }
 
 /** The directories that lead to a path, outermost first, the root left out. */

@@ -18,6 +18,10 @@ export type FileOperation = { readonly path: string; readonly optional?: true } 
   | { readonly type: 'listxattr' }
   /** Nanoseconds since the epoch; a time that is absent stays as it is. */
   | { readonly type: 'settimes'; readonly mtimeNs?: bigint; readonly atimeNs?: bigint }
+  /** Where this process has one id only, the owner is recorded; the other way, chown takes away set-id bits as always. */
+  | { readonly type: 'chown'; readonly uid: number; readonly gid: number }
+  /** Result value: five little-endian 32-bit numbers: see c/fsop.c. */
+  | { readonly type: 'getowner' }
   | { readonly type: 'rename'; readonly to: string; readonly mode: 'replace' | 'noreplace' | 'exchange' }
   /** Result value: four little-endian 64-bit numbers: bytes in all, bytes free, files in all, files free. */
   | { readonly type: 'statfs' }
@@ -61,6 +65,8 @@ const REQUESTS: {
   getxattr: ({ name }) => ['g', name],
   listxattr: () => ['l'],
   settimes: ({ mtimeNs, atimeNs }) => ['t', timeField(mtimeNs), timeField(atimeNs)],
+  chown: ({ uid, gid }) => ['c', String(uid), String(gid)],
+  getowner: () => ['w'],
   rename: ({ to, mode }) => ['x', to, mode],
   statfs: () => ['f'],
 }
@@ -100,6 +106,8 @@ const ACTIONS: Readonly<Record<FileOperation['type'], string>> = {
   getxattr: 'read an extended attribute of',
   listxattr: 'list the extended attributes of',
   settimes: 'set the times of',
+  chown: 'set the owner of',
+  getowner: 'read the owner of',
   rename: 'rename',
   statfs: 'read the free space at',
 }

@@ -1,7 +1,8 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { lchownSync } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
-import { fileSystemError, type Job, OssbError } from '../core/index.ts'
+import { type FileEntry, fileSystemError, type Job, OssbError } from '../core/index.ts'
 import {
   type FileOperation,
   type FileOperationResult,
@@ -12,6 +13,7 @@ import {
 } from './file-operation.ts'
 import { type Answer, createAnswerReader, encodeRequest, type Request } from './file-protocol.ts'
 import type { NativeHelper } from './helper.ts'
+import { hasOneId, withRecordedOwner } from './recorded-owner.ts'
 import { errnoName, systemError } from './system-error.ts'
 
 export type { FileOperation, FileOperationResult, MountOperation } from './file-operation.ts'
@@ -21,6 +23,15 @@ export type { FileOperation, FileOperationResult, MountOperation } from './file-
  * this process. Paths are the caller's to resolve: only the last component is never followed.
  */
 export interface FileSession extends AsyncDisposable {
+  /** This process has one id only: the owners of files are on record beside them, and only this session knows them. */
+  readonly recordsOwners: boolean
+  /**
+   * Gives a file to an owner: at once, or by the operations that it answers, which are for one of the next batches.
+   * Links are not followed. Only the first way takes set-id bits away: set the mode afterwards.
+   */
+  chown(path: string, owner: { readonly uid: number; readonly gid: number }): readonly FileOperation[]
+  /** What was read of a file, with the owner that is on record, and as the device that an empty file stands for. */
+  recorded(entry: FileEntry, path: string, job: Job): Promise<FileEntry>
   /**
    * Does the operations in order.
    * @throws OssbError ERR_OSSB_FILESYSTEM or ERR_OSSB_NO_SPACE for the first that failed and is not `optional`;
@@ -55,6 +66,7 @@ interface Pending {
 }
 
 class CoProcess implements FileSession {
+  readonly recordsOwners = hasOneId()
   readonly #helper: NativeHelper
   readonly #pending: Pending[] = []
   #child: ChildProcessByStdio<Writable, Readable, null> | undefined
@@ -75,6 +87,21 @@ class CoProcess implements FileSession {
       if (operation.optional === true) return { ok: false, code: errnoName(answer.errno) }
       throw fileSystemError(nameOperation(operation), reason(answer))
     })
+  }
+
+  chown(
+    path: string,
+    { uid, gid }: { readonly uid: number; readonly gid: number },
+  ): readonly FileOperation[] {
+    if (this.recordsOwners) return [{ type: 'chown', path, uid, gid }]
+    lchownSync(path, uid, gid)
+    return []
+  }
+
+  async recorded(entry: FileEntry, path: string, job: Job): Promise<FileEntry> {
+    if (!this.recordsOwners) return entry
+    const [result] = await this.batch([{ type: 'getowner', path }], job)
+    return result?.ok === true ? withRecordedOwner(entry, Buffer.from(result.value)) : entry
   }
 
   async lock(

@@ -49,13 +49,22 @@ export function describeFailure(failure: Failure): string {
   return `${failure.step}${failure.arg === '' ? '' : ` "${failure.arg}"`}: ${failure.msg}`
 }
 
+/** By the step that failed. */
+const HINTS: Readonly<Record<string, string>> = {
+  'supervise system calls':
+    'Without a range of subordinate ids, owners are recorded by a supervisor of system calls (seccomp user notification), which needs Linux 5.5 or newer and no other such supervisor above it. Or give the user a range in /etc/subuid and /etc/subgid.',
+  'record the owner of new files':
+    'Without a range of subordinate ids, owners are recorded as user attributes of the files: use a --cache-dir on a file system that has them (ext4, xfs, btrfs, a tmpfs of Linux 6.6 or newer).',
+}
+
 export function failureError(action: string, failure: ErrorEvent): OssbError {
   const isUnmapped = errnoName(failure.errno) === 'EINVAL' && /(user|group)s?( of user)?$/.test(failure.step)
-  const hint =
+  const unmapped =
     'Ids must be mapped into the user namespace of the build: give the user a larger range in /etc/subuid and /etc/subgid, or use a smaller id.'
+  const hint = isUnmapped ? unmapped : HINTS[failure.step]
   return new OssbError(
     'ERR_OSSB_EXECUTOR',
     `Cannot ${action}: ${describeFailure(failure)}`,
-    isUnmapped ? { hint } : {},
+    hint === undefined ? {} : { hint },
   )
 }

@@ -8,10 +8,13 @@ import { eventOf, readEvents } from './helper-event.ts'
 import type { IdRange } from './id-range.ts'
 import { mapError } from './map-error.ts'
 
-/** `user`: root of a new user namespace, the ranges from id 1 on. `root`: a mount namespace only. */
+/**
+ * `user`: root of a new user namespace, the ranges from id 1 on. `one-id`: the same without any ranges. `root`: a mount
+ * namespace only.
+ */
 export type MapKind =
   | { readonly kind: 'user'; readonly uidRanges: readonly IdRange[]; readonly gidRanges: readonly IdRange[] }
-  | { readonly kind: 'root' }
+  | { readonly kind: 'one-id' | 'root' }
 
 export type SpawnMappedOptions = MapKind & {
   /** The whole environment of the command. */
@@ -32,7 +35,7 @@ export interface MappedProcess {
 }
 
 /**
- * Starts a command in a mount namespace of its own, where what it mounts ends with it; for `user` also in a user
+ * Starts a command in a mount namespace of its own, where what it mounts ends with it; but for `root` also in a user
  * namespace in which it is root and owns the ids of the ranges. It dies when this process dies.
  */
 export function spawnMapped(
@@ -54,9 +57,9 @@ export function spawnMapped(
 }
 
 function mapArguments(options: MapKind): readonly string[] {
-  return options.kind === 'root'
-    ? ['root']
-    : ['user', rangeList(options.uidRanges), rangeList(options.gidRanges)]
+  return options.kind === 'user'
+    ? ['user', rangeList(options.uidRanges), rangeList(options.gidRanges)]
+    : [options.kind]
 }
 
 function rangeList(ranges: readonly IdRange[]): string {

@@ -11,10 +11,15 @@ import { type SnapshotContext, unpackLayer } from './context.ts'
  * earlier boot may have lost bytes in a crash: they are not used, and made again from their layers.
  */
 export function keptSnapshot(context: SnapshotContext, id: Digest): string | undefined {
-  const path = context.paths.snapshot(id)
+  const path = placeOf(context, id)
   if (readIfPresent(join(path, 'boot')) === bootId()) return join(path, 'fs')
   discard(context, path)
   return undefined
+}
+
+/** Trees with their owners on record, and trees that their owners own, are of no use to each other. */
+function placeOf({ paths, session }: SnapshotContext, id: Digest): string {
+  return session.recordsOwners ? `${paths.snapshot(id)}.recorded` : paths.snapshot(id)
 }
 
 function discard(context: SnapshotContext, path: string): void {
@@ -39,11 +44,11 @@ export function keepSnapshot(context: SnapshotContext, id: Digest, tree: string)
   writeFileSync(join(holder, 'boot'), bootId())
   mkdirSync(context.paths.snapshots, { recursive: true })
   try {
-    renameSync(holder, context.paths.snapshot(id))
+    renameSync(holder, placeOf(context, id))
   } catch (error) {
     if (errnoOf(error) !== 'ENOTEMPTY' && errnoOf(error) !== 'EEXIST') throw error
   }
-  return join(context.paths.snapshot(id), 'fs')
+  return join(placeOf(context, id), 'fs')
 }
 
 /** Names the time since the machine was started (proc_sys_kernel(5)). */

@@ -1,4 +1,4 @@
-import { chmodSync, constants, copyFileSync, lchownSync, linkSync, mkdirSync, symlinkSync } from 'node:fs'
+import { chmodSync, constants, copyFileSync, linkSync, mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FileEntry, Job } from '../core/index.ts'
 import { type FileOperation, walkTree } from '../native/index.ts'
@@ -15,7 +15,7 @@ export async function copyTree(from: string, to: string, context: SnapshotContex
       if (entry.type === 'socket' || isLinkToEarlier(entry, target, links)) continue
       const nodes = makeNode(entry, join(from, entry.path), target)
       if (nodes.length > 0) await context.session.batch(nodes, job)
-      setOwnerAndMode(entry, target)
+      attributes.push(...setOwnerAndMode(entry, target, context))
       attributes.push(...attributesOf(entry, target))
       if (entry.type === 'directory') directoryTimes.push(timeOf(entry, target))
     }
@@ -54,9 +54,14 @@ function makeNode(entry: FileEntry, from: string, to: string): readonly FileOper
   return []
 }
 
-function setOwnerAndMode(entry: FileEntry, to: string): void {
-  lchownSync(to, entry.uid, entry.gid)
+function setOwnerAndMode(
+  entry: FileEntry,
+  to: string,
+  { session }: SnapshotContext,
+): readonly FileOperation[] {
+  const operations = session.chown(to, entry)
   if (entry.type !== 'symlink') chmodSync(to, entry.mode)
+  return operations
 }
 
 function attributesOf(entry: FileEntry, to: string): readonly FileOperation[] {

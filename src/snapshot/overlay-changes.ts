@@ -39,7 +39,7 @@ export async function* overlayChanges(
       while (hidden[0] !== undefined && comparePaths(hidden[0], entry.path) < 0)
         yield { type: 'delete', path: hidden.shift() ?? '' }
       const parent = directories.get(parentOf(entry.path)) ?? { inLower: false, opaque: false }
-      const below = parent.inLower ? lowerEntry(trees.lower, entry.path) : undefined
+      const below = parent.inLower ? await lowerEntry(trees.lower, entry.path, session, job) : undefined
       if (isWhiteout(entry) || entry.type === 'socket') {
         if (below !== undefined && below.type !== 'socket') yield { type: 'delete', path: entry.path }
         continue
@@ -68,8 +68,15 @@ function parentOf(path: string): string {
   return parent === '.' ? '' : parent
 }
 
-function lowerEntry(lower: string, path: string): FileEntry | undefined {
-  return lstatIfPresent(join(lower, path)) === undefined ? undefined : readFileEntry(join(lower, path), path)
+async function lowerEntry(
+  lower: string,
+  path: string,
+  session: FileSession,
+  job: Job,
+): Promise<FileEntry | undefined> {
+  const host = join(lower, path)
+  if (lstatIfPresent(host) === undefined) return undefined
+  return await session.recorded(readFileEntry(host, path), host, job)
 }
 
 function isWhiteout(entry: FileEntry): boolean {

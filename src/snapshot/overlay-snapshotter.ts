@@ -1,7 +1,7 @@
-import { chmodSync, lchownSync, lstatSync, mkdirSync } from 'node:fs'
+import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Digest, Job } from '../core/index.ts'
-import { removeTree } from '../fs/index.ts'
+import { readFileEntry, removeTree } from '../fs/index.ts'
 import type { Layer } from '../oci/index.ts'
 import { keepSnapshot, keptSnapshot, unpackBase } from './base.ts'
 import { baseLayerCount, chainIdOf, upperIdOf } from './chain-id.ts'
@@ -119,8 +119,8 @@ async function copyRootMetadata(
   to: string,
   job: Job,
 ): Promise<void> {
-  const stats = lstatSync(from, { bigint: true })
-  lchownSync(to, Number(stats.uid), Number(stats.gid))
-  chmodSync(to, Number(stats.mode & 0o7777n))
-  await session.batch([{ type: 'settimes', path: to, mtimeNs: stats.mtimeNs }], job)
+  const entry = await session.recorded(readFileEntry(from, ''), from, job)
+  const operations = session.chown(to, entry)
+  chmodSync(to, entry.mode)
+  await session.batch([...operations, { type: 'settimes', path: to, mtimeNs: entry.mtimeNs }], job)
 }

@@ -27,18 +27,24 @@ function doctorText(report: DoctorReport): string {
     '',
     'Executors',
     ...table(
-      report.executors.map(({ name, usable, reason, remedy }) => ({
-        name,
+      report.executors.map(({ name, variant, usable, reason, remedy }) => ({
+        name: variant === undefined ? name : `${name} (${variant})`,
         ok: usable,
-        text: usable ? 'can be used' : `cannot be used: ${reason ?? 'no reason given'}`,
+        text: `${usable ? 'can be used' : 'cannot be used'}${usable && reason === undefined ? '' : `: ${reason ?? 'no reason given'}`}`,
         remedy,
       })),
     ),
     '',
-    `${report.chosen === undefined ? 'No executor can be used' : `Builds use "${report.chosen}"`}: ${report.because}`,
+    `${chosenText(report)}: ${report.because}`,
     ...(report.better.length === 0 ? [] : ['', 'What would be better']),
     ...report.better.map((advice) => `  - ${advice}`),
   ].join('\n')
+}
+
+function chosenText({ chosen, executors }: DoctorReport): string {
+  if (chosen === undefined) return 'No executor can be used'
+  const variant = executors.find(({ name }) => name === chosen)?.variant
+  return `Builds use "${chosen}"${variant === undefined ? '' : ` (${variant})`}`
 }
 
 interface Row {
@@ -52,6 +58,6 @@ function table(rows: readonly Row[]): readonly string[] {
   const width = Math.max(0, ...rows.map(({ name }) => name.length))
   return rows.flatMap(({ name, ok, text, remedy }) => [
     `  ${ok ? 'yes' : 'no '}  ${name.padEnd(width)}  ${text}`.trimEnd(),
-    ...(ok || remedy === undefined ? [] : [`${' '.repeat(width + 9)}-> ${remedy}`]),
+    ...(remedy === undefined ? [] : [`${' '.repeat(width + 9)}-> ${remedy}`]),
   ])
 }

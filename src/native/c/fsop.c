@@ -12,12 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "fsop.h"
 #include "ossb.h"
+#include "owner.h"
 
 enum { REQUEST_LIMIT = 4 * 1024 * 1024, FIELD_LIMIT = 600, ATTRIBUTE_LIMIT = 65536 };
 
@@ -35,6 +37,11 @@ static const char *do_mknod(struct request *request)
         return "read numbers";
     const char *path = request->fields[0].bytes;
     char kind = request->fields[1].bytes[0];
+    /* 0:0 is no device but a mark of overlayfs, which anybody may make. */
+    if (kind != 'f' && major_number + minor_number > 0 && has_one_id()) {
+        struct owner owner = {.device = kind, .major = (uint32_t)major_number, .minor = (uint32_t)minor_number};
+        return make_device_stand_in(path, (mode_t)mode, &owner) < 0 ? "mknod" : NULL;
+    }
     mode_t type = kind == 'c' ? S_IFCHR : kind == 'b' ? S_IFBLK : S_IFIFO;
     return mknod(path, type | (mode_t)mode, makedev(major_number, minor_number)) < 0 ? "mknod" : NULL;
 }
@@ -101,6 +108,51 @@ static const char *do_set_times(struct request *request)
     return utimensat(AT_FDCWD, request->fields[0].bytes, times, AT_SYMLINK_NOFOLLOW) < 0 ? "utimensat" : NULL;
 }
 
+static int status_of(const char *path, struct statx *status)
+{
+    return (int)syscall(SYS_statx, AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, status);
+}
+
+/* path, uid, gid; a device's number stays on record */
+static const char *do_set_owner(struct request *request)
+{
+    unsigned long long uid, gid;
+    struct statx status;
+    struct owner owner = {.device = 0};
+    struct place place = {.path = request->fields[0].bytes};
+    if (number_field(request, 1, UINT32_MAX, &uid) < 0 || number_field(request, 2, UINT32_MAX, &gid) < 0)
+        return "read numbers";
+    if (!has_one_id())
+        return lchown(place.path, (uid_t)uid, (gid_t)gid) < 0 ? "lchown" : NULL;
+    if (status_of(place.path, &status) < 0 || read_owner(place, &status, &owner) < 0)
+        return "stat";
+    owner.uid = (uint32_t)uid;
+    owner.gid = (uint32_t)gid;
+    return write_owner(place, status.stx_mode, &owner) < 0 ? "record the owner" : NULL;
+}
+
+/* path -> the owner of the file as two u32, then the device that it stands for: type 'c', 'b' or 0, major, minor */
+static const char *do_get_owner(struct request *request)
+{
+    struct statx status;
+    struct owner owner = {.device = 0};
+    struct place place = {.path = request->fields[0].bytes};
+    if (status_of(place.path, &status) < 0)
+        return "stat";
+    int found = has_one_id() ? read_owner(place, &status, &owner) : 0;
+    if (found < 0)
+        return "read the owner";
+    uint32_t numbers[5] = {
+        found && owner.uid != ID_OF_MAKER ? owner.uid : status.stx_uid,
+        found && owner.gid != ID_OF_MAKER ? owner.gid : status.stx_gid,
+        (uint32_t)owner.device,
+        owner.major,
+        owner.minor,
+    };
+    buffer_add(request->answer, numbers, sizeof numbers);
+    return NULL;
+}
+
 static const char *do_statfs(struct request *request)
 {
     struct statvfs status;
@@ -125,7 +177,8 @@ static const struct {
     {'g', 2, do_get_attribute},   {'l', 1, do_list_attributes}, {'t', 3, do_set_times},
     {'x', 3, fsop_rename},        {'f', 1, do_statfs},          {'L', 2, fsop_lock},
     {'U', 1, fsop_unlock},        {'b', 3, fsop_bind},          {'o', 5, fsop_overlay},
-    {'u', 1, fsop_unmount},       {'m', 2, fsop_tmpfs},
+    {'u', 1, fsop_unmount},       {'m', 2, fsop_tmpfs},        {'c', 3, do_set_owner},
+    {'w', 1, do_get_owner},
 };
 
 static const char *perform(struct request *request)

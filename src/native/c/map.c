@@ -1,6 +1,7 @@
 /*
  * map: runs a command in a mount namespace of its own and, for an ordinary user, as root of a new user namespace
- * in which the subordinate ids follow the user's own. The command takes the place of this process.
+ * in which the subordinate ids follow the user's own, or which has that one id alone. The command takes the place of
+ * this process.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -141,6 +142,37 @@ static void enter_user_namespace(char *uid_ranges, char *gid_ranges)
         fail("setresuid", "0");
 }
 
+static void write_file(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, text, strlen(text)) < 0)
+        fail("write", path);
+    close(fd);
+}
+
+static void write_own_id(const char *path, unsigned id)
+{
+    struct buffer map = {0};
+    buffer_text(&map, "0 ");
+    buffer_number(&map, id);
+    buffer_text(&map, " 1");
+    buffer_add(&map, "", 1);
+    write_file(path, map.data);
+    free(map.data);
+}
+
+/* What needs nobody's help. Groups can't be shed then, as some deny what others may. */
+static void enter_namespace_of_one_id(void)
+{
+    unsigned uid = geteuid(), gid = getegid();
+    if (unshare(CLONE_NEWUSER) < 0)
+        fail("unshare", "user namespace");
+    if (access("/proc/self/setgroups", F_OK) == 0)
+        write_file("/proc/self/setgroups", "deny");
+    write_own_id("/proc/self/uid_map", uid);
+    write_own_id("/proc/self/gid_map", gid);
+}
+
 int command_map(int argc, char **argv)
 {
     unsigned long long fd;
@@ -154,6 +186,8 @@ int command_map(int argc, char **argv)
         return EXIT_HELPER_FAILURE;
     if (as_user)
         enter_user_namespace(argv[2], argv[3]);
+    else if (!strcmp(argv[1], "one-id"))
+        enter_namespace_of_one_id();
     if (unshare(CLONE_NEWNS) < 0)
         fail("unshare", "mount namespace");
     if (make_mounts_private() < 0)

@@ -3,7 +3,9 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/keyctl.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -46,7 +48,7 @@ static void set_standard_streams(const struct run_spec *spec, int stdout_fd, int
     int input = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (input < 0 || dup2(input, 0) < 0)
         fail("open", "/dev/null");
-    if (fchown(stdout_fd, spec->uid, (gid_t)-1) < 0 || fchown(stderr_fd, spec->uid, (gid_t)-1) < 0)
+    if (!spec->one_id && (fchown(stdout_fd, spec->uid, (gid_t)-1) < 0 || fchown(stderr_fd, spec->uid, (gid_t)-1) < 0))
         fail_id("give the output to user", spec->uid);
     if (dup2(stdout_fd, 1) < 0 || dup2(stderr_fd, 2) < 0)
         fail("dup2", "");
@@ -75,14 +77,53 @@ static void set_capabilities(uint64_t kept)
         fail("capset", "");
 }
 
+static void write_map(const char *path, unsigned id)
+{
+    struct buffer map = {0};
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    buffer_number(&map, id);
+    buffer_text(&map, " 0 1");
+    if (fd < 0 || write(fd, map.data, map.length) < 0)
+        fail("write", path);
+    close(fd);
+    free(map.data);
+}
+
+/* Where there is one id, it goes by another name in a namespace of the process's own: it sees itself as that user. */
+static void name_user(const struct run_spec *spec)
+{
+    if (unshare(CLONE_NEWUSER) < 0)
+        fail("unshare", "user namespace of the user");
+    write_map("/proc/self/uid_map", spec->uid);
+    write_map("/proc/self/gid_map", spec->gid);
+}
+
+/* There is nobody to become. The bounding set does what capset does, which the filter answers, when the program starts. */
+static void drop_privileges_of_one_id(const struct run_spec *spec, int channel)
+{
+    if (spec->uid != 0)
+        name_user(spec);
+    if (!spec->insecure) {
+        drop_bounding_set();
+        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    }
+    int listener = install_filter(spec);
+    send_listener(channel, listener);
+    close(listener);
+}
+
 /*
  * The filter goes in while CAP_SYS_ADMIN is held, so that no_new_privs need not be set and sudo keeps working; what it
  * forbids comes before it, and the ids, whose change drops the capability, after it.
  */
-static void drop_privileges(const struct run_spec *spec)
+static void drop_privileges(const struct run_spec *spec, int channel)
 {
     /* Not all kernels have keyrings, and a quota may be used up: then the old ones are out of reach by the filter. */
     syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
+    if (spec->one_id) {
+        drop_privileges_of_one_id(spec, channel);
+        return;
+    }
     if (!spec->insecure) {
         drop_bounding_set();
         prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
@@ -92,7 +133,7 @@ static void drop_privileges(const struct run_spec *spec)
     if (setresgid(spec->gid, spec->gid, spec->gid) < 0)
         fail_id("become group", spec->gid);
     if (!spec->insecure)
-        install_filter();
+        install_filter(spec);
     if (setresuid(spec->uid, spec->uid, spec->uid) < 0)
         fail_id("become user", spec->uid);
     if (!spec->insecure)
@@ -143,7 +184,7 @@ static int exec_on_path(const char *path, const struct run_spec *spec)
     }
 }
 
-_Noreturn void run_payload(const struct run_spec *spec, int stdout_fd, int stderr_fd)
+_Noreturn void run_payload(const struct run_spec *spec, int stdout_fd, int stderr_fd, int channel)
 {
     const char *file = spec->args.items[0];
     reset_signals();
@@ -151,7 +192,7 @@ _Noreturn void run_payload(const struct run_spec *spec, int stdout_fd, int stder
     set_standard_streams(spec, stdout_fd, stderr_fd);
     umask(022);
     set_limits(spec);
-    drop_privileges(spec);
+    drop_privileges(spec, channel);
     close_inherited();
     int reason = ENOENT;
     if (strchr(file, '/')) {

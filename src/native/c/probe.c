@@ -14,13 +14,16 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "emulate.h"
 #include "kernel.h"
 #include "ossb.h"
+#include "owner.h"
 
 struct finding {
     int error;
@@ -174,6 +177,26 @@ static int probe_mknod(void)
     return 0;
 }
 
+/* Both places of owner.h. */
+static int probe_owner_records(void)
+{
+    const struct owner owner = {.uid = 1, .gid = 2};
+    struct statvfs file_system;
+    if (chdir(scratch) < 0 || mkdir("owned", 0700) < 0 || symlink("owned", "link") < 0)
+        return failed("make directories");
+    if (write_owner((struct place){.path = "owned"}, S_IFDIR, &owner) < 0)
+        return failed("setxattr user.ossb.owner");
+    if (write_owner((struct place){.path = "link"}, S_IFLNK, &owner) < 0)
+        return failed("set the access time of a symbolic link");
+    if (statvfs(".", &file_system) < 0)
+        return failed("statvfs");
+    /* With strictatime, reading a link would take its record away. */
+    errno = EOPNOTSUPP;
+    if (!(file_system.f_flag & (ST_NOATIME | ST_RELATIME)))
+        return failed("keep the access time of a symbolic link");
+    return 0;
+}
+
 static int be_traced(void)
 {
     return raise(SIGSTOP);
@@ -202,6 +225,8 @@ static int probe_user_notify(void)
         return failed("prctl PR_SET_NO_NEW_PRIVS");
     if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &filter) < 0)
         return failed("seccomp SECCOMP_FILTER_FLAG_NEW_LISTENER");
+    if (can_let_calls_go_on() < 0)
+        return failed("seccomp SECCOMP_USER_NOTIF_FLAG_CONTINUE");
     return 0;
 }
 
@@ -222,12 +247,14 @@ static const struct {
     {"mknod", probe_mknod},
     {"ptrace", probe_ptrace},
     {"user-notify", probe_user_notify},
+    {"owner-records", probe_owner_records},
 };
 
 static void remove_scratch(void)
 {
     /* What overlayfs leaves in its work directory, and what a probe made. */
-    static const char *const MADE[] = {"device", "upper/made", "work/work", "work", "lower", "upper", "merged"};
+    static const char *const MADE[] = {"device", "upper/made", "work/work", "work", "lower", "upper", "merged",
+                                       "link",   "owned"};
     if (chdir(scratch) < 0)
         return;
     chmod("work/work", 0700);

@@ -161,6 +161,29 @@ static void mount_asked_bind(const struct run_spec *spec, const struct outside *
     close(asked->source_fd);
 }
 
+/*
+ * apt becomes another user for its downloads and makes sure that it did, which can't be where there is one id. The file
+ * that says so is memory of /dev, and its name in the image is a mount point like others: nothing of it stays.
+ */
+static void keep_apt_root(const struct outside *outside, int stub_channel)
+{
+    static const char TEXT[] = "APT::Sandbox::User \"root\";\n";
+    static const char SOURCE[] = "/dev/ossb-apt";
+    struct target target;
+    struct stat status;
+    if (lstat("/etc/apt/apt.conf.d", &status) < 0 || !S_ISDIR(status.st_mode))
+        return;
+    int file = open(SOURCE, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0444);
+    if (file < 0 || write_all(file, TEXT, sizeof TEXT - 1) < 0)
+        fail("write", SOURCE);
+    find_target("/etc/apt/apt.conf.d/zz-ossb", TARGET_FILE, stub_channel, &target);
+    if (bind_mount(outside->proc, file, target.fd) < 0)
+        fail("mount bind", SOURCE);
+    close_target(&target);
+    close(file);
+    unlink(SOURCE);
+}
+
 static void mount_all(struct run_spec *spec, struct outside *outside, int stub_channel)
 {
     refuse_link("/proc");
@@ -173,6 +196,8 @@ static void mount_all(struct run_spec *spec, struct outside *outside, int stub_c
         hide(outside, HIDDEN[i]);
     for (size_t i = 0; i < COUNT(PROTECTED) && !spec->insecure; i++)
         protect(outside, PROTECTED[i]);
+    if (spec->one_id && spec->uid == 0)
+        keep_apt_root(outside, stub_channel);
     for (size_t i = 0; i < spec->mount_count; i++) {
         if (spec->mounts[i].kind == MOUNT_TMPFS)
             mount_asked_tmpfs(outside, &spec->mounts[i], stub_channel);

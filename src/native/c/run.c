@@ -23,6 +23,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "emulate.h"
+#include "owner.h"
 #include "run.h"
 
 /* Written by init and payload, read by the supervisor when they are gone. */
@@ -156,7 +158,7 @@ static _Noreturn void run_init(struct run_spec *spec, const struct stream *strea
     if (pid < 0)
         fail("fork", "");
     if (pid == 0)
-        run_payload(spec, streams[0].writing, streams[1].writing);
+        run_payload(spec, streams[0].writing, streams[1].writing, channel);
     child = pid;
     close(event_fd);
     close(streams[0].writing);
@@ -203,13 +205,15 @@ static void drain(const struct stream *stream)
 }
 
 /* Until init is gone. */
-static void supervise(struct stream *streams, int channel)
+static void supervise(const struct run_spec *spec, struct stream *streams, int channel)
 {
-    struct pollfd polled[3] = {{.fd = channel, .events = POLLIN}};
+    struct pollfd polled[4] = {{.fd = channel, .events = POLLIN}};
+    int listener = -1;
     for (;;) {
+        polled[3] = (struct pollfd){.fd = listener, .events = POLLIN};
         for (size_t i = 0; i < 2; i++)
             polled[i + 1] = (struct pollfd){.fd = streams[i].reading, .events = POLLIN};
-        if (poll(polled, 3, -1) < 0)
+        if (poll(polled, 4, -1) < 0)
             continue;
         for (size_t i = 0; i < 2; i++) {
             if (polled[i + 1].revents && !relay(&streams[i])) {
@@ -217,8 +221,15 @@ static void supervise(struct stream *streams, int channel)
                 streams[i].reading = -1;
             }
         }
-        if (polled[0].revents && !receive_stub(channel))
+        if (polled[3].revents && !answer_call(polled[3].revents))
+            listener = -1;
+        if (!polled[0].revents)
+            continue;
+        int was = listener;
+        if (!receive_message(channel, &listener))
             break;
+        if (listener != was)
+            begin_answering(listener, spec);
     }
     drain(&streams[0]);
     drain(&streams[1]);
@@ -269,6 +280,9 @@ int command_run(int argc, char **argv)
     block_signals(SIG_BLOCK);
     read_spec(spec_fd, &spec);
     close(spec_fd);
+    spec.one_id = has_one_id();
+    if (spec.one_id && write_maker(spec.root, spec.uid, spec.gid) < 0)
+        fail("record the owner of new files", spec.root);
     outcome = mmap(NULL, sizeof *outcome, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (outcome == MAP_FAILED)
         fail("mmap", "");
@@ -294,7 +308,7 @@ int command_run(int argc, char **argv)
     handle_forwarded(pass_to_init);
     handle_signal(KILL_ALL, kill_init);
     block_signals(SIG_UNBLOCK);
-    supervise(streams, channel[0]);
+    supervise(&spec, streams, channel[0]);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
     remove_stubs();

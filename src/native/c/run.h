@@ -48,6 +48,8 @@ struct run_spec {
     gid_t gid;
     int new_network;
     int insecure;
+    /* Nothing can have another owner than this process: owners are recorded (owner.h). */
+    int one_id;
 };
 
 /* Reads `fd` to its end; fails on anything that it does not know. */
@@ -66,8 +68,10 @@ struct stub {
 
 /* stubs.c: sent from the process that makes them to the one that removes them. */
 void send_stub(int channel, const struct stub *stub, int parent);
-/* Takes one message. 1, or 0 at the end of the channel. */
-int receive_stub(int channel);
+/* Hands the listener of a filter to the one who answers. */
+void send_listener(int channel, int listener);
+/* Takes one message; a listener goes to `*listener`. 1, or 0 at the end of the channel. */
+int receive_message(int channel, int *listener);
 void remove_stubs(void);
 
 /* target.c: a path inside the root, found as the kernel would from within, and made where it is missing. */
@@ -102,9 +106,11 @@ void mount_on(const struct outside *outside, int target, const char *type, unsig
 enum { DEVICE_NULL = 0 };
 
 /* payload.c */
-_Noreturn void run_payload(const struct run_spec *spec, int stdout_fd, int stderr_fd);
+/* `channel` is where the listener of its filter goes, if there is one. */
+_Noreturn void run_payload(const struct run_spec *spec, int stdout_fd, int stderr_fd, int channel);
 
 /* seccomp.c */
-void install_filter(void);
+/* The listener for calls that are to be answered, or -1 where none are. */
+int install_filter(const struct run_spec *spec);
 
 #endif

@@ -1,17 +1,21 @@
 /*
  * System calls that a RUN has no use for and that reach the kernel outside its namespaces: denied by number, for every
- * calling convention that the processor's kernel offers. Everything else is allowed.
+ * calling convention that the processor's kernel offers. Those of emulate.c, where there is one id only, are answered by
+ * the supervisor. Everything else is allowed.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "emulate.h"
 #include "run.h"
 
 /* Where clone and unshare take them in their low 32 bits; in clone the time namespace's bit has another meaning. */
@@ -20,6 +24,7 @@
 #define NAMESPACE_OF_TIME 0x80
 #define PUT_INTO_TERMINAL_INPUT 0x5412
 #define SELECTION_OF_CONSOLE 0x541c
+#define WAIT_KILLABLE (1U << 5)
 
 struct convention {
     uint32_t audit_arch;
@@ -109,7 +114,7 @@ static const struct convention CONVENTIONS[] = {
 };
 #endif
 
-enum { PROGRAM_LIMIT = 256 };
+enum { PROGRAM_LIMIT = 512 };
 
 struct program {
     struct sock_filter code[PROGRAM_LIMIT];
@@ -165,14 +170,64 @@ static void deny_terminal_input(struct program *program, uint32_t number)
     give(program, SECCOMP_RET_ALLOW);
 }
 
+/* When the number is `number`: to the supervisor what makes a device, but for the one that marks a deletion, 0:0. */
+static void notify_of_devices(struct program *program, uint32_t number, size_t mode)
+{
+    add(program, BPF_JMP | BPF_JEQ | BPF_K, number, 0, 9);
+    load(program, argument(mode + 1));
+    add(program, BPF_JMP | BPF_JEQ | BPF_K, 0, 6, 0);
+    load(program, argument(mode));
+    add(program, BPF_ALU | BPF_AND | BPF_K, S_IFMT, 0, 0);
+    add(program, BPF_JMP | BPF_JEQ | BPF_K, S_IFCHR, 1, 0);
+    add(program, BPF_JMP | BPF_JEQ | BPF_K, S_IFBLK, 0, 1);
+    give(program, SECCOMP_RET_USER_NOTIF);
+    give(program, SECCOMP_RET_ALLOW);
+    give(program, SECCOMP_RET_ALLOW);
+}
+
+static void notify_of_links(struct program *program, uint32_t number)
+{
+    add(program, BPF_JMP | BPF_JEQ | BPF_K, number, 0, 4);
+    load(program, argument(3));
+    add(program, BPF_JMP | BPF_JSET | BPF_K, AT_SYMLINK_NOFOLLOW, 0, 1);
+    give(program, SECCOMP_RET_USER_NOTIF);
+    give(program, SECCOMP_RET_ALLOW);
+}
+
+static void emulate(struct program *program, const struct emulated_call *call, int as_root)
+{
+    switch (call->emulation) {
+    case EMULATE_SUCCESS:
+        if (!as_root)
+            return;
+        add(program, BPF_JMP | BPF_JEQ | BPF_K, call->number, 0, 1);
+        give(program, SECCOMP_RET_ERRNO);
+        return;
+    case EMULATE_MKNOD:
+    case EMULATE_MKNODAT:
+        notify_of_devices(program, call->number, call->emulation == EMULATE_MKNOD ? 1 : 2);
+        return;
+    case EMULATE_UTIMENSAT:
+    case EMULATE_UTIMENSAT32:
+        notify_of_links(program, call->number);
+        return;
+    default:
+        add(program, BPF_JMP | BPF_JEQ | BPF_K, call->number, 0, 1);
+        give(program, SECCOMP_RET_USER_NOTIF);
+    }
+}
+
+static void emulate_calls(struct program *program, const struct convention *convention, int as_root)
+{
+    size_t count;
+    const struct emulated_call *calls = emulated_calls(&count);
+    for (size_t i = 0; i < count; i++)
+        if (calls[i].audit_arch == convention->audit_arch)
+            emulate(program, &calls[i], as_root);
+}
+
 static void deny_calls(struct program *program, const struct convention *convention)
 {
-    load(program, offsetof(struct seccomp_data, nr));
-    if (convention->audit_arch == AUDIT_ARCH_X86_64) {
-        /* x32: the same calls under numbers with bit 30 set */
-        add(program, BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1);
-        give(program, LACK);
-    }
     deny_bits(program, convention->clone, 0, NAMESPACES);
     deny_bits(program, convention->unshare, 0, NAMESPACES | NAMESPACE_OF_TIME);
     deny_terminal_input(program, convention->ioctl);
@@ -182,29 +237,56 @@ static void deny_calls(struct program *program, const struct convention *convent
         add(program, BPF_JMP | BPF_JEQ | BPF_K, convention->denied[i], 0, 1);
         give(program, DENY);
     }
+}
+
+static void judge_calls(struct program *program, const struct convention *convention, const struct run_spec *spec)
+{
+    load(program, offsetof(struct seccomp_data, nr));
+    if (convention->audit_arch == AUDIT_ARCH_X86_64) {
+        /* x32: the same calls under numbers with bit 30 set */
+        add(program, BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1);
+        give(program, LACK);
+    }
+    if (spec->one_id)
+        emulate_calls(program, convention, spec->uid == 0);
+    if (!spec->insecure)
+        deny_calls(program, convention);
     give(program, SECCOMP_RET_ALLOW);
 }
 
 /* Each convention's block is jumped over as a whole, with a jump that reaches further than 255 instructions. */
-static void add_convention(struct program *program, const struct convention *convention)
+static void add_convention(struct program *program, const struct convention *convention, const struct run_spec *spec)
 {
     add(program, BPF_JMP | BPF_JEQ | BPF_K, convention->audit_arch, 1, 0);
     unsigned short jump = program->length;
     add(program, BPF_JMP | BPF_JA, 0, 0, 0);
-    deny_calls(program, convention);
+    judge_calls(program, convention, spec);
     program->code[jump].k = (uint32_t)(program->length - jump - 1);
 }
 
-void install_filter(void)
+/* The newest first: since Linux 5.19 a call that waits is not cut short by a signal. */
+static const unsigned FLAGS_TO_LISTEN[] = {
+    SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_SPEC_ALLOW | WAIT_KILLABLE,
+    SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+};
+/* The mitigation for speculative stores is for filters that guard a process against itself; it costs much. */
+static const unsigned FLAGS_TO_JUDGE[] = {SECCOMP_FILTER_FLAG_SPEC_ALLOW, 0};
+
+int install_filter(const struct run_spec *spec)
 {
     struct program program = {.length = 0};
     load(&program, offsetof(struct seccomp_data, arch));
     for (size_t i = 0; i < COUNT(CONVENTIONS); i++)
-        add_convention(&program, &CONVENTIONS[i]);
+        add_convention(&program, &CONVENTIONS[i], spec);
     give(&program, LACK);
     struct sock_fprog filter = {.len = program.length, .filter = program.code};
-    /* The mitigation for speculative stores is for filters that guard a process against itself; it costs much. */
-    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &filter) < 0 &&
-        syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) < 0)
-        fail("install the seccomp filter", "");
+    const unsigned *flags = spec->one_id ? FLAGS_TO_LISTEN : FLAGS_TO_JUDGE;
+    if (spec->one_id && can_let_calls_go_on() < 0)
+        fail("supervise system calls", "");
+    for (size_t i = 0; i < 2; i++) {
+        long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags[i], &filter);
+        if (result >= 0)
+            return spec->one_id ? (int)result : -1;
+    }
+    fail(spec->one_id ? "supervise system calls" : "install the seccomp filter", "");
 }

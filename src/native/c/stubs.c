@@ -20,10 +20,11 @@ union control {
     char space[CMSG_SPACE(sizeof(int))];
 };
 
-void send_stub(int channel, const struct stub *stub, int parent)
+/* 0, or -1 with errno */
+static int send_with(int channel, const void *bytes, size_t size, int fd)
 {
     union control control = {0};
-    struct iovec content = {.iov_base = (void *)stub, .iov_len = sizeof *stub};
+    struct iovec content = {.iov_base = (void *)bytes, .iov_len = size};
     struct msghdr message = {
         .msg_iov = &content,
         .msg_iovlen = 1,
@@ -33,13 +34,25 @@ void send_stub(int channel, const struct stub *stub, int parent)
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof parent);
-    memcpy(CMSG_DATA(header), &parent, sizeof parent);
+    header->cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(header), &fd, sizeof fd);
     ssize_t sent;
     while ((sent = sendmsg(channel, &message, MSG_NOSIGNAL)) < 0 && errno == EINTR)
         ;
-    if (sent < 0)
+    return sent < 0 ? -1 : 0;
+}
+
+void send_stub(int channel, const struct stub *stub, int parent)
+{
+    if (send_with(channel, stub, sizeof *stub, parent) < 0)
         fail("report a mount point", stub->path);
+}
+
+/* A message of one byte: no stub is that short. */
+void send_listener(int channel, int listener)
+{
+    if (send_with(channel, "", 1, listener) < 0)
+        fail("supervise system calls", "");
 }
 
 static void report_stub(const char *path)
@@ -52,7 +65,7 @@ static void report_stub(const char *path)
     free(line.data);
 }
 
-int receive_stub(int channel)
+int receive_message(int channel, int *listener)
 {
     union control control = {0};
     struct kept_stub one = {.parent = -1};
@@ -66,12 +79,16 @@ int receive_stub(int channel)
     ssize_t count = recvmsg(channel, &message, MSG_CMSG_CLOEXEC);
     if (count < 0 && errno == EINTR)
         return 1;
-    if (count != (ssize_t)sizeof one.stub)
+    if (count != (ssize_t)sizeof one.stub && count != 1)
         return 0;
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     if (!header || header->cmsg_type != SCM_RIGHTS)
         return 0;
     memcpy(&one.parent, CMSG_DATA(header), sizeof one.parent);
+    if (count == 1) {
+        *listener = one.parent;
+        return 1;
+    }
     kept = reallocate(kept, (kept_count + 1) * sizeof *kept);
     kept[kept_count++] = one;
     report_stub(one.stub.path);

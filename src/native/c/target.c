@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "owner.h"
 #include "run.h"
 
 enum { LINK_LIMIT = 40 };
@@ -98,6 +99,17 @@ static int make(struct walk *walk, const char *name, int as_file)
     return fd;
 }
 
+/* What stays is root's, whoever the run's user is. */
+static void record_root_as_owner(const struct walk *walk, const char *name)
+{
+    const struct owner owner = {.device = 0};
+    int fd = has_one_id() ? openat(walk->directory, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    if (fd < 0)
+        return;
+    write_open_owner(fd, &owner);
+    close(fd);
+}
+
 /* Makes what is missing, gives the directory above its time back, and tells the one who will clean up. */
 static int make_stub(struct walk *walk, const char *name, int as_file, int channel)
 {
@@ -105,8 +117,10 @@ static int make_stub(struct walk *walk, const char *name, int as_file, int chann
     if (fstatat(walk->directory, ".", &above, 0) < 0)
         walk_failed(walk, "read status above mount point", errno);
     int fd = make(walk, name, as_file);
-    if (channel < 0)
+    if (channel < 0) {
+        record_root_as_owner(walk, name);
         return fd;
+    }
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, above.st_mtim};
     if (utimensat(walk->directory, ".", times, 0) < 0 || fstat(fd, &made) < 0)
         walk_failed(walk, "set time above mount point", errno);

@@ -1,6 +1,8 @@
 /*
  * walk ROOT: every file of a tree on standard output, a directory before what it holds and names in byte order.
  * One little-endian record a file (struct record, then name, link target and capability); depth 0 is the root.
+ * Where this process has one id, owners are those on record (owner.h). What a run made has none yet: it gets its owner
+ * here, from the mark that the run left at the root, and from then on has it on record like the rest.
  * A record of type RECORD_END closes the stream; one of type RECORD_FAILED (error in `size`, step as name, path
  * as link) ends it early.
  */
@@ -17,6 +19,7 @@
 #include <unistd.h>
 
 #include "ossb.h"
+#include "owner.h"
 
 enum { RECORD_END = 0, RECORD_FAILED = 255 };
 enum { FLAG_ASCII = 1, FLAG_NOT_UTF8 = 2, FLAG_OPAQUE = 4 };
@@ -50,6 +53,8 @@ struct level {
     uint64_t ino;
     uint32_t dev_major;
     uint32_t dev_minor;
+    /* Where the directory hands its group on to what is made in it, that group, else ID_OF_MAKER */
+    uint32_t gid_for_new;
     struct buffer text;
     const char **names;
     size_t count;
@@ -68,6 +73,9 @@ static struct buffer output;
 static struct level *levels;
 static size_t level_count;
 static size_t level_capacity;
+/* Who made what has no owner on record; only where `has_maker`. */
+static struct owner maker;
+static int has_maker;
 
 static void flush_output(void)
 {
@@ -186,6 +194,42 @@ static int is_opaque(const char *name)
             value[0] == 'y');
 }
 
+/* A file without an owner on record, or with half of one: completes it and writes it down. */
+static void settle_owner(struct place place, const struct statx *status, struct owner *owner)
+{
+    uint32_t inherited = level_count > 0 ? levels[level_count - 1].gid_for_new : ID_OF_MAKER;
+    if (owner->uid == ID_OF_MAKER)
+        owner->uid = maker.uid;
+    if (owner->gid == ID_OF_MAKER)
+        owner->gid = inherited != ID_OF_MAKER ? inherited : maker.gid;
+    /* No layer holds a socket; a device that is none of ours marks a deletion. */
+    if (S_ISSOCK(status->stx_mode) || S_ISCHR(status->stx_mode) || S_ISBLK(status->stx_mode))
+        return;
+    if (write_owner(place, status->stx_mode, owner) < 0 && errno != EROFS)
+        walk_failed("record the owner", place.path);
+}
+
+/* Puts what is on record in the place of what the file system says. */
+static void apply_owner(const char *name, struct statx *status)
+{
+    struct owner owner = {.uid = ID_OF_MAKER, .gid = ID_OF_MAKER};
+    struct place place = {.path = name};
+    int found = read_owner(place, status, &owner);
+    if (found < 0)
+        walk_failed("read the owner", name);
+    if (has_maker && (owner.uid == ID_OF_MAKER || owner.gid == ID_OF_MAKER))
+        settle_owner(place, status, &owner);
+    if (owner.uid != ID_OF_MAKER)
+        status->stx_uid = owner.uid;
+    if (owner.gid != ID_OF_MAKER)
+        status->stx_gid = owner.gid;
+    if (!found || !owner.device)
+        return;
+    status->stx_mode = (uint16_t)((status->stx_mode & 07777) | (owner.device == 'c' ? S_IFCHR : S_IFBLK));
+    status->stx_rdev_major = owner.major;
+    status->stx_rdev_minor = owner.minor;
+}
+
 /* Adds the record of `name` in the working directory. 0 when it is gone, else its mode. */
 static uint32_t add_record(const char *name, const char *shown, struct statx *status)
 {
@@ -194,6 +238,8 @@ static uint32_t add_record(const char *name, const char *shown, struct statx *st
             return 0;
         walk_failed("stat", name);
     }
+    if (has_one_id())
+        apply_owner(name, status);
     size_t start = output.length, name_length = strlen(shown);
     struct record record = {
         .type = record_type(status->stx_mode),
@@ -283,6 +329,7 @@ static void descend(const char *name, const struct statx *status)
         .ino = status->stx_ino,
         .dev_major = status->stx_dev_major,
         .dev_minor = status->stx_dev_minor,
+        .gid_for_new = status->stx_mode & S_ISGID ? status->stx_gid : ID_OF_MAKER,
     };
     read_names(&levels[level_count - 1], "");
 }
@@ -319,6 +366,8 @@ int command_walk(int argc, char **argv)
     buffer_reserve(&output, OUTPUT_BLOCK + 64 * 1024);
     if (chdir(argv[0]) < 0)
         walk_failed("open directory", argv[0]);
+    if (has_one_id())
+        has_maker = read_maker(".", &maker);
     add_record(".", "", &status);
     descend(".", &status);
     while (level_count > 0) {
@@ -331,6 +380,8 @@ int command_walk(int argc, char **argv)
         if (S_ISDIR(add_record(name, name, &status)))
             descend(name, &status);
     }
+    if (has_maker)
+        remove_maker(".");
     struct record end = {.length = sizeof end, .type = RECORD_END};
     buffer_add(&output, &end, sizeof end);
     flush_output();

@@ -1,6 +1,6 @@
-import { chmodSync, lchownSync } from 'node:fs'
-import type { Job } from '../../core/index.ts'
-import { type Owner, readFileEntry, type SourceFile } from '../../fs/index.ts'
+import { chmodSync } from 'node:fs'
+import type { FileEntry, Job } from '../../core/index.ts'
+import { fileEntryOf, type Owner, type SourceFile } from '../../fs/index.ts'
 import type { FileOperation, FileSession } from '../../native/index.ts'
 import { readCapabilities } from './capabilities.ts'
 import { applyMode } from './file-mode.ts'
@@ -12,17 +12,30 @@ export interface AttributeOptions {
   readonly mode?: string
 }
 
-/** Gives a copy the owner and the mode of its source, or those that are forced. */
-export function setAttributes({ stats }: SourceFile, to: string, { owner, mode }: AttributeOptions): void {
-  lchownSync(to, owner?.uid ?? Number(stats.uid), owner?.gid ?? Number(stats.gid))
-  if (stats.isSymbolicLink()) return
-  const current = Number(stats.mode & 0o7777n)
-  chmodSync(to, mode === undefined ? current : applyMode(mode, current, stats.isDirectory()))
+/** Gives a copy the owner and the mode of its source, or those that are forced; what is left to do of that. */
+export function setAttributes(
+  entry: FileEntry,
+  to: string,
+  { owner, mode }: AttributeOptions,
+  session: FileSession,
+): readonly FileOperation[] {
+  const operations = session.chown(to, owner ?? entry)
+  if (entry.type !== 'symlink')
+    chmodSync(to, mode === undefined ? entry.mode : applyMode(mode, entry.mode, entry.type === 'directory'))
+  return operations
+}
+
+/** What a source is to be copied as. */
+export async function readSource(
+  { hostPath, stats }: SourceFile,
+  session: FileSession,
+  job: Job,
+): Promise<FileEntry> {
+  return await session.recorded(fileEntryOf(stats, hostPath, ''), hostPath, job)
 }
 
 /** What only the native session can make: devices and fifos. */
-export function makeDevice(from: string, to: string): FileOperation {
-  const entry = readFileEntry(from, '')
+export function makeDevice(entry: FileEntry, to: string): FileOperation {
   const fileType = entry.type === 'character' || entry.type === 'block' ? entry.type : 'fifo'
   return {
     type: 'mknod',
@@ -39,6 +52,8 @@ export interface LateAttributes {
   /** How many files wait for theirs. */
   readonly waiting: number
   file(to: string, from: string, mtimeNs: bigint): void
+  /** Before all others. */
+  owner(operations: readonly FileOperation[]): void
   /** The time of a directory is only right once nothing is put into it any more. */
   directory(path: string, mtimeNs: bigint): void
   /** Sets those of files. */
@@ -51,8 +66,10 @@ export function createLateAttributes(session: FileSession): LateAttributes {
   // By path, as a file may be replaced by one that is copied after it.
   const files = new Map<string, { readonly from: string; readonly mtimeNs: bigint }>()
   const directories = new Map<string, bigint>()
+  const owners: FileOperation[] = []
 
   const flush = async (job: Job) => {
+    if (owners.length > 0) await session.batch(owners.splice(0), job)
     const copied = [...files]
     files.clear()
     const capabilities = await readCapabilities(
@@ -72,7 +89,10 @@ export function createLateAttributes(session: FileSession): LateAttributes {
 
   return {
     get waiting() {
-      return files.size
+      return files.size + owners.length
+    },
+    owner: (operations) => {
+      owners.push(...operations)
     },
     file: (to, from, mtimeNs) => {
       files.set(to, { from, mtimeNs })

@@ -2,11 +2,9 @@ import {
   chmodSync,
   constants,
   copyFileSync,
-  lchownSync,
   linkSync,
   lstatSync,
   mkdirSync,
-  readlinkSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -24,7 +22,13 @@ import {
   walkSource,
 } from '../../fs/index.ts'
 import type { FileSession } from '../../native/index.ts'
-import { type AttributeOptions, createLateAttributes, makeDevice, setAttributes } from './copy-attributes.ts'
+import {
+  type AttributeOptions,
+  createLateAttributes,
+  makeDevice,
+  readSource,
+  setAttributes,
+} from './copy-attributes.ts'
 import { octalMode } from './file-mode.ts'
 
 export interface CopyOptions extends AttributeOptions {
@@ -56,6 +60,8 @@ export interface CopyTarget {
     options: CopyOptions,
     job: Job,
   ): Promise<void>
+  /** Sets owners and attributes of what was made so far. */
+  flush(): Promise<void>
   /** Sets what must come last: attributes and times. */
   finish(): Promise<void>
 }
@@ -84,7 +90,7 @@ export function createTarget({ root, session, mtimeNs: ownTime }: TargetOptions,
       throw new OssbError('ERR_OSSB_FILESYSTEM', `mkdir ${pathOf(existing)}: not a directory`)
     for (const directory of missing) {
       mkdirSync(directory)
-      lchownSync(directory, owner?.uid ?? 0, owner?.gid ?? 0)
+      late.owner(session.chown(directory, owner ?? ROOT))
       chmodSync(directory, mode)
       if (ownTime !== undefined) late.directory(directory, ownTime)
     }
@@ -116,25 +122,26 @@ export function createTarget({ root, session, mtimeNs: ownTime }: TargetOptions,
     const first = isLinked ? links.get(inode) : undefined
     if (first === undefined) {
       if (isLinked) links.set(inode, to)
-      if (stats.isSymbolicLink()) symlinkSync(readlinkSync(hostPath), to)
-      else if (stats.isFile())
+      const entry = await readSource(file, session, job)
+      if (entry.type === 'symlink') symlinkSync(entry.linkTarget ?? '', to)
+      else if (entry.type === 'file')
         copyFileSync(hostPath, to, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL)
-      else if (stats.isSocket()) writeFileSync(to, '', { flag: 'wx' })
-      else await session.batch([makeDevice(hostPath, to)], job)
-      setAttributes(file, to, options)
+      else if (entry.type === 'socket') writeFileSync(to, '', { flag: 'wx' })
+      else await session.batch([makeDevice(entry, to)], job)
+      late.owner(setAttributes(entry, to, options, session))
     } else linkSync(first, to)
     late.file(to, hostPath, stats.mtimeNs)
     if (late.waiting >= BATCH) await late.flush(job)
   }
 
   /** A directory below the destination takes everything from its source, also where it exists. */
-  const enterDirectory = (source: SourceFile, to: string, options: CopyOptions): void => {
+  const enterDirectory = async (source: SourceFile, to: string, options: CopyOptions): Promise<void> => {
     const existing = lstatIfPresent(to)
     if (existing?.isDirectory() === false) throw nonDirectory(pathOf(to))
     if (existing === undefined) mkdirSync(to)
     // One that only leads to what is copied is not copied itself: its time is that of a directory made on the way.
     if (source.isParentOnly && existing !== undefined) chmodSync(to, Number(source.stats.mode & 0o7777n))
-    else setAttributes(source, to, options)
+    else late.owner(setAttributes(await readSource(source, session, job), to, options, session))
     if (!source.isParentOnly) late.directory(to, source.stats.mtimeNs)
     else if (existing === undefined && ownTime !== undefined) late.directory(to, ownTime)
   }
@@ -154,7 +161,7 @@ export function createTarget({ root, session, mtimeNs: ownTime }: TargetOptions,
       reader.signal.throwIfAborted()
       const to = join(base, file.path)
       if (!file.stats.isDirectory()) await copyOne(file, to, options, links)
-      else if (file.path !== '') enterDirectory(file, to, options)
+      else if (file.path !== '') await enterDirectory(file, to, options)
       else late.directory(base, file.stats.mtimeNs)
     }
   }
@@ -166,7 +173,7 @@ export function createTarget({ root, session, mtimeNs: ownTime }: TargetOptions,
       const to = fileTarget(destination, name, { owner })
       makeRoomFor(to)
       writeFileSync(to, content, { flag: 'wx' })
-      lchownSync(to, owner.uid, owner.gid)
+      late.owner(session.chown(to, owner))
       chmodSync(to, mode)
       if (ownTime !== undefined) late.file(to, to, ownTime)
     },
@@ -176,6 +183,7 @@ export function createTarget({ root, session, mtimeNs: ownTime }: TargetOptions,
       const file = { path: '', hostPath, stats: lstatSync(hostPath, { bigint: true }), isParentOnly: false }
       await copyOne(file, fileTarget(destination, basename(source.path), options), options, new Map())
     },
+    flush: () => late.flush(job),
     finish: () => late.finish(job),
   }
 }

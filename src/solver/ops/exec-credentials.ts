@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, writeFileSync } from 'node:fs'
+import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileSystemError, type Job, OssbError } from '../../core/index.ts'
 import type { ProcessMount } from '../../executors/index.ts'
@@ -53,7 +53,7 @@ export async function prepareSecret(
   const source = join(directory, 'secret')
   try {
     writeFileSync(source, value, { mode: 0o400 })
-    give(source, mount)
+    await give(source, mount, context, job)
   } catch (error) {
     await memory[Symbol.asyncDispose]()
     throw error
@@ -74,8 +74,10 @@ function textOf(value: Uint8Array, { id, env }: Kind<'secret'>): string {
 /** A socket that speaks for an agent of the caller. */
 export async function prepareSshAgent(
   mount: Kind<'ssh'>,
-  { sshAgents, workspace }: CredentialContext,
+  context: CredentialContext,
+  job: Job,
 ): Promise<PreparedCredential> {
+  const { sshAgents, workspace } = context
   if (!sshAgents.has(mount.id)) {
     if (mount.required)
       throw new OssbError('ERR_OSSB_NOT_FOUND', notForwarded(mount), {
@@ -86,7 +88,7 @@ export async function prepareSshAgent(
   const source = join(workspace.directory(), 'agent')
   const listening = await sshAgents.listen(mount.id, source)
   try {
-    give(source, mount)
+    await give(source, mount, context, job)
   } catch (error) {
     await listening[Symbol.asyncDispose]()
     throw error
@@ -99,9 +101,14 @@ function notForwarded({ id }: Kind<'ssh'>): string {
   return `no SSH key "${id === 'default' ? '' : id}" forwarded from the client`
 }
 
-function give(path: string, { type, id, uid, gid, mode }: Kind<'secret' | 'ssh'>): void {
+async function give(
+  path: string,
+  { type, id, uid, gid, mode }: Kind<'secret' | 'ssh'>,
+  { session }: CredentialContext,
+  job: Job,
+): Promise<void> {
   try {
-    chownSync(path, uid, gid)
+    await session.batch(session.chown(path, { uid, gid }), job)
     chmodSync(path, mode)
   } catch (error) {
     throw fileSystemError(`give the ${type} "${id}" to user ${uid} and group ${gid}`, error)

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { digestHex, digestOf, type Job, OssbError } from '../../core/index.ts'
 import type { ProcessMount } from '../../executors/index.ts'
@@ -65,7 +65,7 @@ async function prepareCredential(
 ): Promise<PreparedCredential> {
   return mount.type === 'secret'
     ? await prepareSecret(mount, context, job)
-    : await prepareSshAgent(mount, context)
+    : await prepareSshAgent(mount, context, job)
 }
 
 async function prepareMount(
@@ -177,7 +177,7 @@ async function fillCache(
 ): Promise<void> {
   const fresh = context.workspace.directory()
   if (mount.input !== undefined) await copyInto(fresh, treeOf(trees, mount.input), mount.source, context, job)
-  chownSync(fresh, mount.uid, mount.gid)
+  await context.session.batch(context.session.chown(fresh, mount), job)
   chmodSync(fresh, mount.mode)
   const move = { type: 'rename', path: fresh, to: directory, mode: 'noreplace', optional: true } as const
   const [moved] = await context.session.batch([move], job)
@@ -217,7 +217,11 @@ async function claimCache(
   job: Job,
 ): Promise<string> {
   mkdirSync(paths.mounts, { recursive: true })
-  const base = join(paths.mounts, digestHex(digestOf(mount.id)))
+  // What lies in a cache is owned in one way or recorded in the other.
+  const base = join(
+    paths.mounts,
+    `${digestHex(digestOf(mount.id))}${session.recordsOwners ? '.recorded' : ''}`,
+  )
   if (mount.sharing === 'shared') return base
   if (mount.sharing === 'locked') {
     const lock = await session.lock(`${base}.lock`, 'exclusive', { wait: true }, job)

@@ -25,6 +25,8 @@ export async function unpackArchive(
   // What was copied so far is finished by path, and the archive may put something else there.
   await context.target.finish()
   const directory = context.target.makeDirectories(destination, { owner: undefined, mode: 0o755 })
+  // The archive may say otherwise what the owner is.
+  await context.target.flush()
   const tar = openArchive(source.hostPath, context.codec)
   const options = {
     root: context.target.root,

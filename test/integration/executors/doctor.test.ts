@@ -1,29 +1,19 @@
 import { spawnSync } from 'node:child_process'
-import { userInfo } from 'node:os'
-import { afterAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { DoctorReport } from '../../../src/index.ts'
-import { mustRun } from '../../support/command.ts'
 import { type Identity, identities } from '../../support/identity.ts'
+import { canMakeUsers, NAME_WITHOUT_RANGE, userWithoutRange } from '../../support/user-without-range.ts'
 import { createWorkspace } from '../../support/workspace.ts'
 
-const NOBODY = 'ossb-no-range'
 const everybody = await identities()
 
-/** A user to whom /etc/subuid and /etc/subgid give nothing: only root can make one. */
-async function userWithoutRange(like: Identity): Promise<Identity> {
-  // System users get no subordinate ids.
-  spawnSync('useradd', ['--system', '--no-create-home', NOBODY])
-  const [, , uid, gid] = (await mustRun('getent', ['passwd', NOBODY])).split(':')
-  return { ...like, userName: NOBODY, uid: Number(uid), gid: Number(gid) }
-}
-
-afterAll(() => {
-  if (userInfo().uid === 0) spawnSync('userdel', [NOBODY])
-})
-
-async function doctor(identity: Identity, args: readonly string[] = []) {
+async function doctor(
+  identity: Identity,
+  args: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+) {
   await using workspace = await createWorkspace(identity)
-  return await workspace.ossb(['doctor', ...args])
+  return await workspace.ossb(['doctor', ...args], { env })
 }
 
 describe.each(everybody)('ossb doctor as $name', (identity) => {
@@ -50,20 +40,48 @@ describe.each(everybody)('ossb doctor as $name', (identity) => {
   })
 })
 
+describe.each(everybody.filter(({ name }) => name === 'ordinary user'))(
+  'ossb doctor where the id range of $userName is left unused',
+  (user) => {
+    test('says that builds have one id, why, and what would be better', async () => {
+      const { status, stdout } = await doctor(user, [], { OSSB_ID_RANGE: 'none' })
+      expect(status).toBe(0)
+      expect(stdout).toMatch(
+        /^ {2}yes {2}rootless \(one id\) +can be used: id range: OSSB_ID_RANGE is "none"$/m,
+      )
+      expect(stdout).toMatch(/^Builds use "rootless" \(one id\): .*owners of files are recorded/m)
+      expect(stdout).toMatch(/^ {2}yes {2}owner records /m)
+      expect(stdout).toMatch(/^ {2}- id range: Unset OSSB_ID_RANGE$/m)
+    })
+
+    test('refuses the container executor, which needs the range', async () => {
+      await using workspace = await createWorkspace(user)
+      await workspace.write({ 'app/Dockerfile': 'FROM scratch\n' })
+      const { status, stderr } = await workspace.ossb(['build', '--executor', 'container', 'app'], {
+        env: { OSSB_ID_RANGE: 'none' },
+      })
+      expect(status).not.toBe(0)
+      expect(stderr).toMatch(/Cannot .*subordinate ids|id range: OSSB_ID_RANGE is "none"/)
+    })
+  },
+)
+
 // Root is needed to make a user and to become one.
-const ordinary = userInfo().uid === 0 ? everybody.filter(({ name }) => name === 'ordinary user') : []
+const ordinary = canMakeUsers ? everybody.filter(({ name }) => name === 'ordinary user') : []
 
 describe.each(ordinary)('ossb doctor where something is refused to $userName', (user) => {
-  test('names the files without a range and the command that adds one, and ends with 1', async () => {
+  test('names the files without a range and the command that adds one', async () => {
     const { status, stdout } = await doctor(await userWithoutRange(user), ['--format', 'json'])
     const report = JSON.parse(stdout) as DoctorReport
-    expect(status).toBe(1)
-    expect(report.chosen).toBeUndefined()
-    expect(report.executors.find(({ name }) => name === 'rootless')).toEqual({
+    const name = NAME_WITHOUT_RANGE
+    expect(status).toBe(0)
+    expect(report.chosen).toBe('rootless')
+    expect(report.executors.find((executor) => executor.name === 'rootless')).toEqual({
       name: 'rootless',
-      usable: false,
-      reason: `id range: /etc/subuid has no range for "${NOBODY}", /etc/subgid has no range for "${NOBODY}"`,
-      remedy: `As root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${NOBODY}`,
+      variant: 'one id',
+      usable: true,
+      reason: `id range: /etc/subuid has no range for "${name}", /etc/subgid has no range for "${name}"`,
+      remedy: `As root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${name}`,
     })
   })
 
@@ -82,7 +100,9 @@ describe.each(ordinary)('ossb doctor where something is refused to $userName', (
       ],
       { env: workspace.environment(), cwd: workspace.path, encoding: 'utf8' },
     )
-    expect(result.status).toBe(1)
-    expect(result.stdout).toMatch(/rootless +cannot be used: id range: newuidmap .*no_new_privs is set/)
+    expect(result.status).toBe(0)
+    expect(result.stdout).toMatch(
+      /rootless \(one id\) +can be used: id range: newuidmap .*no_new_privs is set/,
+    )
   })
 })

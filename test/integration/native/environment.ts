@@ -104,6 +104,15 @@ export function mappedEnvironment(): Environment {
   return environmentOf('subordinate ids', enter, helper, user)
 }
 
+/** Root of a user namespace that has the one id of an ordinary user: owners are recorded there. */
+export function oneIdEnvironment(): Environment {
+  const user = ordinaryUser()
+  const program = publicHelper().path
+  const enter = `${become(user)}${program} map 9 one-id `
+  const helper = { path: script(`exec 9>/dev/null\nexec ${enter}${program} "$@"`) }
+  return environmentOf('one id', enter, helper, user)
+}
+
 /** All that can be had here: real root as well where the tests run as root. */
 export function environments(): readonly Environment[] {
   const root = userInfo().uid === 0 ? [environmentOf('root', '', publicHelper(), undefined)] : []

@@ -2,7 +2,14 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { type Environment, environments, makeRoot, openDirectory, run } from './environment.ts'
+import {
+  type Environment,
+  environments,
+  makeRoot,
+  oneIdEnvironment,
+  openDirectory,
+  run,
+} from './environment.ts'
 import { NAMESPACE_ATTEMPTS, program } from './machine-code.ts'
 
 /** A directory outside of every root, with one file that must stay as it is and alone. */
@@ -23,7 +30,7 @@ function tree(environment: Environment, root: string): string {
   return environment.shell(root, `find . -path ./bin/\\* -prune -o -printf '%p %y %l %T@\\n' | sort`)
 }
 
-describe.each(environments())('a hostile image as $name', (environment) => {
+describe.each([...environments(), oneIdEnvironment()])('a hostile image as $name', (environment) => {
   test.each(['/proc', '/dev', '/sys'])('with a symbolic link for %s is refused', async (path) => {
     const outside = canary()
     for (const target of ['/etc', outside.directory, `../../../../../..${outside.directory}`]) {
@@ -91,7 +98,7 @@ describe.each(environments())('a hostile image as $name', (environment) => {
   })
 })
 
-describe.each(environments())('a hostile process as $name', (environment) => {
+describe.each([...environments(), oneIdEnvironment()])('a hostile process as $name', (environment) => {
   const root = makeRoot(environment)
 
   test('does not get out by chroot, /proc/1/root or the descriptors of process 1', async () => {

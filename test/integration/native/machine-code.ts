@@ -39,6 +39,65 @@ const ATTEMPTS: Readonly<Record<string, readonly Attempt[]>> = {
 
 export const NAMESPACE_ATTEMPTS: readonly Attempt[] = ATTEMPTS[arch()] ?? []
 
+/** A system call that says who owns a file, by one of the calling conventions of this machine. */
+export interface OwnerCall {
+  readonly name: string
+  /** Ends with the number of the error. Descriptor 3 is the file, too. */
+  readonly code: Buffer
+  readonly error: number
+}
+
+const TO_FILE = 3
+const AT_FDCWD = 0xffff_ff9c
+const NO_FOLLOW = 0x100
+const EMPTY_PATH = 0x1000
+const ENOSYS = 38
+
+/** Arguments by number; text is put behind the code and its address taken. */
+type Argument = number | string
+
+/** mov eax, number; mov of each argument to its register; the call; neg eax; mov edi, eax; mov eax, 60 (exit); syscall */
+function ownerCode(number: number, call: 'syscall' | 'int80', args: readonly Argument[]): Buffer {
+  const registers = call === 'syscall' ? ['bf', 'be', 'ba', '41ba', '41b8'] : ['bb', 'b9', 'ba', 'be', 'bf']
+  const end = `${call === 'syscall' ? '0f05' : 'cd80'} f7d8 89c7 b83c000000 0f05`
+  const assemble = (text: number): Buffer =>
+    hex(
+      `b8${le(number)} ${args.map((arg, i) => `${registers[i]}${le(typeof arg === 'string' ? text : arg)}`).join('')} ${end}`,
+    )
+  const text = args.find((arg) => typeof arg === 'string') ?? ''
+  return Buffer.concat([assemble(BASE + HEADERS + assemble(0).length), Buffer.from(`${text}\0`)])
+}
+
+/** Each gives `path` to 7:8. */
+export function ownerCalls(path: string): readonly OwnerCall[] {
+  if (arch() !== 'x64') return []
+  const native = (name: string, number: number, args: readonly Argument[], error = 0): OwnerCall => ({
+    name,
+    code: ownerCode(number, 'syscall', args),
+    error,
+  })
+  const i386 = (name: string, number: number, args: readonly Argument[]): OwnerCall => ({
+    name: `${name} of i386`,
+    code: ownerCode(number, 'int80', args),
+    error: 0,
+  })
+  return [
+    native('chown', 92, [path, 7, 8]),
+    native('lchown', 94, [path, 7, 8]),
+    native('fchown', 93, [TO_FILE, 7, 8]),
+    native('fchownat', 260, [AT_FDCWD, path, 7, 8, NO_FOLLOW]),
+    native('fchownat without a path', 260, [TO_FILE, '', 7, 8, EMPTY_PATH]),
+    native('fchownat of x32', 0x4000_0000 + 260, [AT_FDCWD, path, 7, 8, 0], ENOSYS),
+    i386('chown32', 212, [path, 7, 8]),
+    i386('lchown32', 198, [path, 7, 8]),
+    i386('fchown32', 207, [TO_FILE, 7, 8]),
+    i386('chown', 182, [path, 7, 8]),
+    i386('lchown', 16, [path, 7, 8]),
+    i386('fchown', 95, [TO_FILE, 7, 8]),
+    i386('fchownat', 298, [AT_FDCWD, path, 7, 8, 0]),
+  ]
+}
+
 const MACHINES: Readonly<Record<string, number>> = { x64: 62, arm64: 183 }
 const BASE = 0x40_0000
 const HEADERS = 64 + 56

@@ -12,6 +12,7 @@ import {
   helperOf,
   makeRoot,
   mappedEnvironment,
+  oneIdEnvironment,
   openDirectory,
   publicHelper,
 } from './environment.ts'
@@ -98,33 +99,36 @@ test.each(environments().filter(({ name }) => name === 'root'))(
   },
 )
 
-describe.each(environments())('when the builder is killed, as $name', (environment) => {
-  test('nothing that runs in a root is left', async () => {
-    const root = makeRoot(environment)
-    const directory = openDirectory()
-    const spec: RunSpec = {
-      root,
-      args: ['/bin/sh', '-c', `trap "" TERM; setsid sleep ${SLEEPS[0]} & sleep ${SLEEPS[0]}`],
-      env: ['PATH=/bin'],
-      cwd: '/',
-      uid: 0,
-      gid: 0,
-      groups: [],
-      hostname: 'builder',
-      network: 'none',
-      security: 'sandbox',
-      shmSize: 65536,
-      limits: [],
-      mounts: [],
-    }
-    writeFileSync(join(directory, 'spec'), encodeRunSpec(spec))
-    const script = `${environment.helper.path} run 3 4 3<${directory}/spec 4>/dev/null; :`
-    const builder = spawn('sh', ['-c', script], { stdio: 'ignore', detached: true })
-    await until(() => running(SLEEPS[0]) >= 2)
-    await killed(builder)
-    await until(() => running(SLEEPS[0]) === 0)
-  })
-})
+describe.each([...environments(), oneIdEnvironment()])(
+  'when the builder is killed, as $name',
+  (environment) => {
+    test('nothing that runs in a root is left', async () => {
+      const root = makeRoot(environment)
+      const directory = openDirectory()
+      const spec: RunSpec = {
+        root,
+        args: ['/bin/sh', '-c', `trap "" TERM; setsid sleep ${SLEEPS[0]} & sleep ${SLEEPS[0]}`],
+        env: ['PATH=/bin'],
+        cwd: '/',
+        uid: 0,
+        gid: 0,
+        groups: [],
+        hostname: 'builder',
+        network: 'none',
+        security: 'sandbox',
+        shmSize: 65536,
+        limits: [],
+        mounts: [],
+      }
+      writeFileSync(join(directory, 'spec'), encodeRunSpec(spec))
+      const script = `${environment.helper.path} run 3 4 3<${directory}/spec 4>/dev/null; :`
+      const builder = spawn('sh', ['-c', script], { stdio: 'ignore', detached: true })
+      await until(() => running(SLEEPS[0]) >= 2)
+      await killed(builder)
+      await until(() => running(SLEEPS[0]) === 0)
+    })
+  },
+)
 
 test('when the builder is killed, the command in the user namespace dies with it', async () => {
   const list = (kind: 'uidRanges' | 'gidRanges') =>
@@ -157,7 +161,7 @@ test('probeEnvironment() tries what an ordinary user may do', async () => {
 test('probeEnvironment() leaves nothing behind', async () => {
   const directory = openDirectory()
   const items = await probeEnvironment(publicHelper(), directory)
-  expect(items.length).toBe(13)
+  expect(items.length).toBe(14)
   expect(existsSync(directory)).toBe(true)
   expect(userInfo().uid !== 0 || items.every(({ ok }) => ok)).toBe(true)
 })
