@@ -182,7 +182,7 @@ test('a pull-through mirror that is named serves what it mirrors, and when that 
     client.checkPush({ registry: mirror.host, repository: 'team/app' }, job),
   ).rejects.toMatchObject({
     message: expect.stringContaining('405 UNSUPPORTED'),
-    hint: expect.stringContaining('it may be a read-only mirror'),
+    hint: expect.stringContaining('a mirror of another registry'),
   })
 
   await upstream.stop()
