@@ -1,9 +1,11 @@
 import { stripVTControlCharacters } from 'node:util'
 
 const TAB_WIDTH = 8
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/
 
 /** Text from outside without control sequences and control characters, and with tabs as blanks. */
 export function sanitizeText(text: string): string {
+  if (!CONTROL.test(text)) return text
   return expandTabs(stripVTControlCharacters(text).replace(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g, ''))
 }
 

@@ -39,17 +39,29 @@ function editDistance(a: string, b: string): number {
     endA -= 1
     endB -= 1
   }
-  return distanceWithin(a.slice(start, endA), b.slice(start, endB), MAX_DISTANCE)
+  return distanceWithin({ a, b, endA, endB }, start, start, MAX_DISTANCE)
 }
 
-/** The distance of texts with nothing in common at their ends, by what may be done about the first characters. */
-function distanceWithin(a: string, b: string, limit: number): number {
-  if (Math.abs(a.length - b.length) > limit) return limit + 1
-  if (a === '' || b === '') return a.length + b.length
-  if (a[0] === b[0]) return distanceWithin(a.slice(1), b.slice(1), limit)
-  if (limit === 0) return 1
-  const replaced = distanceWithin(a.slice(1), b.slice(1), limit - 1)
-  const removed = distanceWithin(a.slice(1), b, limit - 1)
-  const added = distanceWithin(a, b.slice(1), limit - 1)
+interface Pair {
+  readonly a: string
+  readonly b: string
+  readonly endA: number
+  readonly endB: number
+}
+
+/** The distance of what begins at `i` and `j`, by what may be done about the first characters that differ. */
+function distanceWithin(pair: Pair, i: number, j: number, limit: number): number {
+  const { a, b, endA, endB } = pair
+  let [atA, atB] = [i, j]
+  while (atA < endA && atB < endB && a[atA] === b[atB]) {
+    atA += 1
+    atB += 1
+  }
+  const [leftA, leftB] = [endA - atA, endB - atB]
+  if (leftA === 0 || leftB === 0) return leftA + leftB
+  if (limit === 0 || Math.abs(leftA - leftB) > limit) return limit + 1
+  const replaced = distanceWithin(pair, atA + 1, atB + 1, limit - 1)
+  const removed = distanceWithin(pair, atA + 1, atB, limit - 1)
+  const added = distanceWithin(pair, atA, atB + 1, limit - 1)
   return 1 + Math.min(replaced, removed, added)
 }
