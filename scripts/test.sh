@@ -57,7 +57,7 @@ leg() {
   result="$work/result.json"
   rm -f "$result"
   say "$name: vitest $* ($("$node" --version))"
-  timeout --kill-after=10 1500 "${inside[@]}" "$node" node_modules/vitest/vitest.mjs run --config test/vitest.config.ts \
+  timeout --kill-after=10 2100 "${inside[@]}" "$node" node_modules/vitest/vitest.mjs run --config test/vitest.config.ts \
     --reporter=default --reporter=json --outputFile.json="$result" "$@" || status=$?
   counts=$(node - "$result" "$status" <<'JS'
 const { readFileSync } = require('node:fs')
