@@ -1,7 +1,8 @@
-import { type Job, OssbError, type Platform } from '../../core/index.ts'
+import { formatPlatform, type Job, OssbError, type Platform } from '../../core/index.ts'
 import { createPatternMatcher, type PatternMatcher } from '../../fs/index.ts'
 import type { CheckReport, CheckWarning, DockerfileInput, Frontend, Plan } from '../../graph/index.ts'
 import { buildArg, checkControlArguments, globalScope } from './arguments.ts'
+import { parseDirectives } from './directives.ts'
 import { readFromLines } from './from-lines.ts'
 import { finishConfig } from './image-state.ts'
 import { createLint, type Lint, parseCheckOptions } from './lint.ts'
@@ -85,10 +86,26 @@ export function createDockerfileFrontend(): Frontend<DockerfileInput> {
 }
 
 function readDockerfile(input: DockerfileInput): Dockerfile {
-  const dockerfile = parseDockerfile(input.file.name, input.file.text)
-  checkSyntax(dockerfile.directives, buildArg(input, 'BUILDKIT_SYNTAX'))
+  const { name, text } = input.file
+  // A text in another language is not parsed as one in this.
+  checkSyntax(parseDirectives(name, text), buildArg(input, 'BUILDKIT_SYNTAX'))
+  const dockerfile = parseDockerfile(name, text)
   checkControlArguments(input)
+  checkPlatforms(input)
   return dockerfile
+}
+
+/** Images for Windows have paths, a default shell and variables of their own kind: none of that must come out as Linux's. */
+function checkPlatforms({ platforms }: DockerfileInput): void {
+  const windows = platforms.find(({ os }) => os === 'windows')
+  if (windows === undefined) return
+  throw new OssbError(
+    'ERR_OSSB_USAGE',
+    `Cannot build for ${formatPlatform(windows)}: Windows images are not built`,
+    {
+      hint: 'Give a --platform of Linux.',
+    },
+  )
 }
 
 interface Checking extends Pick<Planning, 'images' | 'sourceImages' | 'job'> {

@@ -34,7 +34,10 @@ test.each([
   ['LABEL =x', 'LABEL names can not be blank'],
   ['CMD --x y', 'unknown flag: --x'],
   ['RUN --network=foo x', 'invalid network mode "foo"'],
+  ['RUN --network=$A x', 'invalid network mode "$A"'],
   ['RUN --security=foo x', 'security "foo" is not valid'],
+  ['RUN --security=$A x', 'security "$A" is not valid'],
+  ['RUN --device=a/b=c x', 'device feature is only supported in Dockerfile frontend 1.14.0-labs or later'],
   ['RUN --mount=foo x', "invalid field 'foo' must be a key=value pair"],
   [
     'RUN --mount=from=$a,target=/x x',
@@ -49,6 +52,14 @@ test.each([
   ['COPY a <<EOF\nEOF', 'COPY cannot accept a heredoc as a destination'],
   ['ADD --from=x a b', 'unknown flag: --from'],
   ['ADD --parents a b', 'unknown flag: --parents'],
+  ['FROM debian AS', 'FROM requires either one or three arguments'],
+  ['FROM debian like a', 'FROM requires either one or three arguments'],
+  ['FROM debian AS a b', 'FROM requires either one or three arguments'],
+  [
+    'ADD x',
+    'ADD requires at least two arguments, but only one was provided. Destination could not be determined',
+  ],
+  ['FOO --x y', 'unknown instruction: FOO (did you mean FROM?)'],
 ])('%s fails on its line', async (line, message) => {
   const error = await errorOf(`FROM debian\n\n${line}\n`)
   expect(error.message).toBe(`dockerfile parse error on line 3: ${message}`)
@@ -81,6 +92,10 @@ test.each([
   ],
   ['EXPOSE 70000', 'invalid containerPort: 70000'],
   ['EXPOSE 9-8', 'invalid containerPort: 9-8'],
+  ['EXPOSE 9-x', 'invalid containerPort: 9-x'],
+  ['EXPOSE x-9', 'invalid containerPort: x-9'],
+  ['EXPOSE 1:-1', 'invalid containerPort: -1'],
+  ['EXPOSE 80:/udp', 'invalid port: "80:/udp": no port specified'],
   ['STOPSIGNAL 0', 'invalid signal: 0'],
   ['COPY <<../../x /y\nz\n../../x', 'the heredoc "../../x" cannot be a file: its name is a path'],
 ])('%s fails where it is carried out', async (line, message) => {
@@ -92,6 +107,16 @@ test.each([
 test.each(['SIGKILL', 'kill', '9', 'RTMIN+3', 'sigrtmax-1'])('STOPSIGNAL takes %s', async (signal) => {
   const { plans } = await planText(`FROM debian\nSTOPSIGNAL ${signal}\n`)
   expect(plans[0]?.config.config?.StopSignal).toBe(signal)
+})
+
+test.each([
+  ['0', '0/tcp'],
+  ['65535/SCTP', '65535/sctp'],
+  ['80/', '80/tcp'],
+  ['127.0.0.1::1-2/udp', '1/udp 2/udp'],
+])('EXPOSE takes %s', async (port, exposed) => {
+  const { plans } = await planText(`FROM debian\nEXPOSE ${port}\n`)
+  expect(Object.keys(plans[0]?.config.config?.ExposedPorts ?? {}).join(' ')).toBe(exposed)
 })
 
 test('any text gives a plan or one OssbError', async () => {
@@ -161,7 +186,16 @@ test.each([
     code: 'ERR_OSSB_USAGE',
     message: expect.stringContaining(`${name}=${value}`),
   })
-  await planText('FROM debian', { buildArgs: { [name]: 'false' } })
+  for (const off of ['', '0', 'F', 'False']) await planText('FROM debian', { buildArgs: { [name]: off } })
+})
+
+test('a build for Windows is refused', async () => {
+  const platforms = [{ os: 'windows', architecture: 'amd64' }]
+  const failed = await planText('FROM scratch\nCMD x', { platforms }).catch((error: unknown) => error)
+  expect(failed).toMatchObject({
+    code: 'ERR_OSSB_USAGE',
+    message: 'Cannot build for windows/amd64: Windows images are not built',
+  })
 })
 
 test.each([
