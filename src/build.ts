@@ -24,6 +24,7 @@ import {
 } from './executors/index.ts'
 import {
   createDockerArchiveExporter,
+  createFlatArchiveExporter,
   createLocalDirExporter,
   createOciArchiveExporter,
   createOciLayoutExporter,
@@ -54,6 +55,8 @@ import {
   createSolver,
   finishImage,
   type SolverOptions,
+  squashHistory,
+  squashLayers,
 } from './solver/index.ts'
 import { openInput, openSshAgents, parseContext, type SshAgents } from './sources/index.ts'
 import type { Workspace } from './store/index.ts'
@@ -74,7 +77,7 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
   const context = parseContext(options.context)
   const named = namedContexts(options)
   await using engine = await openEngine(options, job)
-  await checkPushes(options.outputs, names, engine, job)
+  if (options.skipPushCheck !== true) await checkPushes(options.outputs, names, engine, job)
   const sources = createSources(options, engine)
   const lock = findLock(options, engine.archive)
   const inputs = createInputCheck({
@@ -205,6 +208,13 @@ async function solvePlan(
   const epoch = plan.sourceDateEpoch
   const clampTo = options.rewriteTimestamp ? requiredEpoch(epoch) : undefined
   const { session, paths, codec, store, images, snapshotter } = engine
+  const writer = {
+    store,
+    codec,
+    compression: options.compression,
+    session,
+    ...(clampTo === undefined ? {} : { clampTo: BigInt(clampTo) * 1_000_000_000n }),
+  }
   const solver = createSolver({
     runners: {
       exec: createExecRunner(engine),
@@ -214,20 +224,18 @@ async function solvePlan(
     snapshotter,
     cache: createStepCache({ paths, store, fetchRemote: images.fetchRemote }),
     sources,
-    layers: {
-      store,
-      codec,
-      compression: options.compression,
-      session,
-      ...(clampTo === undefined ? {} : { clampTo: BigInt(clampTo) * 1_000_000_000n }),
-    },
+    layers: writer,
+    ...(options.ignoredPaths === undefined ? {} : { ignoredPaths: options.ignoredPaths }),
     contexts,
     noCache: options.noCache,
     parallelism: options.parallelism ?? availableParallelism(),
     now: () => new Date().toISOString(),
   })
   const layers = await solver.solve(plan.root, job)
-  return finishImage(plan, layers, epoch === undefined ? undefined : new Date(epoch * 1000).toISOString())
+  const created = epoch === undefined ? undefined : new Date(epoch * 1000).toISOString()
+  if (options.singleLayer !== true) return finishImage(plan, layers, created)
+  const squashed = await squashLayers(layers, { ...engine, layers: writer }, job)
+  return finishImage(squashHistory(plan), squashed, created)
 }
 
 function requiredEpoch(epoch: number | undefined): number {
@@ -281,10 +289,19 @@ function exportersFor(
       return [
         output.tar
           ? createOciArchiveExporter({ dest, names, format })
-          : createOciLayoutExporter({ dest: output.dest, names, format }),
+          : createOciLayoutExporter({
+              dest: output.dest,
+              names,
+              format,
+              ...(output.single === undefined ? {} : { single: output.single }),
+            }),
       ]
     case 'docker':
-      return [createDockerArchiveExporter({ dest, names })]
+      return [
+        output.flat === true
+          ? createFlatArchiveExporter({ dest, names })
+          : createDockerArchiveExporter({ dest, names }),
+      ]
     case 'tar':
       return [createRootfsTarExporter({ dest, roots })]
     case 'local':

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { fileSystemError, type Job, OssbError } from './core/index.ts'
-import { openDefinition } from './inspection-input.ts'
 import type { CheckReport, ConfigResolver, Outline, TargetList } from './graph/index.ts'
+import { openDefinition } from './inspection-input.ts'
 import type { InspectOptions } from './options.ts'
 
 /** Base images that do not answer in this time are left out of the checks. */

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Descriptor, errnoOf, fileSystemError, OssbError } from '../core/index.ts'
+import { type Descriptor, errnoOf, fileSystemError, MEDIA_TYPE, OssbError } from '../core/index.ts'
 import { writeFileAtomic } from '../io/index.ts'
 import type { ImageFormat } from '../oci/index.ts'
 import { createOciLayout, readLayoutIndex } from '../store/index.ts'
@@ -14,6 +14,8 @@ export interface OciLayoutOptions {
   readonly dest: string
   readonly names: readonly string[]
   readonly format: ImageFormat
+  /** index.json has this image as its only entry, without a name, whatever was in it. */
+  readonly single?: boolean
 }
 
 /**
@@ -21,7 +23,7 @@ export interface OciLayoutOptions {
  * replaced. Every file appears whole, and index.json is the last one, so that the layout is valid at any moment.
  */
 export function createOciLayoutExporter(options: OciLayoutOptions): Exporter {
-  const { dest, format, names } = options
+  const { dest, format, names, single = false } = options
   return {
     name: 'oci',
     async export(images, job) {
@@ -30,7 +32,8 @@ export function createOciLayoutExporter(options: OciLayoutOptions): Exporter {
       const created = createDirectory(join(dest, 'blobs', 'sha256'))
       try {
         await putContent(createOciLayout(dest), content, job)
-        writeIndex(dest, layoutEntries({ ...content, ...createdOf(images), names }, 'latest'))
+        if (single) writeFileAtomic(join(dest, 'index.json'), singleIndex(content.root))
+        else writeIndex(dest, layoutEntries({ ...content, ...createdOf(images), names }, 'latest'))
       } catch (error) {
         if (created !== undefined && isEmpty(dest)) rmSync(created, { recursive: true, force: true })
         throw error
@@ -42,6 +45,22 @@ export function createOciLayoutExporter(options: OciLayoutOptions): Exporter {
       }
     },
   }
+}
+
+/** As go-containerregistry writes it: three spaces a level. */
+function singleIndex({ mediaType, digest, size }: Descriptor): string {
+  const isImage = mediaType === MEDIA_TYPE.ociManifest
+  const entry = {
+    mediaType,
+    size,
+    digest,
+    ...(isImage ? { artifactType: MEDIA_TYPE.ociConfig } : {}),
+  }
+  return JSON.stringify(
+    { schemaVersion: 2, mediaType: MEDIA_TYPE.ociIndex, manifests: [entry] },
+    undefined,
+    3,
+  )
 }
 
 /** The first directory that had to be created, or undefined when all were there. */
