@@ -2,7 +2,6 @@ import { mkdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Writable } from 'node:stream'
-import { createSources, inputOptions, namedContexts, namesOf, openersOf, timesOf } from './build-sources.ts'
 import { createStepCache } from './cache/index.ts'
 import {
   formatPlatform,
@@ -14,7 +13,6 @@ import {
   parseReference,
   withSourceText,
 } from './core/index.ts'
-import { createDefinition, planDefinition } from './definition.ts'
 import {
   createNamespaceExecutor,
   createOciRuntimeExecutor,
@@ -37,9 +35,21 @@ import {
 } from './exporters/index.ts'
 import { type Foundation, openFoundation } from './foundation.ts'
 import type { Plan } from './graph/index.ts'
-import { createInputCheck, findLock } from './input-check.ts'
+import {
+  createDefinition,
+  createInputCheck,
+  createSources,
+  findLock,
+  inputOptions,
+  namedContexts,
+  namesOf,
+  neededByOptions,
+  neededByPlan,
+  openersOf,
+  planDefinition,
+  timesOf,
+} from './inputs/index.ts'
 import { type FileSession, type NativeHelper, walkTree } from './native/index.ts'
-import { neededByOptions, neededByPlan } from './needed-inputs.ts'
 import type { Image } from './oci/index.ts'
 import type { BuildOptions, BuildResult, OutputSpec } from './options.ts'
 import {

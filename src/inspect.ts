@@ -68,8 +68,8 @@ async function openProvider(options: InspectOptions, job: Job) {
     import('./registry/index.ts'),
     import('./solver/index.ts'),
     import('./store/index.ts'),
-    import('./archives.ts'),
-    import('./input-archive.ts'),
+    import('./images/index.ts'),
+    import('./inputs/index.ts'),
   ])
   const { root } = storePaths(options.cacheDir)
   try {

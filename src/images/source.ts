@@ -7,11 +7,11 @@ import {
   type Job,
   OssbError,
   parseReference,
-} from './core/index.ts'
-import type { ImageSource, ReferrerSource } from './oci/index.ts'
-import type { RegistryAccess } from './options.ts'
-import type { RegistryClient } from './registry/index.ts'
-import { createOciLayout, storePaths } from './store/index.ts'
+} from '../core/index.ts'
+import type { ImageSource, ReferrerSource } from '../oci/index.ts'
+import type { RegistryAccess } from '../options.ts'
+import type { RegistryClient } from '../registry/index.ts'
+import { createOciLayout, storePaths } from '../store/index.ts'
 
 /** What places of images are opened with. */
 export interface PlaceOptions extends RegistryAccess {
@@ -46,14 +46,14 @@ export function createPlaces(options: PlaceOptions, job: Job): Places {
   let registry: Promise<RegistryClient> | undefined
   let cache: Promise<CachePlace> | undefined
   const openRegistry = async () => {
-    const { createRegistryClient } = await import('./registry/index.ts')
+    const { createRegistryClient } = await import('../registry/index.ts')
     const client = createRegistryClient(options)
     held.push(client)
     return client
   }
   const openCache = async (): Promise<CachePlace> => {
     const paths = storePaths(options.cacheDir)
-    const { loadHelper, openFileSession } = await import('./native/index.ts')
+    const { loadHelper, openFileSession } = await import('../native/index.ts')
     const session = openFileSession(loadHelper())
     held.push(session)
     const lock = await session.lock(paths.lock, 'shared', { wait: true }, job)

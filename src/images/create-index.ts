@@ -7,15 +7,21 @@ import {
   type Job,
   OssbError,
   parseImageLocation,
-} from './core/index.ts'
-import { openDestination } from './image-destination.ts'
-import { withDocuments } from './image-selection.ts'
-import { createPlaces, type OpenSource, openSource, type Places } from './image-source.ts'
+} from '../core/index.ts'
+import {
+  assembleIndexOf,
+  type BlobSource,
+  parseImageConfig,
+  parseIndex,
+  parseManifest,
+} from '../oci/index.ts'
+import type { CreateIndexOptions, CreateIndexResult } from '../options.ts'
+import { copy, listContent, readDocument } from '../registry/index.ts'
+import { openDestination } from './destination.ts'
 import { type IndexEntry, mergeEntries } from './index-entries.ts'
 import { platformOf } from './inspect-image.ts'
-import { assembleIndexOf, type BlobSource, parseImageConfig, parseIndex, parseManifest } from './oci/index.ts'
-import type { CreateIndexOptions, CreateIndexResult } from './options.ts'
-import { copy, listContent, readDocument } from './registry/index.ts'
+import { withDocuments } from './selection.ts'
+import { createPlaces, type OpenSource, openSource, type Places } from './source.ts'
 
 /**
  * Joins images and indexes into one index and makes it, with all that it names, available at one place. Entries stay
