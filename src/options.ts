@@ -108,6 +108,8 @@ export interface RegistryTrust {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** The one file of credentials, in the format of Docker's config.json; absent is where Docker and Podman look. */
   readonly authFile?: string
+  /** Send a request whose failure may pass at least so often again; absent is as often as is usual (5). */
+  readonly retries?: number
   /** Certificates for one registry each. */
   readonly certificates?: readonly RegistryCertificates[]
   /** Directories like /etc/docker/certs.d, which are looked at before it. */

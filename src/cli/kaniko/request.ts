@@ -60,7 +60,7 @@ export function logSettings(values: Pick<ExecutorValues, 'text' | 'on'>): LogSet
 export function toExecutorRequest({ values, environment, directory }: RequestParts): ExecutorRequest {
   const noPush = boolVariable('KANIKO_NO_PUSH', environment) ?? values.on('no-push')
   const platforms = parsePlatforms(values.text('custom-platform'))
-  const secrets = parseSecrets(values.list('secret'), environment)
+  const secrets = parseSecrets(values.list('secret'), { environment, directory })
   if (values.list('destination').length === 0 && !noPush)
     throw new CommandError('you must provide --destination, or use --no-push')
   checkFormats(values)
@@ -69,6 +69,11 @@ export function toExecutorRequest({ values, environment, directory }: RequestPar
   const dockerfile = dockerfileOption(context, { values, environment, directory })
   const destinations = values.list('destination').map(parseDestination)
   const files = resultFiles({ values, environment, directory })
+  const retries = Math.max(
+    values.number('push-retry'),
+    values.number('image-download-retry'),
+    values.number('image-fs-extract-retry'),
+  )
   const names = destinations.map(({ reference }) => reference)
   const [target, ...otherTargets] = values.list('target').map((name) => name.trim())
   const format = values.text('image-format')
@@ -92,6 +97,7 @@ export function toExecutorRequest({ values, environment, directory }: RequestPar
     ...(values.on('single-snapshot') ? { singleLayer: true } : {}),
     ...(values.list('ignore-path').length === 0 ? {} : { ignoredPaths: values.list('ignore-path') }),
     ...(values.on('push-ignore-immutable-tag-errors') ? { ignoreImmutableTags: true } : {}),
+    ...(retries > 0 ? { retries } : {}),
     ...(values.on('skip-push-permission-check') ? { skipPushCheck: true } : {}),
     ...registryAccess(
       values,
@@ -181,7 +187,13 @@ function outputsOf(
   { destinations, noPush }: { readonly destinations: readonly Destination[]; readonly noPush: boolean },
 ): readonly OutputSpec[] {
   const [tar, layout] = [values.text('tar-path'), values.text('oci-layout-path')]
+  const names = destinations.map(({ repository, tag: name }) => `${repository}:${name}`)
+  // The first output is the one whose digest is told.
+  const image: OutputSpec = { type: 'image', push: !noPush }
   const files: readonly OutputSpec[] = [
+    ...(layout === ''
+      ? []
+      : [{ type: 'oci' as const, dest: resolve(directory, layout), tar: false, single: true }]),
     ...(tar === ''
       ? []
       : [
@@ -189,17 +201,11 @@ function outputsOf(
             type: 'docker' as const,
             dest: resolve(directory, tar),
             flat: true,
-            names:
-              destinations.length === 0
-                ? [UNNAMED]
-                : destinations.map(({ repository, tag: name }) => `${repository}:${name}`),
+            names: names.length === 0 ? [UNNAMED] : names,
           },
         ]),
-    ...(layout === ''
-      ? []
-      : [{ type: 'oci' as const, dest: resolve(directory, layout), tar: false, single: true }]),
   ]
-  return noPush && files.length > 0 ? files : [...files, { type: 'image', push: !noPush }]
+  return noPush && files.length > 0 ? files : [image, ...files]
 }
 
 function resultFiles({ values, environment, directory }: RequestParts): ResultFiles {

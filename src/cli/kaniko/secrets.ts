@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { accessSync, constants } from 'node:fs'
+import { resolve } from 'node:path'
 import type { SecretSpec } from '../../index.ts'
 import { CommandError } from './command-error.ts'
 import { invalidArgument } from './parse-flags.ts'
@@ -19,13 +20,16 @@ interface Fields {
  * secret's name counts, and the file of that name where there is none.
  * @throws CommandError
  */
-export function parseSecrets(texts: readonly string[], environment: Environment): readonly SecretSpec[] {
+export function parseSecrets(
+  texts: readonly string[],
+  { environment, directory }: { readonly environment: Environment; readonly directory: string },
+): readonly SecretSpec[] {
   const secrets: SecretSpec[] = []
   for (const text of texts) {
     const secret = parseSecret(text, environment)
     if (secrets.some(({ id }) => id === secret.id))
       throw wrong(text, `secret with ID "${secret.id}" is already defined`)
-    secrets.push(secret)
+    secrets.push('file' in secret ? { ...secret, file: resolve(directory, secret.file) } : secret)
   }
   for (const secret of secrets) checkSource(secret, environment)
   return secrets
@@ -66,7 +70,7 @@ function checkSource(secret: SecretSpec, environment: Environment): void {
     return
   }
   try {
-    readFileSync(secret.file)
+    accessSync(secret.file, constants.R_OK)
   } catch {
     throw new CommandError(`copying secret ${secret.file}: stat ${secret.file}: no such file or directory`)
   }
