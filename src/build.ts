@@ -49,6 +49,7 @@ import {
   planDefinition,
   timesOf,
 } from './inputs/index.ts'
+import { createHolding } from './io/index.ts'
 import { type FileSession, type NativeHelper, walkTree } from './native/index.ts'
 import type { Image } from './oci/index.ts'
 import type { BuildOptions, BuildResult, OutputSpec } from './options.ts'
@@ -128,28 +129,16 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
 }
 
 async function openEngine(options: BuildOptions, job: Job): Promise<Engine & AsyncDisposable> {
-  const held: AsyncDisposable[] = []
-  const release = async () => {
-    for (const resource of held.splice(0).reverse()) await resource[Symbol.asyncDispose]()
-  }
-  const hold = <T extends AsyncDisposable>(resource: T): T => {
-    held.push(resource)
-    return resource
-  }
-  try {
-    const { environment, ssh = [] } = options
-    const foundation = hold(await openFoundation(options, job))
-    const { helper, session, workspace } = foundation
-    const sshAgents = hold(
-      openSshAgents({ sources: ssh, environment, directory: () => workspace.directory() }),
-    )
-    const snapshotter = await chooseSnapshotter(foundation, job)
-    const executor = await executorOf(options, { helper, session, workspace })
-    return { ...foundation, snapshotter, executor, sshAgents, [Symbol.asyncDispose]: release }
-  } catch (error) {
-    await release()
-    throw error
-  }
+  await using holding = createHolding()
+  const { environment, ssh = [] } = options
+  const foundation = holding.hold(await openFoundation(options, job))
+  const { helper, session, workspace } = foundation
+  const sshAgents = holding.hold(
+    openSshAgents({ sources: ssh, environment, directory: () => workspace.directory() }),
+  )
+  const snapshotter = await chooseSnapshotter(foundation, job)
+  const executor = await executorOf(options, { helper, session, workspace })
+  return { ...foundation, snapshotter, executor, sshAgents, [Symbol.asyncDispose]: holding.handOver() }
 }
 
 /** Overlay mounts where the cache directory's file system and the kernel allow them, which only trying tells. */
