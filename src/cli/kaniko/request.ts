@@ -64,6 +64,7 @@ export function toExecutorRequest({ values, environment, directory }: RequestPar
   if (values.list('destination').length === 0 && !noPush)
     throw new CommandError('you must provide --destination, or use --no-push')
   checkFormats(values)
+  checkCarriedOut(values)
   checkCache(values, noPush)
   const context = contextOptions({ values, environment, directory })
   const dockerfile = dockerfileOption(context, { values, environment, directory })
@@ -114,6 +115,12 @@ function boolVariable(name: string, environment: Environment): boolean | undefin
   const value = parseBool(text)
   if (value !== undefined) return value
   throw new FatalError(`invalid value ${JSON.stringify(text)} for ${name} environment variable`)
+}
+
+/** Flags that nothing stands behind yet: better refused than ignored. */
+function checkCarriedOut(values: ExecutorValues): void {
+  for (const name of ['annotation', 'cache', 'credential-helpers', 'reproducible'] as const)
+    if (values.isSet(name)) throw new CommandError(`--${name} cannot be carried out by this version of ossb`)
 }
 
 const FORMATS = ['', 'docker', 'oci']
