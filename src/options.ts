@@ -22,10 +22,15 @@ export type OutputSpec =
   | { readonly type: 'oci'; readonly dest: string; readonly tar: boolean; readonly names?: readonly string[] }
   /** An archive for `docker load` and `podman load`. */
   | { readonly type: 'docker'; readonly dest: string; readonly names?: readonly string[] }
-  /** The final root file system as a tar. */
-  | { readonly type: 'tar'; readonly dest: string }
-  /** The final root file system as a directory. */
-  | { readonly type: 'local'; readonly dest: string }
+  /** The final root file systems as a tar. */
+  | ({ readonly type: 'tar'; readonly dest: string } & PlatformSplit)
+  /** The final root file systems as a directory. */
+  | ({ readonly type: 'local'; readonly dest: string } & PlatformSplit)
+
+export interface PlatformSplit {
+  /** Whether each platform gets a directory of its own ("linux_arm_v7"); absent is where several are built. */
+  readonly platformSplit?: boolean
+}
 
 export type ExecutorChoice = 'auto' | 'rootless' | 'local' | 'container'
 
@@ -156,7 +161,7 @@ export interface BuildOptions extends RegistryAccess {
   readonly registry?: string
   readonly buildArgs: Readonly<Record<string, string>>
   readonly target?: string
-  /** `os/arch[/variant]`; empty means the machine's own. */
+  /** `os/arch[/variant]`, in the order of the index; `local` and none mean the machine's own. */
   readonly platforms: readonly string[]
   readonly labels: Readonly<Record<string, string>>
   readonly noCache: boolean
@@ -243,12 +248,13 @@ export interface GatherResult {
 }
 
 export interface BuildResult {
-  /** The manifest. */
+  /** The manifest, or the index where there are several platforms. */
   readonly descriptor: Descriptor
-  readonly configDigest: Digest
+  /** The config; absent where `descriptor` is an index. */
+  readonly configDigest?: Digest
   /** Full names that the image was given. */
   readonly names: readonly string[]
-  readonly platform: string
+  readonly platforms: readonly string[]
   /** What was written, for people: "oci layout ./out", "registry localhost:5000/app:1". */
   readonly outputs: readonly string[]
 }
