@@ -2,7 +2,6 @@ import { mkdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Writable } from 'node:stream'
-import { createSources, inputOptions, namedContexts, namesOf, openersOf, timesOf } from './build-sources.ts'
 import { createStepCache } from './cache/index.ts'
 import {
   type Failure,
@@ -16,7 +15,6 @@ import {
   parseReference,
   withSourceText,
 } from './core/index.ts'
-import { createDefinition, planDefinition } from './definition.ts'
 import {
   createNamespaceExecutor,
   createOciRuntimeExecutor,
@@ -40,9 +38,22 @@ import {
 } from './exporters/index.ts'
 import { type Foundation, openFoundation } from './foundation.ts'
 import type { Plan } from './graph/index.ts'
-import { createInputCheck, findLock } from './input-check.ts'
+import {
+  createDefinition,
+  createInputCheck,
+  createSources,
+  findLock,
+  inputOptions,
+  namedContexts,
+  namesOf,
+  neededByOptions,
+  neededByPlan,
+  openersOf,
+  planDefinition,
+  timesOf,
+} from './inputs/index.ts'
+import { createHolding } from './io/index.ts'
 import { type FileSession, type NativeHelper, walkTree } from './native/index.ts'
-import { neededByOptions, neededByPlan } from './needed-inputs.ts'
 import type { Image } from './oci/index.ts'
 import type { BuildOptions, BuildResult, OutputSpec } from './options.ts'
 import {
@@ -122,28 +133,16 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
 }
 
 async function openEngine(options: BuildOptions, job: Job): Promise<Engine & AsyncDisposable> {
-  const held: AsyncDisposable[] = []
-  const release = async () => {
-    for (const resource of held.splice(0).reverse()) await resource[Symbol.asyncDispose]()
-  }
-  const hold = <T extends AsyncDisposable>(resource: T): T => {
-    held.push(resource)
-    return resource
-  }
-  try {
-    const { environment, ssh = [] } = options
-    const foundation = hold(await openFoundation(options, job))
-    const { helper, session, workspace } = foundation
-    const sshAgents = hold(
-      openSshAgents({ sources: ssh, environment, directory: () => workspace.directory() }),
-    )
-    const snapshotter = await chooseSnapshotter(foundation, job)
-    const executor = await executorOf(options, { helper, session, workspace })
-    return { ...foundation, snapshotter, executor, sshAgents, [Symbol.asyncDispose]: release }
-  } catch (error) {
-    await release()
-    throw error
-  }
+  await using holding = createHolding()
+  const { environment, ssh = [] } = options
+  const foundation = holding.hold(await openFoundation(options, job))
+  const { helper, session, workspace } = foundation
+  const sshAgents = holding.hold(
+    openSshAgents({ sources: ssh, environment, directory: () => workspace.directory() }),
+  )
+  const snapshotter = await chooseSnapshotter(foundation, job)
+  const executor = await executorOf(options, { helper, session, workspace })
+  return { ...foundation, snapshotter, executor, sshAgents, [Symbol.asyncDispose]: holding.handOver() }
 }
 
 /** Overlay mounts where the cache directory's file system and the kernel allow them, which only trying tells. */

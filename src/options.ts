@@ -3,7 +3,13 @@ import type { Descriptor, Digest } from './core/index.ts'
 import type { HistoryEntry, ImageConfig } from './oci/index.ts'
 import type { RegistryCertificates, RegistryMap } from './registry/index.ts'
 
-export type { RegistryCertificates, RegistryLocation, RegistryMap } from './registry/index.ts'
+export type {
+  LoginResult,
+  LogoutResult,
+  RegistryCertificates,
+  RegistryLocation,
+  RegistryMap,
+} from './registry/index.ts'
 
 /** How layers are compressed. Levels run from 1 (fast) to 9 (small); absent is the default of the codec. */
 export type LayerCompression =
@@ -88,7 +94,7 @@ export interface Ulimit {
 
 /** How a registry is reached, and who we are to it. */
 export interface RegistryTrust {
-  /** Registries (`host[:port]`) to be spoken to over plain HTTP, or over TLS without verification. */
+  /** Registries (`host[:port]`, or `*` for all) to be spoken to over plain HTTP, or over TLS without verification. */
   readonly insecureRegistries: readonly string[]
   /**
    * The only hosts (`host[:port]`) that may be connected to, proxies and hosts of redirects included; empty is offline,
@@ -123,26 +129,9 @@ export interface LoginOptions extends RegistryTrust {
   readonly password: string
 }
 
-export interface LoginResult {
-  readonly registry: string
-  /** Where the password is kept now, for people: "the file /home/me/.docker/config.json". */
-  readonly storedIn: string
-  /** Another place that has credentials for the registry, and is looked at before. */
-  readonly shadowedBy?: string
-}
-
 export interface LogoutOptions extends Pick<RegistryTrust, 'environment' | 'authFile'> {
   /** Absent is every registry that the file knows. */
   readonly registry?: string
-}
-
-export interface LogoutResult {
-  /** The registries for which something was there. */
-  readonly removed: readonly string[]
-  /** The file from which it was removed. */
-  readonly file: string
-  /** A place that still has credentials for the registry. */
-  readonly remaining?: string
 }
 
 /** One build. Both command lines translate into this; nothing below them knows which was used. */

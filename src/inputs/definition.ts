@@ -7,8 +7,8 @@ import {
   OssbError,
   type Platform,
   parsePlatform,
-} from './core/index.ts'
-import { createDockerfileFrontend } from './frontends/index.ts'
+} from '../core/index.ts'
+import { createDockerfileFrontend } from '../frontends/index.ts'
 import type {
   ConfigResolver,
   DockerfileInput,
@@ -17,9 +17,9 @@ import type {
   Plan,
   RunSettings,
   SourceTime,
-} from './graph/index.ts'
-import type { DefinitionOptions } from './options.ts'
-import { type FoundDockerfile, readIgnoreFile } from './sources/index.ts'
+} from '../graph/index.ts'
+import type { DefinitionOptions } from '../options.ts'
+import { type FoundDockerfile, readIgnoreFile } from '../sources/index.ts'
 
 const FRONTENDS: Readonly<Record<string, () => Frontend<DockerfileInput>>> = {
   dockerfile: createDockerfileFrontend,
