@@ -19,7 +19,7 @@ export interface RootView {
   readonly rootfs: string
   /** The directory that it goes to, without slashes; empty is none. */
   readonly folder: string
-  entries(): AsyncIterable<FileEntry>
+  readonly entries: () => AsyncIterable<FileEntry>
 }
 
 /**

@@ -40,6 +40,7 @@ describe.each(await identities())('as $name', (identity) => {
   test('several platforms become one index, and what they share is carried out once', async () => {
     await using workspace = await createWorkspace(identity)
     await workspace.write({ 'app/Dockerfile': DOCKERFILE })
+    const registryFlags = ['--insecure-registry', registry.host]
     const name = `${registry.host}/many:${identity.uid ?? 0}`
     const outputs = [
       'type=oci,dest=a.tar',
@@ -51,8 +52,13 @@ describe.each(await identities())('as $name', (identity) => {
     const build = ['build', '--platform', 'amd64,arm64', '--platform', 'linux/arm,linux/riscv64,linux/arm/v7']
     const { stderr } = await workspace.mustOssb([
       ...build,
-      ...['--progress', 'plain', '--insecure-registry', registry.host, '-t', name],
-      ...['--metadata-file', 'meta.json', ...outputs, 'app'],
+      ...outputs,
+      ...registryFlags,
+      '-t',
+      name,
+      '--progress=plain',
+      '--metadata-file=meta.json',
+      'app',
     ])
     const steps = new Set(stderr.match(/^#\d+ \[.* RUN echo .*$/gm))
     const count = (text: string) => [...steps].filter((line) => line.includes(text)).length
@@ -83,7 +89,7 @@ describe.each(await identities())('as $name', (identity) => {
     ])
 
     const docker = ['--iidfile', 'id', '-o', 'type=registry,oci-mediatypes=false', '-t', `${name}-docker`]
-    const again = await workspace.mustOssb([...build, '--insecure-registry', registry.host, ...docker, 'app'])
+    const again = await workspace.mustOssb([...build, ...registryFlags, ...docker, 'app'])
     expect(again.stderr).toContain('Built linux/amd64, linux/arm64, linux/arm/v7, linux/riscv64')
     const list = await raw(`docker://${name}-docker`, '--tls-verify=false')
     expect(again.stderr).toContain(`digest  ${await readFile(workspace.file('id'), 'utf8')}`)
@@ -114,7 +120,10 @@ RUN touch /made
     )
     // What the third one needed is kept.
     const { stderr } = await workspace.mustOssb([
-      ...['build', '--progress', 'plain', '--platform', 'linux/riscv64', 'app'],
+      'build',
+      '--progress=plain',
+      '--platform=linux/riscv64',
+      'app',
     ])
     expect(stderr.match(/CACHED/g)).toHaveLength(2)
 
