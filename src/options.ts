@@ -41,10 +41,15 @@ export type OutputSpec =
       /** Without an OCI layout: the form of go-containerregistry, in which the blobs lie beside manifest.json. */
       readonly flat?: boolean
     }
-  /** The final root file system as a tar. */
-  | { readonly type: 'tar'; readonly dest: string }
-  /** The final root file system as a directory. */
-  | { readonly type: 'local'; readonly dest: string }
+  /** The final root file systems as a tar. */
+  | ({ readonly type: 'tar'; readonly dest: string } & PlatformSplit)
+  /** The final root file systems as a directory. */
+  | ({ readonly type: 'local'; readonly dest: string } & PlatformSplit)
+
+export interface PlatformSplit {
+  /** Whether each platform gets a directory of its own ("linux_arm_v7"); absent is where several are built. */
+  readonly platformSplit?: boolean
+}
 
 export type ExecutorChoice = 'auto' | 'rootless' | 'local' | 'container'
 
@@ -163,7 +168,7 @@ export interface BuildOptions extends RegistryAccess {
   readonly registry?: string
   readonly buildArgs: Readonly<Record<string, string>>
   readonly target?: string
-  /** `os/arch[/variant]`; empty means the machine's own. */
+  /** `os/arch[/variant]`, in the order of the index; `local` and none mean the machine's own. */
   readonly platforms: readonly string[]
   readonly labels: Readonly<Record<string, string>>
   readonly noCache: boolean
@@ -262,12 +267,13 @@ export interface PutTextOptions extends Omit<RegistryTrust, 'insecureRegistries'
 }
 
 export interface BuildResult {
-  /** The manifest. */
+  /** The manifest, or the index where there are several platforms. */
   readonly descriptor: Descriptor
-  readonly configDigest: Digest
+  /** The config; absent where `descriptor` is an index. */
+  readonly configDigest?: Digest
   /** Full names that the image was given. */
   readonly names: readonly string[]
-  readonly platform: string
+  readonly platforms: readonly string[]
   /** What was written, for people: "oci layout ./out", "registry localhost:5000/app:1". */
   readonly outputs: readonly string[]
 }

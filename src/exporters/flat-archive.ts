@@ -3,12 +3,11 @@ import { pipeline } from 'node:stream/promises'
 import { pack as createPack, type Pack } from 'tar-stream'
 import { type Digest, digestHex, type Job } from '../core/index.ts'
 import { verified } from '../io/index.ts'
-import type { Layer } from '../oci/index.ts'
-import type { DockerArchiveOptions } from './docker-archive.ts'
-import type { Exporter } from './exporter.ts'
-import { type ImageContent, imageContent } from './image-content.ts'
+import { assembleImage, type ImageDocument, type Layer } from '../oci/index.ts'
+import { type DockerArchiveOptions, requireOnePlatform } from './docker-archive.ts'
+import { type Exporter, exportedAs } from './exporter.ts'
+import { imageContent } from './image-content.ts'
 import { describeTarget, writeOutput } from './output-file.ts'
-import { onlyImage } from './root-file-system.ts'
 
 /**
  * Writes an archive for `docker load` in the form of go-containerregistry, without an OCI layout: the config by its
@@ -18,15 +17,15 @@ export function createFlatArchiveExporter({ dest, names }: DockerArchiveOptions)
   return {
     name: 'docker',
     async export(images, job) {
-      const image = onlyImage(images, 'docker archive')
-      const content = imageContent([image], 'docker')
-      const order = image.layers.map(({ descriptor }) => layerName(descriptor.digest))
-      await writeOutput(dest, archive(content, manifest(content.configDigest, order, names), job), job)
-      return {
-        descriptor: content.root,
-        configDigest: content.configDigest,
-        outputs: [`docker archive ${describeTarget(dest)}`],
-      }
+      requireOnePlatform(images.length)
+      const content = imageContent(images, { format: 'docker' })
+      const [config] = images.map((image) => assembleImage(image, { format: 'docker' }).config)
+      // The same layer may be in an image more than once, and is in the archive once.
+      const order = images.flatMap((image) =>
+        image.layers.map(({ descriptor }) => layerName(descriptor.digest)),
+      )
+      await writeOutput(dest, archive(config as ImageDocument, content.layers, { names, order }, job), job)
+      return { ...exportedAs(content), outputs: [`docker archive ${describeTarget(dest)}`] }
     },
   }
 }
@@ -35,38 +34,42 @@ function layerName(digest: Digest): string {
   return `${digestHex(digest)}.tar.gz`
 }
 
-function manifest(config: Digest, layers: readonly string[], names: readonly string[]): string {
-  return JSON.stringify([{ Config: config, RepoTags: names, Layers: layers }])
+/** What manifest.json tells beside the config. */
+interface Listing {
+  readonly names: readonly string[]
+  readonly order: readonly string[]
 }
 
 async function* archive(
-  content: ImageContent,
-  manifestText: string,
+  config: ImageDocument,
+  layers: readonly Layer[],
+  listing: Listing,
   job: Job,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const pack = createPack()
-  const filled = fill(pack, content, manifestText, job).catch((error: Error) => {
+  const filled = fill(pack, config, layers, listing, job).catch((error: Error) => {
     pack.destroy(error)
   })
   for await (const chunk of pack) yield chunk as Uint8Array
   await filled
 }
 
-async function fill(pack: Pack, content: ImageContent, manifestText: string, job: Job): Promise<void> {
-  const config = content.documents.find(({ descriptor }) => descriptor.digest === content.configDigest)
-  if (config !== undefined)
-    await add(pack, content.configDigest, config.bytes.length, Readable.from([config.bytes]))
-  for (const layer of content.layers) {
-    job.signal.throwIfAborted()
-    const { digest, size } = layer.descriptor
-    await add(pack, layerName(digest), size, await bytesOf(layer, job))
-  }
-  await add(
-    pack,
-    'manifest.json',
-    Buffer.byteLength(manifestText),
-    Readable.from([Buffer.from(manifestText)]),
+async function fill(
+  pack: Pack,
+  { descriptor, bytes }: ImageDocument,
+  layers: readonly Layer[],
+  { names, order }: Listing,
+  job: Job,
+): Promise<void> {
+  const manifest = Buffer.from(
+    JSON.stringify([{ Config: descriptor.digest, RepoTags: names, Layers: order }]),
   )
+  await add(pack, descriptor.digest, descriptor.size, Readable.from([bytes]))
+  for (const layer of layers) {
+    job.signal.throwIfAborted()
+    await add(pack, layerName(layer.descriptor.digest), layer.descriptor.size, await bytesOf(layer, job))
+  }
+  await add(pack, 'manifest.json', manifest.length, Readable.from([manifest]))
   pack.finalize()
 }
 

@@ -95,10 +95,19 @@ describe.each(await identities())('as $name', (identity) => {
     expect(login).toMatchObject({ status: 0, stdout: 'Login Succeeded\n' })
     const built = await workspace.executor(
       [
-        ...['--context=dir://app', `-d=${repository()}:files`, '-d', `${repository()}:more`],
-        ...['--digest-file=out/digest', '--image-name-with-digest-file=out/names'],
-        ...['--image-name-tag-with-digest-file=out/tags', '--tar-path=image.tar', '--oci-layout-path=layout'],
-        ...['--label', 'who=flag', '--ignore-path=/cache', '--single-snapshot'],
+        '--context=dir://app',
+        `-d=${repository()}:files`,
+        '-d',
+        `${repository()}:more`,
+        '--digest-file=out/digest',
+        '--image-name-with-digest-file=out/names',
+        '--image-name-tag-with-digest-file=out/tags',
+        '--tar-path=image.tar',
+        '--oci-layout-path=layout',
+        '--label',
+        'who=flag',
+        '--ignore-path=/cache',
+        '--single-snapshot',
       ],
       { env: { BUILDER_OUTPUT: workspace.file('builder') } },
     )

@@ -24,7 +24,7 @@ interface Good {
   readonly environment?: Readonly<Record<string, string>>
   /** Of the build whose image is pushed. */
   readonly options?: Partial<BuildOptions>
-  readonly then?: (run: KanikoRun) => void
+  readonly check?: (run: KanikoRun) => void
 }
 
 /** What a command line must be refused with. */
@@ -120,7 +120,7 @@ const FLAGS: () => Readonly<Record<string, readonly [Good, Bad]>> = () => ({
     {
       args: ['--customPlatform', 'linux/s390x'],
       options: { platforms: ['linux/s390x'] },
-      then: ({ stderr }) =>
+      check: ({ stderr }) =>
         expect(stderr).toContain('Flag --customPlatform is deprecated. Use: --custom-platform'),
     },
     noValue('customPlatform'),
@@ -138,7 +138,7 @@ const FLAGS: () => Readonly<Record<string, readonly [Good, Bad]>> = () => ({
   'digest-file': [
     {
       args: ['--digest-file', 'new/digest'],
-      then: () => expect(readFileSync(inDirectory('new/digest'), 'utf8')).toBe(BUILT.descriptor.digest),
+      check: () => expect(readFileSync(inDirectory('new/digest'), 'utf8')).toBe(BUILT.descriptor.digest),
     },
     noValue('digest-file'),
   ],
@@ -152,7 +152,7 @@ const FLAGS: () => Readonly<Record<string, readonly [Good, Bad]>> = () => ({
   dryrun: [
     {
       args: ['--dryrun'],
-      then: ({ builds, stdout }) => {
+      check: ({ builds, stdout }) => {
         expect(builds).toEqual([])
         expect(stdout).toContain('app')
       },
@@ -162,15 +162,19 @@ const FLAGS: () => Readonly<Record<string, readonly [Good, Bad]>> = () => ({
   git: [
     {
       args: [
-        ...['-c', 'git://h.io/o/r.git#refs/tags/v1#0123456789012345678901234567890123456789'],
-        ...['--git', 'recurse-submodules=true', '--git', 'insecure-skip-tls=true'],
+        '-c',
+        'git://h.io/o/r.git#refs/tags/v1#0123456789012345678901234567890123456789',
+        '--git',
+        'recurse-submodules=true',
+        '--git',
+        'insecure-skip-tls=true',
       ],
       options: {
         context:
           'git+https://h.io/o/r.git?keep-git-dir=true&submodules=true#0123456789012345678901234567890123456789',
         dockerfile: 'Dockerfile',
       },
-      then: ({ builds: [build] }) => expect(build?.environment['GIT_SSL_NO_VERIFY']).toBe('true'),
+      check: ({ builds: [build] }) => expect(build?.environment['GIT_SSL_NO_VERIFY']).toBe('true'),
     },
     { args: ['--git', 'branch'], says: 'invalid git flag, must be in the key=value format: branch' },
   ],
@@ -194,7 +198,7 @@ const FLAGS: () => Readonly<Record<string, readonly [Good, Bad]>> = () => ({
   'image-name-tag-with-digest-file': [
     {
       args: ['-d', 'app', '-d', 'r.io/app:1', '--image-name-tag-with-digest-file', 'names'],
-      then: () =>
+      check: () =>
         expect(readFileSync(inDirectory('names'), 'utf8')).toBe(
           `index.docker.io/library/app:latest@${BUILT.descriptor.digest}\nr.io/app:1@${BUILT.descriptor.digest}\n`,
         ),
@@ -207,7 +211,7 @@ const FLAGS: () => Readonly<Record<string, readonly [Good, Bad]>> = () => ({
   'image-name-with-digest-file': [
     {
       args: ['-d', 'app', '-d', 'r.io/app:1', '--image-name-with-digest-file', 'names2'],
-      then: () =>
+      check: () =>
         expect(readFileSync(inDirectory('names2'), 'utf8')).toBe(
           `index.docker.io/library/app@${BUILT.descriptor.digest}\nr.io/app@${BUILT.descriptor.digest}\n`,
         ),
@@ -240,7 +244,7 @@ const FLAGS: () => Readonly<Record<string, readonly [Good, Bad]>> = () => ({
   'log-format': [
     {
       args: ['--log-format', 'json', '--customPlatform', 'linux/amd64'],
-      then: ({ stderr }) =>
+      check: ({ stderr }) =>
         expect(JSON.parse(stderr.split('\n')[0] ?? '')).toEqual({
           level: 'warning',
           msg: 'Flag --customPlatform is deprecated. Use: --custom-platform',
@@ -255,7 +259,7 @@ const FLAGS: () => Readonly<Record<string, readonly [Good, Bad]>> = () => ({
   'log-timestamp': [
     {
       args: ['--log-timestamp', '--log-format=color'],
-      then: ({ stderr }) => expect(stderr).toContain('\u001b[36mINFO\u001b[0m[2024-01-01T00:00:00Z] '),
+      check: ({ stderr }) => expect(stderr).toContain('\u001b[36mINFO\u001b[0m[2024-01-01T00:00:00Z] '),
     },
     notBool('log-timestamp'),
   ],
@@ -302,7 +306,7 @@ const FLAGS: () => Readonly<Record<string, readonly [Good, Bad]>> = () => ({
     {
       args: ['--registry-map', 'index.docker.io=m.io;r.io=n.io/p'],
       environment: { KANIKO_REGISTRY_MAP: 'q.io=o.io' },
-      then: ({ builds: [build] }) =>
+      check: ({ builds: [build] }) =>
         expect(build?.registryMaps).toMatchObject([
           { registry: 'docker.io', mirrors: [{ host: 'm.io' }] },
           { registry: 'r.io', mirrors: [{ host: 'n.io', prefix: 'p' }] },
@@ -315,7 +319,7 @@ const FLAGS: () => Readonly<Record<string, readonly [Good, Bad]>> = () => ({
     {
       args: ['--registry-mirror', 'm.io/hub'],
       environment: { KANIKO_REGISTRY_MIRROR: 'n.io' },
-      then: ({ builds: [build] }) =>
+      check: ({ builds: [build] }) =>
         expect(build?.registryMaps).toMatchObject([
           { registry: 'docker.io', mirrors: [{ host: 'm.io', prefix: 'hub' }] },
           { registry: 'docker.io', mirrors: [{ host: 'n.io' }] },
@@ -371,7 +375,7 @@ const FLAGS: () => Readonly<Record<string, readonly [Good, Bad]>> = () => ({
   snapshotMode: [
     {
       args: ['--snapshotMode=time'],
-      then: ({ stderr }) =>
+      check: ({ stderr }) =>
         expect(stderr).toContain('Flag --snapshotMode is deprecated. Use: --snapshot-mode'),
     },
     noValue('snapshotMode'),
@@ -413,7 +417,7 @@ const FLAGS: () => Readonly<Record<string, readonly [Good, Bad]>> = () => ({
   target: [
     {
       args: ['--target', 'a,b', '--target=c'],
-      then: ({ builds }) => {
+      check: ({ builds }) => {
         expect(builds.map(({ target }) => target)).toEqual(['b', 'c', 'a'])
         expect(builds.map(({ outputs }) => outputs.some((one) => 'push' in one && one.push))).toEqual([
           false,
@@ -427,7 +431,7 @@ const FLAGS: () => Readonly<Record<string, readonly [Good, Bad]>> = () => ({
   verbosity: [
     {
       args: ['-v', 'error', '--customPlatform', 'linux/amd64'],
-      then: ({ stderr }) => expect(stderr).toBe(''),
+      check: ({ stderr }) => expect(stderr).toBe(''),
     },
     {
       args: ['--verbosity=foo'],
@@ -437,7 +441,7 @@ const FLAGS: () => Readonly<Record<string, readonly [Good, Bad]>> = () => ({
   'whitelist-var-run': [
     {
       args: ['--whitelist-var-run'],
-      then: ({ stderr }) =>
+      check: ({ stderr }) =>
         expect(stderr).toContain(
           'Flag --whitelist-var-run has been deprecated, Please use ignore-var-run instead.',
         ),
@@ -496,7 +500,7 @@ describe('the executor', () => {
       const { standardInput: _in, standardOutput: _out, ...options } = result.builds[0] ?? {}
       expect(plain).toMatchObject(options)
     }
-    good.then?.(result)
+    good.check?.(result)
   })
 
   test.each(NAMES)('refuses a wrong --%s', async (name) => {
