@@ -1,4 +1,4 @@
-import { closeSync, constants, mkdirSync, openSync } from 'node:fs'
+import { closeSync, constants, mkdirSync, openSync, readlinkSync } from 'node:fs'
 import { relative } from 'node:path'
 import { errnoOf, fileSystemError } from '../core/index.ts'
 import { resolveInRoot } from './resolve-in-root.ts'
@@ -30,7 +30,7 @@ export function holdDirectory(root: string, path: string): HeldDirectory {
     throw fileSystemError(`open the directory "${path}" in "${root}"`, error)
   }
   return {
-    path: `/proc/${process.pid}/fd/${fd}`,
+    path: `/proc/${readlinkSync('/proc/self')}/fd/${fd}`,
     [Symbol.asyncDispose]: async () => closeSync(fd),
   }
 }
