@@ -1,5 +1,6 @@
 import { familiarReference, parseReference } from '../core/index.ts'
-import { blobArchive, blobPath } from './blob-archive.ts'
+import { blobPath } from '../oci/index.ts'
+import { blobArchive } from './blob-archive.ts'
 import type { Exporter } from './exporter.ts'
 import { type ImageContent, imageContent } from './image-content.ts'
 import { createdOf, layoutEntries, serializeLayoutIndex } from './layout-index.ts'
