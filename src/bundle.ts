@@ -125,20 +125,16 @@ async function findNeeded(
   const { dockerfile } = input
   const timeOf = timesOf(openersOf(input, named, sources), sources)
   const needed = [...neededByOptions(where)]
-  const platforms = options.platforms.length === 0 ? [[]] : options.platforms.map((platform) => [platform])
-  for (const platform of platforms) {
-    const definition = createDefinition(
-      { ...options, labels: {}, platforms: platform },
-      {
-        dockerfile,
-        namedContexts: namesOf(named),
-        ...(context.type === 'directory' ? { directory: context.path } : {}),
-        timeOf,
-      },
-    )
-    for (const plan of await planDefinition(definition, resolve, job))
-      needed.push(...neededByPlan(plan, named))
-  }
+  const definition = createDefinition(
+    { ...options, labels: {} },
+    {
+      dockerfile,
+      namedContexts: namesOf(named),
+      ...(context.type === 'directory' ? { directory: context.path } : {}),
+      timeOf,
+    },
+  )
+  for (const plan of await planDefinition(definition, resolve, job)) needed.push(...neededByPlan(plan, named))
   return needed
 }
 

@@ -246,6 +246,11 @@ test.each([
     ["4 UndefinedVar: Usage of undefined variable '$b'"],
   ],
   [
+    'in a comment, too, the name of the directive is in any case',
+    'FROM scratch\n# Check = skip=UndefinedVar\nUSER $a',
+    [],
+  ],
+  [
     'names of rules are exact',
     'FROM scratch\n# check=skip=undefinedvar\nUSER $a',
     ["3 UndefinedVar: Usage of undefined variable '$a'"],

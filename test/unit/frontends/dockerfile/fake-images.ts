@@ -38,6 +38,7 @@ const BASES: Readonly<Record<string, BaseConfig>> = {
   'arm:1': { architecture: 'arm64', config: { Env: ['PATH=/bin'] }, layers: 0 },
   'old-trigger:1': { config: { OnBuild: ['MAINTAINER x'] }, layers: 0 },
   'wrong-trigger:1': { config: { OnBuild: ['COPY x'] }, layers: 0 },
+  'double-trigger:1': { config: { OnBuild: ['RUN a\nRUN b'] }, layers: 0 },
   'bad-trigger:1': { config: { OnBuild: ['FROM x'] }, layers: 0 },
 }
 
