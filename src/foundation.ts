@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { chmodSync, mkdirSync } from 'node:fs'
 import { type Codec, createCodec } from './codec/index.ts'
 import { fileSystemError, type Job } from './core/index.ts'
 import { createArchives } from './images/index.ts'
@@ -83,6 +83,11 @@ export async function openFoundation(options: FoundationOptions, job: Job): Prom
 function createCacheDirectory(paths: StorePaths): void {
   try {
     mkdirSync(paths.root, { recursive: true, mode: 0o700 })
+    // Set-user-ID programs and device nodes of images lie in these: nobody else may reach them, whose directory it ever is.
+    for (const path of [paths.snapshots, paths.mounts, paths.work]) {
+      mkdirSync(path, { recursive: true, mode: 0o700 })
+      chmodSync(path, 0o700)
+    }
   } catch (error) {
     throw fileSystemError(`make the cache directory "${paths.root}"`, error)
   }
