@@ -69,6 +69,8 @@ test.each([
 
 test.each([
   ['RUN []', 'arguments are required'],
+  [`WORKDIR ${'/a'.repeat(2048)}`, 'the working directory is longer than 4095 characters'],
+  [`EXPOSE${' 1-65535'.repeat(8)}`, 'EXPOSE names more than 500000 ports'],
   ['VOLUME /a $A', 'VOLUME specified can not be an empty string'],
   ['RUN --mount=type=foo,target=/x y', 'unsupported mount type "foo"'],
   ['RUN --mount=target=/x,mode=1 y', 'mode not allowed for "bind" type mounts'],
