@@ -53,6 +53,7 @@ import {
   createFileRunner,
   createSolver,
   finishImage,
+  markRewritten,
   type SolverOptions,
 } from './solver/index.ts'
 import { openInput, openSshAgents, parseContext, type SshAgents } from './sources/index.ts'
@@ -226,7 +227,8 @@ async function solvePlan(
     parallelism: options.parallelism ?? availableParallelism(),
     now: () => new Date().toISOString(),
   })
-  const layers = await solver.solve(plan.root, job)
+  const solved = await solver.solve(plan.root, job)
+  const layers = clampTo === undefined ? solved : markRewritten(solved, clampTo)
   return finishImage(plan, layers, epoch === undefined ? undefined : new Date(epoch * 1000).toISOString())
 }
 
