@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import {
@@ -7,6 +7,7 @@ import {
   createPatternMatcher,
   lookupOwner,
   lookupUser,
+  parseIgnoreFile,
   removeTree,
   resolveInRoot,
   type SourceTree,
@@ -178,6 +179,28 @@ describe('sources', () => {
     expect(walked(hiding('a/b', '!a/b/nothing'), 'a')).toEqual(['', '1'])
     expect(walked(plain, 'a', ['b', '!b/c/3'])).toEqual(['', '1', 'b', 'b/c', 'b/c/3'])
     expect(walked(plain, 'link')).toEqual(['', '1', 'b', 'b/2', 'b/c', 'b/c/3'])
+  })
+
+  test('walkSource() of a context keeps what BuildKit keeps with each ignore file of the table', () => {
+    const { tree: paths, cases } = JSON.parse(
+      readFileSync(new URL('../../fixtures/dockerignore.json', import.meta.url), 'utf8'),
+    ) as {
+      readonly tree: readonly string[]
+      readonly cases: readonly { readonly ignoreFile: string; readonly kept?: readonly string[] }[]
+    }
+    const context = tree('true')
+    for (const path of paths)
+      if (path.endsWith('/')) mkdirSync(join(context, path))
+      else writeFileSync(join(context, path), '')
+    const succeeding = cases.flatMap(({ ignoreFile, kept }) =>
+      kept === undefined ? [] : [{ ignoreFile, kept }],
+    )
+    expect(succeeding.length).toBeGreaterThan(60)
+    for (const { ignoreFile, kept } of succeeding) {
+      const ignore = createPatternMatcher(parseIgnoreFile(ignoreFile))
+      const expected = kept.map((path) => path.replace(/\/$/, '')).sort()
+      expect(walked({ root: context, ignore }, '.').slice(1).sort(), ignoreFile).toEqual(expected)
+    }
   })
 
   test.each<[string, string, boolean]>([
