@@ -3,7 +3,13 @@ import type { Descriptor, Digest } from './core/index.ts'
 import type { HistoryEntry, ImageConfig } from './oci/index.ts'
 import type { RegistryCertificates, RegistryMap } from './registry/index.ts'
 
-export type { RegistryCertificates, RegistryLocation, RegistryMap } from './registry/index.ts'
+export type {
+  LoginResult,
+  LogoutResult,
+  RegistryCertificates,
+  RegistryLocation,
+  RegistryMap,
+} from './registry/index.ts'
 
 /** How layers are compressed. Levels run from 1 (fast) to 9 (small); absent is the default of the codec. */
 export type LayerCompression =
@@ -19,13 +25,31 @@ export type OutputSpec =
   /** Kept in the content store of the cache directory (an OCI layout), and pushed as well where `push` is set. */
   | { readonly type: 'image'; readonly names?: readonly string[]; readonly push: boolean }
   /** An OCI layout: as one tar file, or as a directory where `tar` is false. */
-  | { readonly type: 'oci'; readonly dest: string; readonly tar: boolean; readonly names?: readonly string[] }
+  | {
+      readonly type: 'oci'
+      readonly dest: string
+      readonly tar: boolean
+      readonly names?: readonly string[]
+      /** A directory whose index.json has this image as its only entry, without a name. */
+      readonly single?: boolean
+    }
   /** An archive for `docker load` and `podman load`. */
-  | { readonly type: 'docker'; readonly dest: string; readonly names?: readonly string[] }
-  /** The final root file system as a tar. */
-  | { readonly type: 'tar'; readonly dest: string }
-  /** The final root file system as a directory. */
-  | { readonly type: 'local'; readonly dest: string }
+  | {
+      readonly type: 'docker'
+      readonly dest: string
+      readonly names?: readonly string[]
+      /** Without an OCI layout: the form of go-containerregistry, in which the blobs lie beside manifest.json. */
+      readonly flat?: boolean
+    }
+  /** The final root file systems as a tar. */
+  | ({ readonly type: 'tar'; readonly dest: string } & PlatformSplit)
+  /** The final root file systems as a directory. */
+  | ({ readonly type: 'local'; readonly dest: string } & PlatformSplit)
+
+export interface PlatformSplit {
+  /** Whether each platform gets a directory of its own ("linux_arm_v7"); absent is where several are built. */
+  readonly platformSplit?: boolean
+}
 
 export type ExecutorChoice = 'auto' | 'rootless' | 'local' | 'container'
 
@@ -33,6 +57,7 @@ export type ExecutorChoice = 'auto' | 'rootless' | 'local' | 'container'
 export type DefinitionOptions = Pick<
   BuildOptions,
   | 'context'
+  | 'contextSubdirectory'
   | 'dockerfile'
   | 'buildArgs'
   | 'target'
@@ -83,7 +108,7 @@ export interface Ulimit {
 
 /** How a registry is reached, and who we are to it. */
 export interface RegistryTrust {
-  /** Registries (`host[:port]`) to be spoken to over plain HTTP, or over TLS without verification. */
+  /** Registries (`host[:port]`, or `*` for all) to be spoken to over plain HTTP, or over TLS without verification. */
   readonly insecureRegistries: readonly string[]
   /**
    * The only hosts (`host[:port]`) that may be connected to, proxies and hosts of redirects included; empty is offline,
@@ -94,6 +119,8 @@ export interface RegistryTrust {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** The one file of credentials, in the format of Docker's config.json; absent is where Docker and Podman look. */
   readonly authFile?: string
+  /** Send a request whose failure may pass at least so often again; absent is as often as is usual (5). */
+  readonly retries?: number
   /** Certificates for one registry each. */
   readonly certificates?: readonly RegistryCertificates[]
   /** Directories like /etc/docker/certs.d, which are looked at before it. */
@@ -118,32 +145,24 @@ export interface LoginOptions extends RegistryTrust {
   readonly password: string
 }
 
-export interface LoginResult {
-  readonly registry: string
-  /** Where the password is kept now, for people: "the file /home/me/.docker/config.json". */
-  readonly storedIn: string
-  /** Another place that has credentials for the registry, and is looked at before. */
-  readonly shadowedBy?: string
-}
-
 export interface LogoutOptions extends Pick<RegistryTrust, 'environment' | 'authFile'> {
   /** Absent is every registry that the file knows. */
   readonly registry?: string
 }
 
-export interface LogoutResult {
-  /** The registries for which something was there. */
-  readonly removed: readonly string[]
-  /** The file from which it was removed. */
-  readonly file: string
-  /** A place that still has credentials for the registry. */
-  readonly remaining?: string
+/** Base images that were brought here before a build: see warmImage(). */
+export interface BaseImageDirectory {
+  readonly directory: string
+  /** Milliseconds after which an image counts as too old. */
+  readonly maxAgeMs: number
 }
 
 /** One build. Both command lines translate into this; nothing below them knows which was used. */
 export interface BuildOptions extends RegistryAccess {
   /** The build context: a directory, a tar archive, "-" (either a tar archive or a Dockerfile on standard input), a git or an HTTP URL. */
   readonly context: string
+  /** A directory in the context that is the context itself; absent is all of it. */
+  readonly contextSubdirectory?: string
   /** Contexts by name (`name` or `name::platform`): a path, a URL, `docker-image://`, `oci-layout://`, `oci-archive://` or `docker-archive://`. */
   readonly buildContexts?: Readonly<Record<string, string>>
   /**
@@ -156,7 +175,7 @@ export interface BuildOptions extends RegistryAccess {
   readonly registry?: string
   readonly buildArgs: Readonly<Record<string, string>>
   readonly target?: string
-  /** `os/arch[/variant]`; empty means the machine's own. */
+  /** `os/arch[/variant]`, in the order of the index; `local` and none mean the machine's own. */
   readonly platforms: readonly string[]
   readonly labels: Readonly<Record<string, string>>
   readonly noCache: boolean
@@ -165,6 +184,10 @@ export interface BuildOptions extends RegistryAccess {
   readonly compression: LayerCompression
   /** `oci` (default) or Docker's media types. */
   readonly imageFormat: 'oci' | 'docker'
+  /** One layer for all that is changed above the base image. */
+  readonly singleLayer?: boolean
+  /** Absolute paths (patterns as in .dockerignore) that are in no new layer. */
+  readonly ignoredPaths?: readonly string[]
   /** Clamp times in new layers to SOURCE_DATE_EPOCH. */
   readonly rewriteTimestamp: boolean
   readonly executor: ExecutorChoice
@@ -184,8 +207,12 @@ export interface BuildOptions extends RegistryAccess {
   /** Name of the frontend; `dockerfile` is the one that is built in. */
   readonly frontend: string
   readonly cacheDir: string
+  /** Where base images are taken from, and found by name when no registry can be reached. */
+  readonly baseImages?: BaseImageDirectory
   /** Push blobs in requests of at most this many bytes; absent is one for each, and smaller ones where that is too large. */
   readonly chunkBytes?: number
+  /** Do not ask before the build whether its pushes will be allowed. */
+  readonly skipPushCheck?: boolean
   /** Leave tags that their registry does not let go as they are, with a warning; absent makes them an error. */
   readonly ignoreImmutableTags?: boolean
   /** An archive of `bundle`: what it holds is taken from it, and not from the network. */
@@ -242,13 +269,20 @@ export interface GatherResult {
   readonly outputs: readonly string[]
 }
 
+/** What is put where. */
+export interface PutTextOptions extends Omit<RegistryTrust, 'insecureRegistries'> {
+  readonly url: string
+  readonly text: string
+}
+
 export interface BuildResult {
-  /** The manifest. */
+  /** The manifest, or the index where there are several platforms. */
   readonly descriptor: Descriptor
-  readonly configDigest: Digest
+  /** The config; absent where `descriptor` is an index. */
+  readonly configDigest?: Digest
   /** Full names that the image was given. */
   readonly names: readonly string[]
-  readonly platform: string
+  readonly platforms: readonly string[]
   /** What was written, for people: "oci layout ./out", "registry localhost:5000/app:1". */
   readonly outputs: readonly string[]
 }
@@ -335,6 +369,25 @@ export interface CopyImageOptions extends ImageAccess {
   readonly referrers: boolean
   /** See BuildOptions. */
   readonly chunkBytes?: number
+}
+
+/** An image for a directory of base images: see BuildOptions.baseImages. */
+export interface WarmImageOptions extends ImageAccess {
+  /** A reference. */
+  readonly image: string
+  readonly directory: string
+  /** Absent is this machine's own. */
+  readonly platform?: string
+  /** Bring it also when it is there. */
+  readonly again?: boolean
+}
+
+export interface WarmImageResult {
+  /** Of the manifest. */
+  readonly digest: Digest
+  /** The OCI layout that holds it. */
+  readonly directory: string
+  readonly wasThere: boolean
 }
 
 export interface CopyImageResult {

@@ -12,7 +12,7 @@ export const BUILT: BuildResult = {
   },
   configDigest: `sha256:${'b'.repeat(64)}`,
   names: ['docker.io/library/app:1'],
-  platform: 'linux/amd64',
+  platforms: ['linux/amd64'],
   outputs: ['store as docker.io/library/app:1'],
 }
 
@@ -31,6 +31,8 @@ export function fakeApi(replaced: Partial<Api> = {}): Api {
     copyImage: unexpected,
     inspectImage: unexpected,
     createIndex: unexpected,
+    putText: unexpected,
+    warmImage: unexpected,
     cacheInfo: unexpected,
     cachePrune: unexpected,
     doctor: unexpected,
@@ -58,6 +60,7 @@ export async function runCli(
     {
       args,
       environment: { HOME: '/home/me' },
+      directory: '/work/dir',
       self: ['node', 'ossb.js'],
       stdin: Readable.from([]),
       stdout: stdout,

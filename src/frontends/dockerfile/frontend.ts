@@ -1,8 +1,15 @@
-import { type Job, OssbError, type Platform } from '../../core/index.ts'
+import {
+  type Failure,
+  formatPlatform,
+  type Job,
+  joinErrors,
+  OssbError,
+  type Platform,
+} from '../../core/index.ts'
 import { createPatternMatcher, type PatternMatcher } from '../../fs/index.ts'
 import type { CheckReport, CheckWarning, DockerfileInput, Frontend, Plan } from '../../graph/index.ts'
 import { buildArg, checkControlArguments, globalScope } from './arguments.ts'
-import { readFromLines } from './from-lines.ts'
+import { type FromLine, readFromLines } from './from-lines.ts'
 import { finishConfig } from './image-state.ts'
 import { createLint, type Lint, parseCheckOptions } from './lint.ts'
 import { checkDockerfile } from './lint-checks.ts'
@@ -26,13 +33,12 @@ export function createDockerfileFrontend(): Frontend<DockerfileInput> {
       )
       checkDockerfile(dockerfile, lint)
       const resolve = onceEach(images)
-      const plans = await Promise.all(
-        input.platforms.map(async (platform) => {
-          const scope = await datedScope({ dockerfile, input, platform, lint, isInspection: false }, job)
-          const [state] = await planStages([target], { scope, images: resolve, sourceImages: resolve, job })
-          return planOf(state as StageState)
-        }),
-      )
+      const plans = await forEachPlatform(input, async (platform) => {
+        const scope = await datedScope({ dockerfile, input, platform, lint, isInspection: false }, job)
+        const [state] = await planStages([target], { scope, images: resolve, sourceImages: resolve, job })
+        return planOf(state as StageState)
+      })
+      job.signal.throwIfAborted()
       lint.finish()
       return plans
     },
@@ -80,8 +86,32 @@ export function createDockerfileFrontend(): Frontend<DockerfileInput> {
       return outlineOf(input.file, target, scope.outline)
     },
 
-    targets: (input) => targetsOf(input.file, readDockerfile(input)),
+    targets(input) {
+      const dockerfile = readDockerfile(input)
+      return targetsOf(input.file, dockerfile, basesOf(dockerfile, input))
+    },
   }
+}
+
+/** @throws what failed for all of the platforms together */
+async function forEachPlatform<T>(
+  { platforms }: DockerfileInput,
+  action: (platform: Platform) => Promise<T>,
+): Promise<readonly T[]> {
+  const failures: Failure[] = []
+  const results = await Promise.all(
+    platforms.map(async (platform) => {
+      try {
+        return [await action(platform)]
+      } catch (error) {
+        failures.push({ name: formatPlatform(platform), error })
+        return []
+      }
+    }),
+  )
+  const [first, ...others] = failures
+  if (first !== undefined) throw joinErrors(`plan for ${platforms.length} platforms`, [first, ...others])
+  return results.flat()
 }
 
 function readDockerfile(input: DockerfileInput): Dockerfile {
@@ -115,6 +145,18 @@ async function checkEverything(
     work.job,
   )
   await planStages(targets, { scope, ...work })
+}
+
+/** What each stage is built on, by index; nothing where that can't be worked out. */
+function basesOf(dockerfile: Dockerfile, input: DockerfileInput): readonly FromLine[] {
+  const lint = createDockerfileLint(dockerfile, input, () => undefined)
+  const options = { dockerfile, input, platform: firstPlatform(input), lint, isInspection: true }
+  try {
+    return createScope(options).fromLines
+  } catch (error) {
+    if (error instanceof OssbError) return []
+    throw error
+  }
 }
 
 function firstPlatform({ platforms, buildPlatform }: DockerfileInput): Platform {
@@ -177,9 +219,10 @@ function ignoredBy(patterns: readonly string[] | undefined): PatternMatcher | un
   return matcher.hasExclusions ? undefined : matcher
 }
 
+/** In an index, as BuildKit has it, an image stands for the platform that was asked for, whatever its last stage names. */
 function planOf({ scope, platform, vertex, image }: StageState): Plan {
   return {
-    platform,
+    platform: scope.input.platforms.length > 1 ? scope.platform : platform,
     root: vertex,
     config: finishConfig(image, scope.input.labels),
     baseHistory: image.baseHistory,
