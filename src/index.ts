@@ -20,6 +20,7 @@ import type {
   LoginResult,
   LogoutOptions,
   LogoutResult,
+  PutTextOptions,
 } from './options.ts'
 
 export { cacheInfo, cachePrune } from './cache-directory.ts'
@@ -134,4 +135,13 @@ export async function bundle(options: BundleOptions, job: Job): Promise<GatherRe
 export async function lock(options: LockOptions, job: Job): Promise<GatherResult> {
   const engine = await import('./bundle.ts')
   return await engine.lock(options, job)
+}
+
+/**
+ * Puts a text where a URL says (RFC 9110 9.3.4), as `text/plain`; needs no namespace.
+ * @throws OssbError ERR_OSSB_NETWORK when the server refuses it
+ */
+export async function putText(options: PutTextOptions, job: Job): Promise<void> {
+  const { putText: put } = await import('./put-text.ts')
+  await put(options, job)
 }

@@ -23,6 +23,7 @@ import type {
   LogoutOptions,
   LogoutResult,
   Outline,
+  PutTextOptions,
   TargetList,
 } from '../index.ts'
 
@@ -41,6 +42,7 @@ export interface Api {
   copyImage(options: CopyImageOptions, job: Job): Promise<CopyImageResult>
   inspectImage(options: InspectImageOptions, job: Job): Promise<ImageInspection>
   createIndex(options: CreateIndexOptions, job: Job): Promise<CreateIndexResult>
+  putText(options: PutTextOptions, job: Job): Promise<void>
   cacheInfo(cacheDir: string, job: Job): Promise<CacheInfo>
   cachePrune(options: CachePruneOptions, job: Job): Promise<CachePruneResult>
   doctor(

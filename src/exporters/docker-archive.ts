@@ -24,7 +24,10 @@ export function createDockerArchiveExporter(options: DockerArchiveOptions): Expo
       const [config] = images.map(
         (image) => assembleImage(image, { format: 'docker' }).config.descriptor.digest,
       )
-      const layers = content.layers.map(({ descriptor }) => blobPath(descriptor.digest))
+      // The same layer may be in an image more than once.
+      const layers = images.flatMap((image) =>
+        image.layers.map(({ descriptor }) => blobPath(descriptor.digest)),
+      )
       const archive = {
         index: serializeLayoutIndex(
           layoutEntries({ ...content, ...createdOf(images), names: options.names }),

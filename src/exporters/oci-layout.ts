@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Descriptor, errnoOf, fileSystemError, OssbError } from '../core/index.ts'
+import { type Descriptor, errnoOf, fileSystemError, MEDIA_TYPE, OssbError } from '../core/index.ts'
 import { writeFileAtomic } from '../io/index.ts'
 import { createOciLayout, readLayoutIndex } from '../store/index.ts'
 import { type Exporter, exportedAs } from './exporter.ts'
@@ -12,6 +12,8 @@ export interface OciLayoutOptions extends ContentOptions {
   /** A directory; created where it is missing. */
   readonly dest: string
   readonly names: readonly string[]
+  /** index.json has this image as its only entry, without a name, whatever was in it. */
+  readonly single?: boolean
 }
 
 /**
@@ -19,7 +21,7 @@ export interface OciLayoutOptions extends ContentOptions {
  * replaced. Every file appears whole, and index.json is the last one, so that the layout is valid at any moment.
  */
 export function createOciLayoutExporter(options: OciLayoutOptions): Exporter {
-  const { dest, names } = options
+  const { dest, names, single = false } = options
   return {
     name: 'oci',
     async export(images, job) {
@@ -28,7 +30,8 @@ export function createOciLayoutExporter(options: OciLayoutOptions): Exporter {
       const created = createDirectory(join(dest, 'blobs', 'sha256'))
       try {
         await putContent(createOciLayout(dest), content, job)
-        writeIndex(dest, layoutEntries({ ...content, ...createdOf(images), names }, 'latest'))
+        if (single) writeFileAtomic(join(dest, 'index.json'), singleIndex(content.root))
+        else writeIndex(dest, layoutEntries({ ...content, ...createdOf(images), names }, 'latest'))
       } catch (error) {
         if (created !== undefined && isEmpty(dest)) rmSync(created, { recursive: true, force: true })
         throw error
@@ -39,6 +42,22 @@ export function createOciLayoutExporter(options: OciLayoutOptions): Exporter {
       }
     },
   }
+}
+
+/** As go-containerregistry writes it: three spaces a level. */
+function singleIndex({ mediaType, digest, size }: Descriptor): string {
+  const isImage = mediaType === MEDIA_TYPE.ociManifest
+  const entry = {
+    mediaType,
+    size,
+    digest,
+    ...(isImage ? { artifactType: MEDIA_TYPE.ociConfig } : {}),
+  }
+  return JSON.stringify(
+    { schemaVersion: 2, mediaType: MEDIA_TYPE.ociIndex, manifests: [entry] },
+    undefined,
+    3,
+  )
 }
 
 /** The first directory that had to be created, or undefined when all were there. */

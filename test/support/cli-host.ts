@@ -31,6 +31,7 @@ export function fakeApi(replaced: Partial<Api> = {}): Api {
     copyImage: unexpected,
     inspectImage: unexpected,
     createIndex: unexpected,
+    putText: unexpected,
     cacheInfo: unexpected,
     cachePrune: unexpected,
     doctor: unexpected,
@@ -58,6 +59,7 @@ export async function runCli(
     {
       args,
       environment: { HOME: '/home/me' },
+      directory: '/work/dir',
       self: ['node', 'ossb.js'],
       stdin: Readable.from([]),
       stdout: stdout,

@@ -26,6 +26,8 @@ export interface Workspace extends AsyncDisposable {
   environment(more?: Readonly<Record<string, string>>): NodeJS.ProcessEnv
   ossb(args: readonly string[], options?: OssbOptions): Promise<CommandResult>
   startOssb(args: readonly string[], options?: OssbOptions): RunningCommand
+  /** The program in the place of kaniko's `executor`. */
+  executor(args: readonly string[], options?: OssbOptions): Promise<CommandResult>
   /** `ossb` that has to succeed; its standard output and standard error. */
   mustOssb(args: readonly string[], options?: OssbOptions): Promise<CommandResult>
   /** Processes, mounts and temporary files that should be gone. */
@@ -44,12 +46,14 @@ export async function createWorkspace(identity: Identity): Promise<Workspace> {
     await mkdir(file(name))
     await give(file(name), identity)
   }
-  const startOssb = (args: readonly string[], options: OssbOptions = {}): RunningCommand =>
-    startCommand(identity.node, [identity.program, ...args], {
+  const start = (program: string, args: readonly string[], options: OssbOptions = {}): RunningCommand =>
+    startCommand(identity.node, [program, ...args], {
       ...commandOptions(identity, path),
       ...options,
       env: environment(identity, path, options.env),
     })
+  const startOssb = (args: readonly string[], options?: OssbOptions): RunningCommand =>
+    start(identity.program, args, options)
   const ossb = (args: readonly string[], options?: OssbOptions): Promise<CommandResult> =>
     startOssb(args, options).done
   return {
@@ -66,6 +70,7 @@ export async function createWorkspace(identity: Identity): Promise<Workspace> {
     environment: (more) => environment(identity, path, more),
     startOssb,
     ossb,
+    executor: (args, options) => start(join(dirname(identity.program), 'executor.js'), args, options).done,
     mustOssb: async (args, options) => {
       const result = await ossb(args, options)
       if (result.status === 0) return result
