@@ -1,6 +1,6 @@
-import { type Job, OssbError, type Platform, formatPlatform, hostPlatform } from '../core/index.ts'
+import { formatPlatform, hostPlatform, type Job, OssbError, type Platform } from '../core/index.ts'
 import { type FileSession, type NativeHelper, openFileSession } from '../native/index.ts'
-import { foreignArchitectures, isNative, programArchitecture } from './architectures.ts'
+import { isNative, programArchitecture } from './architectures.ts'
 import { findInterpreter, hostRegistration, registrationLine } from './interpreters.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -110,7 +110,8 @@ class EmulationError extends Error {
   }
 }
 
-const REMEDIES: Readonly<Record<EmulationError['lacks'], string>> = {
+/** What helps, by what is missing. */
+export const EMULATION_REMEDIES: Readonly<Record<EmulationError['lacks'], string>> = {
   interpreter:
     'Install it (Debian and Ubuntu: apt-get install qemu-user-static), or name a static one with --qemu PATH.',
   registration:
@@ -120,7 +121,7 @@ const REMEDIES: Readonly<Record<EmulationError['lacks'], string>> = {
 function refusal(platform: Platform, own: string | undefined, cause: unknown): OssbError {
   const host = formatPlatform(hostPlatform())
   const program = own === undefined || own === platform.architecture ? '' : ` (its program is one for ${own})`
-  const hint = cause instanceof EmulationError ? REMEDIES[cause.lacks] : undefined
+  const hint = cause instanceof EmulationError ? EMULATION_REMEDIES[cause.lacks] : undefined
   return new OssbError(
     'ERR_OSSB_EXECUTOR',
     `Cannot run a step for ${formatPlatform(platform)}${program} on ${host}: ${messageOf(cause)}`,
@@ -162,28 +163,4 @@ function lazily<T>(make: () => T): () => T {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
-}
-
-/** How programs of an architecture run here, as far as the files of this machine tell. */
-export interface EmulatedArchitecture {
-  readonly architecture: string
-  /** The emulator that a build would register, with the path that it has. */
-  readonly interpreter?: string
-  /** What the machine has registered: "qemu-aarch64". */
-  readonly registration?: string
-}
-
-/** The foreign architectures that there is an emulator or a registration for. */
-export function findEmulators(
-  environment: Environment,
-  named: readonly string[] = [],
-): readonly EmulatedArchitecture[] {
-  return foreignArchitectures().flatMap((architecture) => {
-    const found = findInterpreter(architecture, named, environment)
-    const host = hostRegistration(architecture)
-    const interpreter = 'path' in found ? { interpreter: found.path } : {}
-    const registration = host?.isFixed === true ? { registration: host.name } : {}
-    const all = { architecture, ...interpreter, ...registration }
-    return Object.keys(all).length === 1 ? [] : [all]
-  })
 }

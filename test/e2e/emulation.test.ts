@@ -110,7 +110,8 @@ test.each(KINDS)(
       digests.push(
         await mustRunAsRoot('skopeo', ['inspect', '--raw', `oci-archive:${workspace.file('out.tar')}`]),
       )
-      expect(await workspace.leftovers()).toEqual([])
+      const left = await workspace.leftovers()
+      expect(left.filter((one) => !one.startsWith('file in the cache: snapshots/'))).toEqual([])
     }
     expect(digests[0]).toBe(digests[1])
   },

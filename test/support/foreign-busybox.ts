@@ -32,7 +32,7 @@ export async function foreignBusybox(architecture: string): Promise<string> {
     ...mirrors.map((line) => line.replace(` ${own} `, ` ${suite} `)),
   ])
   const members = (await mustRun('tar', ['-tf', `${part}/all.tar`])).split('\n')
-  const member = members.find((name) => /\/bin\/busybox$/.test(name))
+  const member = members.find((name) => name.endsWith('/bin/busybox'))
   if (member === undefined) throw new Error(`busybox-static of ${architecture} has no busybox`)
   await mustRun('sh', [
     '-c',
