@@ -1,8 +1,8 @@
-import { mkdirSync } from 'node:fs'
+import { chmodSync, mkdirSync } from 'node:fs'
 import { type Codec, createCodec } from './codec/index.ts'
 import { fileSystemError, type Job } from './core/index.ts'
 import { createArchives } from './images/index.ts'
-import { type InputArchive, localImages, openInputArchive } from './inputs/index.ts'
+import { baseImages, type InputArchive, localImages, openInputArchive } from './inputs/index.ts'
 import { createHolding } from './io/index.ts'
 import { type FileSession, loadHelper, type NativeHelper, openFileSession } from './native/index.ts'
 import type { ContentStore } from './oci/index.ts'
@@ -38,7 +38,7 @@ export interface Foundation extends AsyncDisposable {
 }
 
 export type FoundationOptions = RegistryAccess &
-  Pick<BuildOptions, 'cacheDir' | 'secrets' | 'inputs' | 'chunkBytes'>
+  Pick<BuildOptions, 'cacheDir' | 'secrets' | 'inputs' | 'chunkBytes' | 'baseImages'>
 
 export async function openFoundation(options: FoundationOptions, job: Job): Promise<Foundation> {
   const paths = storePaths(options.cacheDir)
@@ -62,6 +62,7 @@ export async function openFoundation(options: FoundationOptions, job: Job): Prom
     repository: (reference) => registry.repository(reference),
     archive: (type, path, opener) => archives.open(type, path, opener),
     local: localImages(archive, store, options),
+    ...(options.baseImages === undefined ? {} : { warmed: baseImages(options.baseImages) }),
   })
   return {
     paths,
@@ -82,6 +83,11 @@ export async function openFoundation(options: FoundationOptions, job: Job): Prom
 function createCacheDirectory(paths: StorePaths): void {
   try {
     mkdirSync(paths.root, { recursive: true, mode: 0o700 })
+    // Set-user-ID programs and device nodes of images lie in these: nobody else may reach them, whose directory it ever is.
+    for (const path of [paths.snapshots, paths.mounts, paths.work]) {
+      mkdirSync(path, { recursive: true, mode: 0o700 })
+      chmodSync(path, 0o700)
+    }
   } catch (error) {
     throw fileSystemError(`make the cache directory "${paths.root}"`, error)
   }

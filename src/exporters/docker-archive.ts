@@ -1,6 +1,6 @@
 import { type Digest, familiarReference, OssbError, parseReference } from '../core/index.ts'
-import { assembleImage } from '../oci/index.ts'
-import { blobArchive, blobPath } from './blob-archive.ts'
+import { assembleImage, blobPath } from '../oci/index.ts'
+import { blobArchive } from './blob-archive.ts'
 import { type Exporter, exportedAs } from './exporter.ts'
 import { imageContent } from './image-content.ts'
 import { createdOf, layoutEntries, serializeLayoutIndex } from './layout-index.ts'

@@ -3,7 +3,7 @@
  * Gets images and root file systems handed in; knows no solver, no frontend and no command line.
  */
 export * from './archive-file.ts'
-export { blobArchive, blobPath } from './blob-archive.ts'
+export { blobArchive } from './blob-archive.ts'
 export * from './docker-archive.ts'
 export * from './exporter.ts'
 export * from './flat-archive.ts'

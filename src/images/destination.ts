@@ -39,7 +39,7 @@ export async function openDestination(parts: DestinationParts): Promise<OpenDest
       return { ...destination, name: (root, job) => cache.naming(() => destination.name(root, job)) }
     }
     case 'oci': {
-      if (/^(?:@|sha256:)/.test(location.name)) throw notAName(location.text)
+      if (location.name.startsWith('@') || isDigest(location.name)) throw notAName(location.text)
       assertLayout(location.path)
       const names = [location.name === '' ? 'latest' : location.name, ...options.tags]
       return named(createOciLayout(location.path), names, (name) => `oci:${location.path}:${name}`)

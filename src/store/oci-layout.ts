@@ -1,5 +1,5 @@
 import { createReadStream, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import { type Descriptor, errnoOf, fileSystemError, type Job, MEDIA_TYPE, OssbError } from '../core/index.ts'
 import { createDigestTap, verified, verifiedStream, writeFileAtomic, writeStreamAtomic } from '../io/index.ts'
@@ -70,7 +70,7 @@ export function createOciLayout(directory: string): ContentStore & ReferrerSourc
     mark()
     const tap = createDigestTap()
     return await writeStreamAtomic(
-      `${paths.blobs}/ingest`,
+      join(paths.blobs, 'sha256', 'ingest'),
       tap.through(chunks),
       (temporary) => {
         renameSync(temporary, paths.blob(tap.digest()))
@@ -93,7 +93,7 @@ export function createOciLayout(directory: string): ContentStore & ReferrerSourc
   const mark = (): void => {
     if (existsSync(paths.layoutMark)) return
     try {
-      mkdirSync(paths.blobs, { recursive: true })
+      mkdirSync(join(paths.blobs, 'sha256'), { recursive: true })
       writeFileAtomic(paths.layoutMark, LAYOUT)
     } catch (error) {
       throw fileSystemError(`make an OCI layout in "${directory}"`, error)
