@@ -76,7 +76,7 @@ import {
   squashLayers,
 } from './solver/index.ts'
 import { openInput, openSshAgents, parseContext, type SshAgents } from './sources/index.ts'
-import type { Workspace } from './store/index.ts'
+import { createIndexLock, type Workspace } from './store/index.ts'
 
 /** Everything that a build works with, wired together; released at its end. */
 interface Engine extends Omit<Foundation, typeof Symbol.asyncDispose> {
@@ -347,7 +347,7 @@ function exportersFor(
   switch (output.type) {
     case 'image':
       return [
-        exclusive(createStoreExporter({ store: engine.store, names, ...content }), engine),
+        createStoreExporter({ store: engine.store, names, ...content }),
         ...(output.push ? [registryExporter(names, options, engine)] : []),
       ]
     case 'oci':
@@ -357,6 +357,7 @@ function exportersFor(
           : createOciLayoutExporter({
               dest: output.dest,
               names,
+              lock: createIndexLock(engine.session, output.dest),
               ...content,
               ...(output.single === undefined ? {} : { single: output.single }),
             }),
@@ -403,17 +404,6 @@ function contentOptions({ imageFormat, buildArgs }: BuildOptions): ContentOption
   return {
     format: imageFormat,
     isIndex: /^(?:1|t|true)$/i.test(buildArgs['BUILDKIT_MULTI_PLATFORM'] ?? ''),
-  }
-}
-
-/** One build at a time changes the names in the store. */
-function exclusive(exporter: Exporter, { session, paths }: Engine): Exporter {
-  return {
-    name: exporter.name,
-    export: async (images, job) => {
-      await using _lock = await session.lock(`${paths.index}.lock`, 'exclusive', { wait: true }, job)
-      return await exporter.export(images, job)
-    },
   }
 }
 
