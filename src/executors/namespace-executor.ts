@@ -4,6 +4,7 @@ import type { Job } from '../core/index.ts'
 import { lookupUser } from '../fs/index.ts'
 import { type NativeHelper, type RunLimit, runInRoot } from '../native/index.ts'
 import type { Executor, ProcessMount, ProcessResult, ProcessSpec } from './executor.ts'
+import { machineDevices } from './machine-devices.ts'
 import { hostsFile, networkMounts, resolverFile } from './network-files.ts'
 import { environmentOf } from './process-environment.ts'
 import { limitsOf, type ProcessLimit, resourceNumber } from './process-limits.ts'
@@ -36,11 +37,12 @@ export function createNamespaceExecutor({ name, helper, scratch }: NamespaceExec
         gid: user.gid,
         groups: user.groups,
         hostname: process.hostname,
+        ...(process.userNamespace === undefined ? {} : { userNamespace: process.userNamespace }),
         network: process.network === 'none' ? 'none' : 'host',
         security: process.security,
         shmSize: process.shmSize,
         limits: limitsOf(process.limits).map(runLimit),
-        mounts: [...filesOf(process), ...process.mounts],
+        mounts: [...filesOf(process), ...machineDevices(process, name), ...process.mounts],
       },
       (stream, chunk) => job.emit({ type: 'log', stream, chunk }),
       job,

@@ -39,6 +39,7 @@ const BASES: Readonly<Record<string, BaseConfig>> = {
   'old-trigger:1': { config: { OnBuild: ['MAINTAINER x'] }, layers: 0 },
   'wrong-trigger:1': { config: { OnBuild: ['COPY x'] }, layers: 0 },
   'double-trigger:1': { config: { OnBuild: ['RUN a\nRUN b'] }, layers: 0 },
+  'bare:1': { config: { Env: ['A=1'], Labels: { b: '2' } }, layers: 0 },
   'bad-trigger:1': { config: { OnBuild: ['FROM x'] }, layers: 0 },
 }
 
