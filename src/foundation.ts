@@ -15,7 +15,14 @@ import {
 } from './registry/index.ts'
 import { createImageProvider, type ImageProvider } from './solver/index.ts'
 import { openSecrets, type Secrets } from './sources/index.ts'
-import { createOciLayout, openWorkspace, type StorePaths, storePaths, type Workspace } from './store/index.ts'
+import {
+  createIndexLock,
+  createOciLayout,
+  openWorkspace,
+  type StorePaths,
+  storePaths,
+  type Workspace,
+} from './store/index.ts'
 
 /** Milliseconds without progress after which a download counts as dead. */
 const STALL_MS = 60_000
@@ -55,7 +62,7 @@ export async function openFoundation(options: FoundationOptions, job: Job): Prom
   const codec = holding.hold(createCodec())
   const registry = holding.hold(createRegistryClient(options))
   const http = holding.hold(createTransport({ ...options, insecureRegistries: [], stallMs: STALL_MS }))
-  const store = createOciLayout(paths.root)
+  const store = createOciLayout(paths.root, createIndexLock(session, `${paths.index}.lock`))
   const archives = holding.hold(createArchives())
   const images = createImageProvider({
     store,
