@@ -34,13 +34,6 @@ struct outcome {
     int status;
 };
 
-/* One stream of the payload: where it writes, where that is read, and where it goes. */
-struct stream {
-    int reading;
-    int writing;
-    int destination;
-};
-
 static struct outcome *outcome;
 static volatile pid_t child;
 static const int FORWARDED[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
@@ -171,27 +164,6 @@ static _Noreturn void run_init(struct run_spec *spec, const struct stream *strea
     block_signals(SIG_UNBLOCK);
     wait_for_payload();
     _exit(0);
-}
-
-static void open_stream(struct stream *stream, int destination)
-{
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        fail("pipe", "");
-    *stream = (struct stream){.reading = ends[0], .writing = ends[1], .destination = destination};
-}
-
-/* Hands on what is there. 0 at the end of the stream. */
-static int relay(const struct stream *stream)
-{
-    static char bytes[65536];
-    ssize_t count = read(stream->reading, bytes, sizeof bytes);
-    if (count < 0)
-        return errno == EINTR;
-    /* A reader that is gone does not stop the command. */
-    if (count > 0)
-        write_all(stream->destination, bytes, (size_t)count);
-    return count > 0;
 }
 
 /* What is in the pipe now: something outside may hold its other end for ever. */

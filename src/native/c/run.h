@@ -50,6 +50,8 @@ struct run_spec {
     int insecure;
     /* Nothing can have another owner than this process: owners are recorded (owner.h). */
     int one_id;
+    /* The run is traced (trace.h): neither namespaces nor a root of its own. */
+    int is_traced;
 };
 
 /* Reads `fd` to its end; fails on anything that it does not know. */
@@ -104,6 +106,16 @@ void mount_devices(const struct run_spec *spec, struct outside *outside, int stu
 void mount_on(const struct outside *outside, int target, const char *type, unsigned long flags, const char *data);
 /* Index of /dev/null in `devices`. */
 enum { DEVICE_NULL = 0 };
+
+/* streams.c: the output of the payload goes through pipes, as what Node gives can't be opened by name. */
+struct stream {
+    int reading;
+    int writing;
+    int destination;
+};
+void open_stream(struct stream *stream, int destination);
+/* Hands on what is there. 0 at the end of the stream. */
+int relay(const struct stream *stream);
 
 /* payload.c */
 /* `channel` is where the listener of its filter goes, if there is one. */
