@@ -2,19 +2,19 @@ import { mkdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Writable } from 'node:stream'
-import { createSources, inputOptions, namedContexts, namesOf, openersOf, timesOf } from './build-sources.ts'
 import { createStepCache } from './cache/index.ts'
 import {
+  type Failure,
   formatPlatform,
   formatReference,
-  hostPlatform,
   type Job,
+  joinErrors,
   nameInRegistry,
   OssbError,
+  type Platform,
   parseReference,
   withSourceText,
 } from './core/index.ts'
-import { createDefinition, planDefinition } from './definition.ts'
 import {
   createNamespaceExecutor,
   createOciRuntimeExecutor,
@@ -23,6 +23,7 @@ import {
   requireRuntime,
 } from './executors/index.ts'
 import {
+  type ContentOptions,
   createDockerArchiveExporter,
   createLocalDirExporter,
   createOciArchiveExporter,
@@ -33,12 +34,26 @@ import {
   type Exporter,
   many,
   type OutputTarget,
+  requireOnePlatform,
 } from './exporters/index.ts'
 import { type Foundation, openFoundation } from './foundation.ts'
 import type { Plan } from './graph/index.ts'
-import { createInputCheck, findLock } from './input-check.ts'
+import {
+  createDefinition,
+  createInputCheck,
+  createSources,
+  findLock,
+  inputOptions,
+  namedContexts,
+  namesOf,
+  neededByOptions,
+  neededByPlan,
+  openersOf,
+  planDefinition,
+  timesOf,
+} from './inputs/index.ts'
+import { createHolding } from './io/index.ts'
 import { type FileSession, type NativeHelper, walkTree } from './native/index.ts'
-import { neededByOptions, neededByPlan } from './needed-inputs.ts'
 import type { Image } from './oci/index.ts'
 import type { BuildOptions, BuildResult, OutputSpec } from './options.ts'
 import {
@@ -95,18 +110,21 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
     timeOf: timesOf(contexts, sources),
   })
   try {
-    const [plan] = await planDefinition(definition, inputs.resolve, job)
-    if (plan === undefined)
-      throw new OssbError('ERR_OSSB_INTERNAL', 'Cannot build: the frontend made no plan')
-    checkEntitlements(plan.root, options.allow ?? [])
-    await inputs.check(neededByPlan(plan, named), job)
-    const image = await solvePlan(plan, { contexts, sources }, options, engine, job)
-    const exported = await many(exportersOf(options, names, engine)).export([image], job)
+    const { platforms } = definition.input
+    checkPlatforms(options.outputs, platforms)
+    const plans = await planDefinition(definition, inputs.resolve, job)
+    for (const { root } of plans) checkEntitlements(root, options.allow ?? [])
+    await inputs.check(
+      plans.flatMap((plan) => neededByPlan(plan, named)),
+      job,
+    )
+    const images = await solvePlans(plans, { contexts, sources }, options, engine, job)
+    const exported = await many(exportersOf(options, names, engine)).export(images, job)
     engine.registry.warnUnused(job)
     return {
       ...exported,
       names: names.map((name) => formatReference(parseReference(name))),
-      platform: formatPlatform(definition.input.platforms[0] ?? hostPlatform()),
+      platforms: platforms.map(formatPlatform),
     }
   } catch (error) {
     // The Dockerfile may be in no file that the caller could show lines of, or in one that has changed.
@@ -115,28 +133,16 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
 }
 
 async function openEngine(options: BuildOptions, job: Job): Promise<Engine & AsyncDisposable> {
-  const held: AsyncDisposable[] = []
-  const release = async () => {
-    for (const resource of held.splice(0).reverse()) await resource[Symbol.asyncDispose]()
-  }
-  const hold = <T extends AsyncDisposable>(resource: T): T => {
-    held.push(resource)
-    return resource
-  }
-  try {
-    const { environment, ssh = [] } = options
-    const foundation = hold(await openFoundation(options, job))
-    const { helper, session, workspace } = foundation
-    const sshAgents = hold(
-      openSshAgents({ sources: ssh, environment, directory: () => workspace.directory() }),
-    )
-    const snapshotter = await chooseSnapshotter(foundation, job)
-    const executor = await executorOf(options, { helper, session, workspace })
-    return { ...foundation, snapshotter, executor, sshAgents, [Symbol.asyncDispose]: release }
-  } catch (error) {
-    await release()
-    throw error
-  }
+  await using holding = createHolding()
+  const { environment, ssh = [] } = options
+  const foundation = holding.hold(await openFoundation(options, job))
+  const { helper, session, workspace } = foundation
+  const sshAgents = holding.hold(
+    openSshAgents({ sources: ssh, environment, directory: () => workspace.directory() }),
+  )
+  const snapshotter = await chooseSnapshotter(foundation, job)
+  const executor = await executorOf(options, { helper, session, workspace })
+  return { ...foundation, snapshotter, executor, sshAgents, [Symbol.asyncDispose]: holding.handOver() }
 }
 
 /** Overlay mounts where the cache directory's file system and the kernel allow them, which only trying tells. */
@@ -195,15 +201,19 @@ async function executorOf(
   )
 }
 
-async function solvePlan(
-  plan: Plan,
+/** What could not be written is refused before anything is built. */
+function checkPlatforms(outputs: readonly OutputSpec[], platforms: readonly Platform[]): void {
+  if (outputs.some(({ type }) => type === 'docker')) requireOnePlatform(platforms.length)
+}
+
+async function solvePlans(
+  plans: readonly Plan[],
   { contexts, sources }: Pick<SolverOptions, 'contexts' | 'sources'>,
   options: BuildOptions,
   engine: Engine,
   job: Job,
-): Promise<Image> {
-  const epoch = plan.sourceDateEpoch
-  const clampTo = options.rewriteTimestamp ? requiredEpoch(epoch) : undefined
+): Promise<readonly Image[]> {
+  const clampTo = options.rewriteTimestamp ? requiredEpoch(plans) : undefined
   const { session, paths, codec, store, images, snapshotter } = engine
   const solver = createSolver({
     runners: {
@@ -226,11 +236,36 @@ async function solvePlan(
     parallelism: options.parallelism ?? availableParallelism(),
     now: () => new Date().toISOString(),
   })
-  const layers = await solver.solve(plan.root, job)
-  return finishImage(plan, layers, epoch === undefined ? undefined : new Date(epoch * 1000).toISOString())
+  const outcomes = await solver.solve(
+    plans.map(({ root }) => root),
+    job,
+  )
+  job.signal.throwIfAborted()
+  const failures: Failure[] = []
+  const built = outcomes.flatMap((outcome, at) => {
+    const plan = plans[at] as Plan
+    if (outcome.status === 'fulfilled') return [finishImage(plan, outcome.value, timeOf(plan))]
+    failures.push({ name: formatPlatform(plan.platform), error: outcome.reason })
+    return []
+  })
+  const [first, ...others] = failures
+  if (first !== undefined) throw joinErrors(`build for ${plans.length} platforms`, [first, ...others])
+  return built
 }
 
-function requiredEpoch(epoch: number | undefined): number {
+/** What everything new of an image is said to be made at (RFC 3339); undefined is when it was. */
+function timeOf({ sourceDateEpoch: epoch }: Plan): string | undefined {
+  return epoch === undefined ? undefined : new Date(epoch * 1000).toISOString()
+}
+
+/** Layers are shared, so that the platforms must agree. */
+function requiredEpoch(plans: readonly Plan[]): number {
+  const [epoch, ...others] = new Set(plans.map(({ sourceDateEpoch }) => sourceDateEpoch))
+  if (others.length > 0)
+    throw new OssbError(
+      'ERR_OSSB_USAGE',
+      'Cannot rewrite timestamps: SOURCE_DATE_EPOCH is not the same for all platforms',
+    )
   if (epoch !== undefined) return epoch
   throw new OssbError('ERR_OSSB_USAGE', 'Cannot rewrite timestamps: SOURCE_DATE_EPOCH is not set', {
     hint: 'Set it in the environment, or with --build-arg SOURCE_DATE_EPOCH=0.',
@@ -263,7 +298,8 @@ function exportersFor(
   options: BuildOptions,
   engine: Engine,
 ): readonly Exporter[] {
-  const { imageFormat: format, standardOutput } = options
+  const { standardOutput } = options
+  const content = contentOptions(options)
   const dest = 'dest' in output ? targetOf(output.dest, standardOutput) : ''
   const roots = { use: useRoot, walk: (rootfs: string, job: Job) => entriesOf(engine.helper, rootfs, job) }
   const names = 'names' in output && output.names !== undefined ? output.names : tags
@@ -274,24 +310,28 @@ function exportersFor(
   switch (output.type) {
     case 'image':
       return [
-        exclusive(createStoreExporter({ store: engine.store, names, format }), engine),
+        exclusive(createStoreExporter({ store: engine.store, names, ...content }), engine),
         ...(output.push ? [registryExporter(names, options, engine)] : []),
       ]
     case 'oci':
       return [
         output.tar
-          ? createOciArchiveExporter({ dest, names, format })
-          : createOciLayoutExporter({ dest: output.dest, names, format }),
+          ? createOciArchiveExporter({ dest, names, ...content })
+          : createOciLayoutExporter({ dest: output.dest, names, ...content }),
       ]
     case 'docker':
       return [createDockerArchiveExporter({ dest, names })]
     case 'tar':
-      return [createRootfsTarExporter({ dest, roots })]
+      return [createRootfsTarExporter({ dest, roots, ...splitOf(output) })]
     case 'local':
-      return [createLocalDirExporter({ dest: output.dest, roots })]
+      return [createLocalDirExporter({ dest: output.dest, roots, ...splitOf(output) })]
     default:
       return output satisfies never
   }
+}
+
+function splitOf({ platformSplit }: { readonly platformSplit?: boolean }): { platformSplit?: boolean } {
+  return platformSplit === undefined ? {} : { platformSplit }
 }
 
 function targetOf(dest: string, standardOutput: Writable | undefined): OutputTarget {
@@ -302,17 +342,22 @@ function targetOf(dest: string, standardOutput: Writable | undefined): OutputTar
   })
 }
 
-function registryExporter(
-  names: readonly string[],
-  { imageFormat: format, ignoreImmutableTags = false }: BuildOptions,
-  { registry }: Engine,
-): Exporter {
+function registryExporter(names: readonly string[], options: BuildOptions, { registry }: Engine): Exporter {
+  const { ignoreImmutableTags = false } = options
   return createRegistryExporter({
     names,
-    format,
+    ...contentOptions(options),
     ignoreImmutableTags,
     repository: (reference, behaviour) => registry.repository(reference, behaviour),
   })
+}
+
+/** Like BuildKit, makes an index of one image where the argument asks for it. */
+function contentOptions({ imageFormat, buildArgs }: BuildOptions): ContentOptions {
+  return {
+    format: imageFormat,
+    isIndex: /^(?:1|t|true)$/i.test(buildArgs['BUILDKIT_MULTI_PLATFORM'] ?? ''),
+  }
 }
 
 /** One build at a time changes the names in the store. */

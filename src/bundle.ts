@@ -1,16 +1,32 @@
 import { createReadStream } from 'node:fs'
-import { createSources, inputOptions, namedContexts, namesOf, openersOf, timesOf } from './build-sources.ts'
 import { type Change, type Job, MEDIA_TYPE, OssbError } from './core/index.ts'
-import { createDefinition, planDefinition } from './definition.ts'
 import { describeTarget, type OutputTarget, writeOutput } from './exporters/index.ts'
 import { type Foundation, openFoundation } from './foundation.ts'
-import { type ArchivedInput, writeInputArchive } from './input-archive.ts'
-import { type InputServices, lockEntriesOf } from './input-check.ts'
-import { formatLock, identityOf, type LockEntry, mergeLocks } from './input-lock.ts'
+import {
+  type ArchivedInput,
+  createDefinition,
+  createSources,
+  formatLock,
+  type InputServices,
+  identityOf,
+  inputOptions,
+  type LockEntry,
+  lockEntriesOf,
+  mergeLocks,
+  type NeededInput,
+  namedContexts,
+  namesOf,
+  neededByOptions,
+  neededByPlan,
+  openersOf,
+  planDefinition,
+  timesOf,
+  uniqueInputs,
+  writeInputArchive,
+} from './inputs/index.ts'
 import { writeFileAtomic } from './io/index.ts'
 import { layerTar } from './layer/index.ts'
 import { type NativeHelper, walkTree } from './native/index.ts'
-import { type NeededInput, neededByOptions, neededByPlan, uniqueInputs } from './needed-inputs.ts'
 import type { BundleOptions, GatherResult, LockOptions } from './options.ts'
 import {
   checkOut,
@@ -109,20 +125,16 @@ async function findNeeded(
   const { dockerfile } = input
   const timeOf = timesOf(openersOf(input, named, sources), sources)
   const needed = [...neededByOptions(where)]
-  const platforms = options.platforms.length === 0 ? [[]] : options.platforms.map((platform) => [platform])
-  for (const platform of platforms) {
-    const definition = createDefinition(
-      { ...options, labels: {}, platforms: platform },
-      {
-        dockerfile,
-        namedContexts: namesOf(named),
-        ...(context.type === 'directory' ? { directory: context.path } : {}),
-        timeOf,
-      },
-    )
-    for (const plan of await planDefinition(definition, resolve, job))
-      needed.push(...neededByPlan(plan, named))
-  }
+  const definition = createDefinition(
+    { ...options, labels: {} },
+    {
+      dockerfile,
+      namedContexts: namesOf(named),
+      ...(context.type === 'directory' ? { directory: context.path } : {}),
+      timeOf,
+    },
+  )
+  for (const plan of await planDefinition(definition, resolve, job)) needed.push(...neededByPlan(plan, named))
   return needed
 }
 

@@ -1,8 +1,9 @@
 import { mkdirSync } from 'node:fs'
-import { createArchives } from './archives.ts'
 import { type Codec, createCodec } from './codec/index.ts'
 import { fileSystemError, type Job } from './core/index.ts'
-import { type InputArchive, localImages, openInputArchive } from './input-archive.ts'
+import { createArchives } from './images/index.ts'
+import { type InputArchive, localImages, openInputArchive } from './inputs/index.ts'
+import { createHolding } from './io/index.ts'
 import { type FileSession, loadHelper, type NativeHelper, openFileSession } from './native/index.ts'
 import type { ContentStore } from './oci/index.ts'
 import type { BuildOptions, RegistryAccess } from './options.ts'
@@ -41,52 +42,40 @@ export type FoundationOptions = RegistryAccess &
 
 export async function openFoundation(options: FoundationOptions, job: Job): Promise<Foundation> {
   const paths = storePaths(options.cacheDir)
-  const held: AsyncDisposable[] = []
-  const release = async () => {
-    for (const resource of held.splice(0).reverse()) await resource[Symbol.asyncDispose]()
-  }
-  const hold = <T extends AsyncDisposable>(resource: T): T => {
-    held.push(resource)
-    return resource
-  }
-  try {
-    const secrets = openSecrets(options.secrets ?? [], options.environment)
-    const archive =
-      options.inputs === undefined ? undefined : hold(await openInputArchive(options.inputs, job))
-    createCacheDirectory(paths)
-    const helper = loadHelper()
-    const session = hold(openFileSession(helper))
-    const lock = await session.lock(paths.lock, 'shared', { wait: true }, job)
-    if (lock !== undefined) hold(lock)
-    const workspace = hold(await openWorkspace(paths, session, job))
-    const codec = hold(createCodec())
-    const registry = hold(createRegistryClient(options))
-    const http = hold(createTransport({ ...options, insecureRegistries: [], stallMs: STALL_MS }))
-    const store = createOciLayout(paths.root)
-    const archives = hold(createArchives())
-    const images = createImageProvider({
-      store,
-      repository: (reference) => registry.repository(reference),
-      archive: (type, path, opener) => archives.open(type, path, opener),
-      local: localImages(archive, store, options),
-    })
-    return {
-      paths,
-      store,
-      helper,
-      session,
-      codec,
-      workspace,
-      registry,
-      http,
-      images,
-      secrets,
-      ...(archive === undefined ? {} : { archive }),
-      [Symbol.asyncDispose]: release,
-    }
-  } catch (error) {
-    await release()
-    throw error
+  await using holding = createHolding()
+  const secrets = openSecrets(options.secrets ?? [], options.environment)
+  const archive =
+    options.inputs === undefined ? undefined : holding.hold(await openInputArchive(options.inputs, job))
+  createCacheDirectory(paths)
+  const helper = loadHelper()
+  const session = holding.hold(openFileSession(helper))
+  const lock = await session.lock(paths.lock, 'shared', { wait: true }, job)
+  if (lock !== undefined) holding.hold(lock)
+  const workspace = holding.hold(await openWorkspace(paths, session, job))
+  const codec = holding.hold(createCodec())
+  const registry = holding.hold(createRegistryClient(options))
+  const http = holding.hold(createTransport({ ...options, insecureRegistries: [], stallMs: STALL_MS }))
+  const store = createOciLayout(paths.root)
+  const archives = holding.hold(createArchives())
+  const images = createImageProvider({
+    store,
+    repository: (reference) => registry.repository(reference),
+    archive: (type, path, opener) => archives.open(type, path, opener),
+    local: localImages(archive, store, options),
+  })
+  return {
+    paths,
+    store,
+    helper,
+    session,
+    codec,
+    workspace,
+    registry,
+    http,
+    images,
+    secrets,
+    ...(archive === undefined ? {} : { archive }),
+    [Symbol.asyncDispose]: holding.handOver(),
   }
 }
 

@@ -97,13 +97,13 @@ export async function logout(options: LogoutOptions, job: Job): Promise<LogoutRe
  * @throws OssbError; the destination is then as it was, but for content that no name leads to
  */
 export async function copyImage(options: CopyImageOptions, job: Job): Promise<CopyImageResult> {
-  const engine = await import('./copy-image.ts')
+  const engine = await import('./images/index.ts')
   return await engine.copyImage(options, job)
 }
 
 /** What an image, or an index of images, is made of; needs no namespace. @throws OssbError */
 export async function inspectImage(options: InspectImageOptions, job: Job): Promise<ImageInspection> {
-  const engine = await import('./inspect-image.ts')
+  const engine = await import('./images/index.ts')
   return await engine.inspectImage(options, job)
 }
 
@@ -112,7 +112,7 @@ export async function inspectImage(options: InspectImageOptions, job: Job): Prom
  * @throws OssbError; two images for one platform are an error unless the last is to count
  */
 export async function createIndex(options: CreateIndexOptions, job: Job): Promise<CreateIndexResult> {
-  const engine = await import('./create-index.ts')
+  const engine = await import('./images/index.ts')
   return await engine.createIndex(options, job)
 }
 

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { fileSystemError, type Job, OssbError } from './core/index.ts'
-import { openDefinition } from './inspection-input.ts'
 import type { CheckReport, ConfigResolver, Outline, TargetList } from './graph/index.ts'
+import { openDefinition } from './inspection-input.ts'
 import type { InspectOptions } from './options.ts'
 
 /** Base images that do not answer in this time are left out of the checks. */
@@ -68,8 +68,8 @@ async function openProvider(options: InspectOptions, job: Job) {
     import('./registry/index.ts'),
     import('./solver/index.ts'),
     import('./store/index.ts'),
-    import('./archives.ts'),
-    import('./input-archive.ts'),
+    import('./images/index.ts'),
+    import('./inputs/index.ts'),
   ])
   const { root } = storePaths(options.cacheDir)
   try {

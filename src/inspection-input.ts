@@ -1,7 +1,13 @@
 import { mkdirSync, statSync } from 'node:fs'
-import { createSources, inputOptions, namedContexts, namesOf } from './build-sources.ts'
 import { fileSystemError, type Job } from './core/index.ts'
-import { createDefinition, type Definition } from './definition.ts'
+import {
+  createDefinition,
+  createSources,
+  type Definition,
+  inputOptions,
+  namedContexts,
+  namesOf,
+} from './inputs/index.ts'
 import type { InspectOptions } from './options.ts'
 import {
   type ContextSpec,

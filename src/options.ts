@@ -3,7 +3,13 @@ import type { Descriptor, Digest } from './core/index.ts'
 import type { HistoryEntry, ImageConfig } from './oci/index.ts'
 import type { RegistryCertificates, RegistryMap } from './registry/index.ts'
 
-export type { RegistryCertificates, RegistryLocation, RegistryMap } from './registry/index.ts'
+export type {
+  LoginResult,
+  LogoutResult,
+  RegistryCertificates,
+  RegistryLocation,
+  RegistryMap,
+} from './registry/index.ts'
 
 /** How layers are compressed. Levels run from 1 (fast) to 9 (small); absent is the default of the codec. */
 export type LayerCompression =
@@ -22,10 +28,15 @@ export type OutputSpec =
   | { readonly type: 'oci'; readonly dest: string; readonly tar: boolean; readonly names?: readonly string[] }
   /** An archive for `docker load` and `podman load`. */
   | { readonly type: 'docker'; readonly dest: string; readonly names?: readonly string[] }
-  /** The final root file system as a tar. */
-  | { readonly type: 'tar'; readonly dest: string }
-  /** The final root file system as a directory. */
-  | { readonly type: 'local'; readonly dest: string }
+  /** The final root file systems as a tar. */
+  | ({ readonly type: 'tar'; readonly dest: string } & PlatformSplit)
+  /** The final root file systems as a directory. */
+  | ({ readonly type: 'local'; readonly dest: string } & PlatformSplit)
+
+export interface PlatformSplit {
+  /** Whether each platform gets a directory of its own ("linux_arm_v7"); absent is where several are built. */
+  readonly platformSplit?: boolean
+}
 
 export type ExecutorChoice = 'auto' | 'rootless' | 'local' | 'container'
 
@@ -83,7 +94,7 @@ export interface Ulimit {
 
 /** How a registry is reached, and who we are to it. */
 export interface RegistryTrust {
-  /** Registries (`host[:port]`) to be spoken to over plain HTTP, or over TLS without verification. */
+  /** Registries (`host[:port]`, or `*` for all) to be spoken to over plain HTTP, or over TLS without verification. */
   readonly insecureRegistries: readonly string[]
   /**
    * The only hosts (`host[:port]`) that may be connected to, proxies and hosts of redirects included; empty is offline,
@@ -118,26 +129,9 @@ export interface LoginOptions extends RegistryTrust {
   readonly password: string
 }
 
-export interface LoginResult {
-  readonly registry: string
-  /** Where the password is kept now, for people: "the file /home/me/.docker/config.json". */
-  readonly storedIn: string
-  /** Another place that has credentials for the registry, and is looked at before. */
-  readonly shadowedBy?: string
-}
-
 export interface LogoutOptions extends Pick<RegistryTrust, 'environment' | 'authFile'> {
   /** Absent is every registry that the file knows. */
   readonly registry?: string
-}
-
-export interface LogoutResult {
-  /** The registries for which something was there. */
-  readonly removed: readonly string[]
-  /** The file from which it was removed. */
-  readonly file: string
-  /** A place that still has credentials for the registry. */
-  readonly remaining?: string
 }
 
 /** One build. Both command lines translate into this; nothing below them knows which was used. */
@@ -156,7 +150,7 @@ export interface BuildOptions extends RegistryAccess {
   readonly registry?: string
   readonly buildArgs: Readonly<Record<string, string>>
   readonly target?: string
-  /** `os/arch[/variant]`; empty means the machine's own. */
+  /** `os/arch[/variant]`, in the order of the index; `local` and none mean the machine's own. */
   readonly platforms: readonly string[]
   readonly labels: Readonly<Record<string, string>>
   readonly noCache: boolean
@@ -243,12 +237,13 @@ export interface GatherResult {
 }
 
 export interface BuildResult {
-  /** The manifest. */
+  /** The manifest, or the index where there are several platforms. */
   readonly descriptor: Descriptor
-  readonly configDigest: Digest
+  /** The config; absent where `descriptor` is an index. */
+  readonly configDigest?: Digest
   /** Full names that the image was given. */
   readonly names: readonly string[]
-  readonly platform: string
+  readonly platforms: readonly string[]
   /** What was written, for people: "oci layout ./out", "registry localhost:5000/app:1". */
   readonly outputs: readonly string[]
 }

@@ -29,6 +29,7 @@ describe('architectureBreaches()', () => {
         ['solver/index.ts', ''],
         ['index.ts', ''],
         ['options.ts', ''],
+        ['images/index.ts', ''],
         ...Object.entries(files),
       ]),
     )
@@ -51,6 +52,12 @@ describe('architectureBreaches()', () => {
       'an import of options from below',
       'solver/bad.ts',
       "import type { X } from '../options.ts'",
+      'upward import',
+    ],
+    [
+      'options that know who reads them',
+      'options.ts',
+      "import { x } from './images/index.ts'",
       'upward import',
     ],
     [
@@ -102,6 +109,7 @@ describe('architectureBreaches()', () => {
       'cli/good.ts',
       "import { build } from '../index.ts'\nprocess.exitCode = 1",
     ],
+    ['an import of options from above', 'images/good.ts', "import type { X } from '../options.ts'"],
     ['a comment', 'core/good.ts', "// import { x } from '../oci/index.ts'\n/* process.exit() */"],
     ['a parameter called process', 'executors/good.ts', 'const f = (process: Spec) => process.env.length'],
     ['a child process in its place', 'io/run-process.ts', "import { spawn } from 'node:child_process'"],

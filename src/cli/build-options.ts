@@ -4,6 +4,7 @@ import { type CallRequest, parseCall } from './call-spec.ts'
 import { parseBuildArgs, parseBuildContexts, parseLabels } from './key-values.ts'
 import type { BuildFlags } from './option-table.ts'
 import { type OutputSettings, parseOutputs, writesToStandardOutput } from './output-spec.ts'
+import { platformsOf } from './platform-list.ts'
 import type { ProgressMode } from './progress/progress.ts'
 import { pushOptions } from './push-flags.ts'
 import { hostOf, registryAccess } from './registry-flags.ts'
@@ -85,19 +86,6 @@ function lockOptions({
     ...(locked ? { locked } : {}),
     ...(lock === undefined ? {} : { lockFile: lock }),
   }
-}
-
-function platformsOf(texts: readonly string[]): readonly string[] {
-  const platforms = texts
-    .flatMap((text) => text.split(','))
-    .map((platform) => platform.trim())
-    .filter((platform) => platform !== '')
-  if (new Set(platforms).size > 1)
-    throw usageError(
-      `Cannot build for several platforms at once: ${platforms.join(', ')}`,
-      'Give one --platform per build.',
-    )
-  return platforms.slice(0, 1)
 }
 
 function compressionOf(flags: BuildFlags, settings: OutputSettings): LayerCompression {

@@ -5,6 +5,7 @@ import { cacheDirectory, type Environment } from './cache-directory.ts'
 import { parseSecrets } from './credential-flags.ts'
 import { parseBuildArgs, parseBuildContexts } from './key-values.ts'
 import type { GatherFlags } from './option-table.ts'
+import { platformsOf } from './platform-list.ts'
 import { registryAccess } from './registry-flags.ts'
 import { usageError } from './usage-error.ts'
 
@@ -24,12 +25,6 @@ export function gatherOptions(flags: GatherFlags, context: string, environment: 
     ...(flags.lock === undefined ? {} : { lockFile: flags.lock }),
     ...registryAccess(flags, environment),
   }
-}
-
-/** All of them, each once. */
-function platformsOf(texts: readonly string[]): readonly string[] {
-  const platforms = texts.flatMap((text) => text.split(',')).map((platform) => platform.trim())
-  return [...new Set(platforms)].filter((platform) => platform !== '')
 }
 
 /** The lock that `ossb lock` writes: the one that is named, else `ossb.lock` in the context. */

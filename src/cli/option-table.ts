@@ -378,7 +378,8 @@ export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
     type: 'list',
     value: 'OS/ARCH',
     group: 'Input',
-    description: 'Platform of the image, for example linux/arm64. A build is for one.',
+    description:
+      'Platform of the image, for example linux/arm64. Repeatable, and several with commas: they become one index.',
     default: "the machine's own",
     environment: 'DOCKER_DEFAULT_PLATFORM',
   },

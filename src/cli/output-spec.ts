@@ -55,8 +55,11 @@ const TYPES: ReadonlyMap<string, OutputType> = new Map(
     },
     oci: { keys: ['dest', 'tar', ...COMMON_KEYS], read: readOci },
     docker: { keys: ['dest', 'tar', ...COMMON_KEYS], read: readDocker },
-    tar: { keys: ['dest'], read: (attributes) => ({ type: 'tar', dest: destOf(attributes) ?? '-' }) },
-    local: { keys: ['dest'], read: readLocal },
+    tar: {
+      keys: ['dest', 'platform-split'],
+      read: (attributes) => ({ type: 'tar', dest: destOf(attributes) ?? '-', ...splitOf(attributes) }),
+    },
+    local: { keys: ['dest', 'platform-split'], read: readLocal },
   }),
 )
 
@@ -157,7 +160,11 @@ function readLocal(attributes: Attributes, text: string): OutputSpec {
       `Cannot use --output "${text}": ${dest === undefined ? 'dest is required for local exporter' : 'dest cannot be stdout for local exporter'}`,
       'Write dest=DIRECTORY, or use type=tar for standard output.',
     )
-  return { type: 'local', dest }
+  return { type: 'local', dest, ...splitOf(attributes) }
+}
+
+function splitOf(attributes: Attributes): { platformSplit?: boolean } {
+  return attributes.has('platform-split') ? { platformSplit: flagOf(attributes, 'platform-split', true) } : {}
 }
 
 function destOf(attributes: Attributes): string | undefined {

@@ -25,14 +25,19 @@ export async function assertWritable(path: string): Promise<void> {
 
 /** After a good build. Each file is there whole or not at all. */
 export async function writeResultFiles(files: ResultFiles, result: BuildResult): Promise<void> {
-  if (files.imageIdFile !== undefined) await writeWhole(files.imageIdFile, result.configDigest)
+  if (files.imageIdFile !== undefined) await writeWhole(files.imageIdFile, imageIdOf(result))
   if (files.metadataFile !== undefined) await writeWhole(files.metadataFile, metadataOf(result))
+}
+
+/** The digest of the config, as Docker names images; that of the index where there are several. */
+export function imageIdOf({ configDigest, descriptor }: BuildResult): string {
+  return configDigest ?? descriptor.digest
 }
 
 /** The facts that `docker buildx build --metadata-file` writes about an image, in the same form. */
 function metadataOf({ configDigest, descriptor, names }: BuildResult): string {
   const metadata = {
-    'containerimage.config.digest': configDigest,
+    ...(configDigest === undefined ? {} : { 'containerimage.config.digest': configDigest }),
     'containerimage.descriptor': sortKeys(descriptor),
     'containerimage.digest': descriptor.digest,
     ...(names.length === 0 ? {} : { 'image.name': names.join(',') }),

@@ -1,10 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Job } from '../core/index.ts'
 import { lookupUser } from '../fs/index.ts'
 import { type NativeHelper, type RunLimit, runInRoot } from '../native/index.ts'
-import type { Executor, ProcessResult, ProcessSpec } from './executor.ts'
-import { networkMounts } from './network-files.ts'
+import type { Executor, ProcessMount, ProcessResult, ProcessSpec } from './executor.ts'
+import { hostsFile, networkMounts, resolverFile } from './network-files.ts'
 import { environmentOf } from './process-environment.ts'
 import { limitsOf, type ProcessLimit, resourceNumber } from './process-limits.ts'
 import { tryToRun } from './trial-run.ts'
@@ -13,7 +13,7 @@ export interface NamespaceExecutorOptions {
   /** `local` for root, `rootless` inside a user namespace: the same from here on. */
   readonly name: 'local' | 'rootless'
   readonly helper: NativeHelper
-  /** Where the files that a process sees in /etc are written while it runs. */
+  /** A place for the files that processes see in /etc, which stay there; removed by whoever gives it. */
   readonly scratch: () => string
 }
 
@@ -22,35 +22,47 @@ export interface NamespaceExecutorOptions {
  * itself entered at its start.
  */
 export function createNamespaceExecutor({ name, helper, scratch }: NamespaceExecutorOptions): Executor {
+  const filesOf = keepFiles(scratch)
   const run = async (process: ProcessSpec, rootfs: string, job: Job): Promise<ProcessResult> => {
     const user = lookupUser(rootfs, process.user)
-    const files = mkdtempSync(join(scratch(), 'etc-'))
-    try {
-      return await runInRoot(
-        helper,
-        {
-          root: rootfs,
-          args: process.args,
-          env: environmentOf(process, user),
-          cwd: process.cwd,
-          uid: user.uid,
-          gid: user.gid,
-          groups: user.groups,
-          hostname: process.hostname,
-          network: process.network === 'none' ? 'none' : 'host',
-          security: process.security,
-          shmSize: process.shmSize,
-          limits: limitsOf(process.limits).map(runLimit),
-          mounts: [...networkMounts(process, files), ...process.mounts],
-        },
-        (stream, chunk) => job.emit({ type: 'log', stream, chunk }),
-        job,
-      )
-    } finally {
-      rmSync(files, { recursive: true, force: true })
-    }
+    return await runInRoot(
+      helper,
+      {
+        root: rootfs,
+        args: process.args,
+        env: environmentOf(process, user),
+        cwd: process.cwd,
+        uid: user.uid,
+        gid: user.gid,
+        groups: user.groups,
+        hostname: process.hostname,
+        network: process.network === 'none' ? 'none' : 'host',
+        security: process.security,
+        shmSize: process.shmSize,
+        limits: limitsOf(process.limits).map(runLimit),
+        mounts: [...filesOf(process), ...process.mounts],
+      },
+      (stream, chunk) => job.emit({ type: 'log', stream, chunk }),
+      job,
+    )
   }
   return { name, probe: () => tryToRun(run, { helper, directory: scratch() }), run }
+}
+
+/**
+ * The files of /etc that are a process's own. Equal ones are written once, as they are mounted read-only: but a process
+ * that may change mounts gets some that no other will see.
+ */
+function keepFiles(scratch: () => string): (process: ProcessSpec) => readonly ProcessMount[] {
+  const kept = new Map<string, readonly ProcessMount[]>()
+  const write = (process: ProcessSpec) => networkMounts(process, mkdtempSync(join(scratch(), 'etc-')))
+  return (process) => {
+    if (process.security === 'insecure') return write(process)
+    const content = JSON.stringify([hostsFile(process), resolverFile()])
+    const mounts = kept.get(content) ?? write(process)
+    kept.set(content, mounts)
+    return mounts
+  }
 }
 
 function runLimit({ name, soft, hard }: ProcessLimit): RunLimit {

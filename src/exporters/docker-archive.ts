@@ -1,10 +1,10 @@
-import { familiarReference, parseReference } from '../core/index.ts'
+import { type Digest, familiarReference, OssbError, parseReference } from '../core/index.ts'
+import { assembleImage } from '../oci/index.ts'
 import { blobArchive, blobPath } from './blob-archive.ts'
-import type { Exporter } from './exporter.ts'
-import { type ImageContent, imageContent } from './image-content.ts'
+import { type Exporter, exportedAs } from './exporter.ts'
+import { imageContent } from './image-content.ts'
 import { createdOf, layoutEntries, serializeLayoutIndex } from './layout-index.ts'
 import { describeTarget, type OutputTarget, writeOutput } from './output-file.ts'
-import { onlyImage } from './root-file-system.ts'
 
 export interface DockerArchiveOptions {
   readonly dest: OutputTarget
@@ -19,28 +19,40 @@ export function createDockerArchiveExporter(options: DockerArchiveOptions): Expo
   return {
     name: 'docker',
     async export(images, job) {
-      const image = onlyImage(images, 'docker archive')
-      const content = imageContent([image], 'docker')
-      const layers = image.layers.map(({ descriptor }) => blobPath(descriptor.digest))
+      requireOnePlatform(images.length)
+      const content = imageContent(images, { format: 'docker' })
+      const [config] = images.map(
+        (image) => assembleImage(image, { format: 'docker' }).config.descriptor.digest,
+      )
+      const layers = content.layers.map(({ descriptor }) => blobPath(descriptor.digest))
       const archive = {
         index: serializeLayoutIndex(
           layoutEntries({ ...content, ...createdOf(images), names: options.names }),
         ),
-        dockerManifest: dockerManifest(content, layers, options.names),
+        dockerManifest: dockerManifest(config as Digest, layers, options.names),
       }
       await writeOutput(options.dest, blobArchive(content, archive, job), job)
       return {
-        descriptor: content.root,
-        configDigest: content.configDigest,
+        ...exportedAs(content),
         outputs: [`docker archive ${describeTarget(options.dest)}`],
       }
     },
   }
 }
 
-function dockerManifest(content: ImageContent, layers: readonly string[], names: readonly string[]): string {
+/** @throws OssbError ERR_OSSB_USAGE for several platforms: `docker load` takes one */
+export function requireOnePlatform(count: number): void {
+  if (count === 1) return
+  throw new OssbError(
+    'ERR_OSSB_USAGE',
+    `Cannot write images for ${count} platforms to one docker archive: docker exporter does not currently support exporting manifest lists`,
+    { hint: 'Build one platform, or use --output type=oci, which holds them all.' },
+  )
+}
+
+function dockerManifest(config: Digest, layers: readonly string[], names: readonly string[]): string {
   const tags = names.map((name) => familiarReference(parseReference(name)))
   return JSON.stringify([
-    { Config: blobPath(content.configDigest), RepoTags: tags.length === 0 ? null : tags, Layers: layers },
+    { Config: blobPath(config), RepoTags: tags.length === 0 ? null : tags, Layers: layers },
   ])
 }

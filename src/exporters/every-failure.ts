@@ -1,4 +1,4 @@
-import { type Job, OssbError } from '../core/index.ts'
+import { type Failure, type Job, joinErrors } from '../core/index.ts'
 import { createSemaphore } from '../io/index.ts'
 
 /** How many transfers of one export run at a time. */
@@ -17,25 +17,8 @@ export async function settleAll(
   const semaphore = createSemaphore(CONCURRENCY)
   const outcomes = await Promise.allSettled(tasks.map((task) => semaphore.run(task, job.signal)))
   job.signal.throwIfAborted()
-  const failures = outcomes.flatMap((outcome) =>
-    outcome.status === 'rejected' ? [outcome.reason as unknown] : [],
+  const [first, ...others] = outcomes.flatMap((outcome): readonly Failure[] =>
+    outcome.status === 'rejected' ? [{ error: outcome.reason }] : [],
   )
-  if (failures.length > 0) throw together(action, failures)
-}
-
-function together(action: string, errors: readonly unknown[]): unknown {
-  const [first] = errors
-  if (errors.length === 1) return first
-  const messages = [
-    ...new Set(errors.map((error) => (error instanceof Error ? error.message : String(error)))),
-  ]
-  if (messages.length === 1) return first
-  return new OssbError(
-    first instanceof OssbError ? first.code : 'ERR_OSSB_OUTPUT',
-    `Cannot ${action}: ${messages.length} failures:\n${messages.map((message) => `- ${message}`).join('\n')}`,
-    {
-      cause: new AggregateError(errors),
-      ...(first instanceof OssbError && first.hint !== undefined ? { hint: first.hint } : {}),
-    },
-  )
+  if (first !== undefined) throw joinErrors(action, [first, ...others])
 }

@@ -1,13 +1,19 @@
 import type { Descriptor, Digest, Job } from '../core/index.ts'
 import type { Image } from '../oci/index.ts'
+import type { ImageContent } from './image-content.ts'
 
 export interface ExportResult {
   /** The manifest, or the index where there are several images; also for outputs that do not write one. */
   readonly descriptor: Descriptor
-  /** The config of the image (of the first one, where there are several). */
-  readonly configDigest: Digest
+  /** The config of the one image; absent where `descriptor` is that of an index. */
+  readonly configDigest?: Digest
   /** What was written, for people: "oci layout ./out", "registry localhost:5000/app:1". */
   readonly outputs: readonly string[]
+}
+
+/** What an exporter tells of the images that it wrote, beside where it put them. */
+export function exportedAs({ root, configDigest }: ImageContent): Omit<ExportResult, 'outputs'> {
+  return { descriptor: root, ...(configDigest === undefined ? {} : { configDigest }) }
 }
 
 /** Brings finished images to a destination. An export that fails leaves what the destination held before. */

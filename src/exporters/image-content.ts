@@ -12,27 +12,45 @@ import {
 export interface ImageContent {
   /** The manifest of the one image, or the index of several. */
   readonly root: Descriptor
-  /** Of the one image; absent for an index. */
+  /** Platform and config of the one image; absent for an index. */
   readonly platform?: Platform
-  readonly configDigest: Digest
+  readonly configDigest?: Digest
   /** Each blob once, base layers first. */
   readonly layers: readonly Layer[]
   /** Configs, manifests and the index: what refers to another comes after it. */
   readonly documents: readonly ImageDocument[]
 }
 
+/** How the documents of images are written. */
+export interface ContentOptions {
+  readonly format: ImageFormat
+  /** One image gets an index as well. */
+  readonly isIndex?: boolean
+}
+
 /** One image becomes its manifest, several become an index. */
-export function imageContent(images: readonly Image[], format: ImageFormat): ImageContent {
+export function imageContent(
+  images: readonly Image[],
+  { format, isIndex = false }: ContentOptions,
+): ImageContent {
   const assembled = images.map((image) => ({ ...assembleImage(image, { format }), platform: image.platform }))
   const first = assembled[0]
   if (first === undefined) throw new OssbError('ERR_OSSB_INTERNAL', 'Cannot export: there is no image')
   const layers = new Map(
     images.flatMap((image) => image.layers.map((layer) => [layer.descriptor.digest, layer])),
   )
-  const shared = { configDigest: first.config.descriptor.digest, layers: [...layers.values()] }
+  const shared = { layers: [...layers.values()] }
   const documents = [...assembled.map(({ config }) => config), ...assembled.map(({ manifest }) => manifest)]
-  if (assembled.length === 1)
-    return { ...shared, documents, root: first.manifest.descriptor, platform: first.platform }
+  if (assembled.length === 1 && !isIndex) {
+    const { config, manifest, platform } = first
+    return {
+      ...shared,
+      documents,
+      root: manifest.descriptor,
+      platform,
+      configDigest: config.descriptor.digest,
+    }
+  }
   const index = assembleIndex(assembled, { format })
   return { ...shared, documents: [...documents, index], root: index.descriptor }
 }

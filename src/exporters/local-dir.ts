@@ -1,26 +1,32 @@
 import { mkdirSync, realpathSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileSystemError } from '../core/index.ts'
 import { copyOut } from './copy-out.ts'
-import type { Exporter } from './exporter.ts'
+import { type Exporter, exportedAs } from './exporter.ts'
 import { imageContent } from './image-content.ts'
-import { onlyImage, type RootFileSystems } from './root-file-system.ts'
+import { type FilesOptions, withRoots } from './root-file-system.ts'
 
-export interface LocalDirOptions {
+export interface LocalDirOptions extends FilesOptions {
   /** A directory; created where it is missing. What is in it already stays, unless a file of the image replaces it. */
   readonly dest: string
-  readonly roots: RootFileSystems
 }
 
-/** Copies the final root file system into a directory, as files of the user who builds. */
-export function createLocalDirExporter({ dest, roots }: LocalDirOptions): Exporter {
+/** Copies the final root file systems into a directory, as files of the user who builds. */
+export function createLocalDirExporter(options: LocalDirOptions): Exporter {
+  const { dest } = options
   return {
     name: 'local',
     async export(images, job) {
-      const image = onlyImage(images, 'directory')
-      const target = ensureDirectory(dest)
-      await roots.use(image, (rootfs) => copyOut(roots.walk(rootfs, job), rootfs, target, job), job)
-      const { root, configDigest } = imageContent(images, 'oci')
-      return { descriptor: root, configDigest, outputs: [`directory ${dest}`] }
+      await withRoots(
+        images,
+        options,
+        async (views) => {
+          for (const { rootfs, folder, entries } of views)
+            await copyOut(entries(), rootfs, ensureDirectory(join(dest, folder)), job)
+        },
+        job,
+      )
+      return { ...exportedAs(imageContent(images, { format: 'oci' })), outputs: [`directory ${dest}`] }
     },
   }
 }

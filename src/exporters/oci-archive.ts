@@ -1,14 +1,12 @@
-import type { ImageFormat } from '../oci/index.ts'
 import { blobArchive } from './blob-archive.ts'
-import type { Exporter } from './exporter.ts'
-import { imageContent } from './image-content.ts'
+import { type Exporter, exportedAs } from './exporter.ts'
+import { type ContentOptions, imageContent } from './image-content.ts'
 import { createdOf, layoutEntries, serializeLayoutIndex } from './layout-index.ts'
 import { describeTarget, type OutputTarget, writeOutput } from './output-file.ts'
 
-export interface OciArchiveOptions {
+export interface OciArchiveOptions extends ContentOptions {
   readonly dest: OutputTarget
   readonly names: readonly string[]
-  readonly format: ImageFormat
 }
 
 /** Writes an OCI layout as one tar file. */
@@ -16,7 +14,7 @@ export function createOciArchiveExporter(options: OciArchiveOptions): Exporter {
   return {
     name: 'oci',
     async export(images, job) {
-      const content = imageContent(images, options.format)
+      const content = imageContent(images, options)
       const entries = layoutEntries({ ...content, ...createdOf(images), names: options.names })
       await writeOutput(
         options.dest,
@@ -24,8 +22,7 @@ export function createOciArchiveExporter(options: OciArchiveOptions): Exporter {
         job,
       )
       return {
-        descriptor: content.root,
-        configDigest: content.configDigest,
+        ...exportedAs(content),
         outputs: [`oci archive ${describeTarget(options.dest)}`],
       }
     },

@@ -2,18 +2,16 @@ import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Descriptor, errnoOf, fileSystemError, OssbError } from '../core/index.ts'
 import { writeFileAtomic } from '../io/index.ts'
-import type { ImageFormat } from '../oci/index.ts'
 import { createOciLayout, readLayoutIndex } from '../store/index.ts'
-import type { Exporter } from './exporter.ts'
-import { imageContent } from './image-content.ts'
+import { type Exporter, exportedAs } from './exporter.ts'
+import { type ContentOptions, imageContent } from './image-content.ts'
 import { createdOf, layoutEntries, mergeLayoutIndex, serializeLayoutIndex } from './layout-index.ts'
 import { putContent } from './put-content.ts'
 
-export interface OciLayoutOptions {
+export interface OciLayoutOptions extends ContentOptions {
   /** A directory; created where it is missing. */
   readonly dest: string
   readonly names: readonly string[]
-  readonly format: ImageFormat
 }
 
 /**
@@ -21,11 +19,11 @@ export interface OciLayoutOptions {
  * replaced. Every file appears whole, and index.json is the last one, so that the layout is valid at any moment.
  */
 export function createOciLayoutExporter(options: OciLayoutOptions): Exporter {
-  const { dest, format, names } = options
+  const { dest, names } = options
   return {
     name: 'oci',
     async export(images, job) {
-      const content = imageContent(images, format)
+      const content = imageContent(images, options)
       assertLayout(dest)
       const created = createDirectory(join(dest, 'blobs', 'sha256'))
       try {
@@ -36,8 +34,7 @@ export function createOciLayoutExporter(options: OciLayoutOptions): Exporter {
         throw error
       }
       return {
-        descriptor: content.root,
-        configDigest: content.configDigest,
+        ...exportedAs(content),
         outputs: [`oci layout ${dest}`],
       }
     },

@@ -6,16 +6,15 @@ import {
   parseReference,
   type Reference,
 } from '../core/index.ts'
-import type { ImageFormat, Layer, Repository } from '../oci/index.ts'
+import type { Layer, Repository } from '../oci/index.ts'
 import { settleAll } from './every-failure.ts'
-import type { Exporter } from './exporter.ts'
-import { type ImageContent, imageContent } from './image-content.ts'
+import { type Exporter, exportedAs } from './exporter.ts'
+import { type ContentOptions, type ImageContent, imageContent } from './image-content.ts'
 import { putContent } from './put-content.ts'
 
-export interface RegistryExporterOptions {
+export interface RegistryExporterOptions extends ContentOptions {
   /** Full names with a tag: `registry/repository[:tag]`. */
   readonly names: readonly string[]
-  readonly format: ImageFormat
   /** Leave tags that their registry does not let go as they are; absent makes them an error. */
   readonly ignoreImmutableTags?: boolean
   readonly repository: (reference: Reference, behaviour: PushBehaviour) => Repository
@@ -38,7 +37,7 @@ export function createRegistryExporter(options: RegistryExporterOptions): Export
   return {
     name: 'registry',
     async export(images, job) {
-      const content = imageContent(images, options.format)
+      const content = imageContent(images, options)
       const skipped = new Set<string>()
       await settleAll(
         'push',
@@ -46,8 +45,7 @@ export function createRegistryExporter(options: RegistryExporterOptions): Export
         job,
       )
       return {
-        descriptor: content.root,
-        configDigest: content.configDigest,
+        ...exportedAs(content),
         outputs: targets
           .flat()
           .map(formatReference)

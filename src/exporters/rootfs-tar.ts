@@ -1,32 +1,44 @@
-import type { Change, FileEntry } from '../core/index.ts'
-import { layerTar } from '../layer/index.ts'
-import type { Exporter } from './exporter.ts'
+import type { Change, Job } from '../core/index.ts'
+import { layerTar, TAR_END } from '../layer/index.ts'
+import { type Exporter, exportedAs } from './exporter.ts'
 import { imageContent } from './image-content.ts'
 import { describeTarget, type OutputTarget, writeOutput } from './output-file.ts'
-import { onlyImage, type RootFileSystems } from './root-file-system.ts'
+import { type FilesOptions, type RootView, withRoots } from './root-file-system.ts'
 
-export interface RootfsTarOptions {
+export interface RootfsTarOptions extends FilesOptions {
   readonly dest: OutputTarget
-  readonly roots: RootFileSystems
 }
 
-/** Writes the final root file system as one tar, with owners, modes and times as in the image. */
-export function createRootfsTarExporter({ dest, roots }: RootfsTarOptions): Exporter {
+/** Writes the final root file systems as one tar, with owners, modes and times as in the images. */
+export function createRootfsTarExporter(options: RootfsTarOptions): Exporter {
+  const { dest } = options
   return {
     name: 'tar',
     async export(images, job) {
-      const image = onlyImage(images, 'tar')
-      await roots.use(
-        image,
-        (rootfs) => writeOutput(dest, layerTar(upserts(roots.walk(rootfs, job)), rootfs, {}, job), job),
-        job,
-      )
-      const { root, configDigest } = imageContent(images, 'oci')
-      return { descriptor: root, configDigest, outputs: [`tar ${describeTarget(dest)}`] }
+      await withRoots(images, options, (views) => writeOutput(dest, tarOf(views, job), job), job)
+      const exported = exportedAs(imageContent(images, { format: 'oci' }))
+      return { ...exported, outputs: [`tar ${describeTarget(dest)}`] }
     },
   }
 }
 
-async function* upserts(entries: AsyncIterable<FileEntry>): AsyncGenerator<Change, void, undefined> {
-  for await (const entry of entries) yield { type: 'upsert', entry }
+async function* tarOf(views: readonly RootView[], job: Job): AsyncGenerator<Uint8Array, void, undefined> {
+  const written = new Set<string>()
+  for (const view of views) {
+    const options = { folder: view.folder, end: 'open' } as const
+    yield* layerTar(upserts(view, written), view.rootfs, options, job)
+  }
+  yield TAR_END
+}
+
+/** Two roots in one place may share directories, of which a tar needs one. */
+async function* upserts(
+  { folder, entries }: RootView,
+  written: Set<string>,
+): AsyncGenerator<Change, void, undefined> {
+  for await (const entry of entries()) {
+    const isShared = folder === '' && entry.type === 'directory' && written.has(entry.path)
+    written.add(entry.path)
+    if (!isShared) yield { type: 'upsert', entry }
+  }
 }

@@ -4,6 +4,7 @@
  */
 export * from './atomic-write.ts'
 export * from './digest-tap.ts'
+export * from './holding.ts'
 export * from './random-file.ts'
 export * from './retry.ts'
 export * from './run-process.ts'

@@ -10,7 +10,14 @@ export interface TarOptions {
   readonly clampTo?: bigint
   /** Who knows the owners that are on record only; for trees of which not every directory comes as a change. */
   readonly session?: FileSession
+  /** A directory in front of all names, which comes first itself, as the root; absent or empty is none. */
+  readonly folder?: string
+  /** `open`: no end of the archive, because more follows. */
+  readonly end?: 'open'
 }
+
+/** What comes after the last member of a tar (POSIX.1-2017, pax). */
+export const TAR_END: Buffer = Buffer.alloc(2 * BLOCK_BYTES)
 
 /** Bytes of tar in one chunk: what the compressor takes as one block. */
 const CHUNK_BYTES = 1024 * 1024
@@ -32,7 +39,11 @@ export async function* layerTar(
   for await (const change of changes) {
     job.signal.throwIfAborted()
     const path = change.type === 'delete' ? change.path : change.entry.path
-    if (path === '') continue
+    if (path === '') {
+      if (change.type === 'upsert' && options.folder)
+        yield* out.add(headerOf(change.entry, undefined, options))
+      continue
+    }
     for (const ancestor of ancestorsOf(path)) {
       if (written.has(ancestor)) continue
       written.add(ancestor)
@@ -44,7 +55,7 @@ export async function* layerTar(
       yield* writeEntry(out, change.entry, rootfs, links, options)
     }
   }
-  yield* out.add(Buffer.alloc(2 * BLOCK_BYTES))
+  if (options.end !== 'open') yield* out.add(TAR_END)
   yield* out.rest()
 }
 
@@ -82,17 +93,22 @@ function* writeEntry(
   yield* out.add(Buffer.alloc(paddingOf(entry.size)))
 }
 
-function headerOf(entry: FileEntry, linkTo: string | undefined, { clampTo }: TarOptions): Buffer {
+function headerOf(
+  entry: FileEntry,
+  linkTo: string | undefined,
+  { clampTo, folder = '' }: TarOptions,
+): Buffer {
+  const nameOf = (path: string) => (folder === '' || path === '' ? `${folder}${path}` : `${folder}/${path}`)
   const isDevice = entry.type === 'character' || entry.type === 'block'
   return encodeTarHeader({
-    path: entry.type === 'directory' ? `${entry.path}/` : entry.path,
+    path: `${nameOf(entry.path)}${entry.type === 'directory' ? '/' : ''}`,
     type: linkTo !== undefined ? 'hardlink' : entry.type === 'socket' ? 'file' : entry.type,
     mode: entry.mode,
     uid: entry.uid,
     gid: entry.gid,
     size: linkTo === undefined && entry.type === 'file' ? entry.size : 0,
     mtimeNs: clampTo !== undefined && entry.mtimeNs > clampTo ? clampTo : entry.mtimeNs,
-    linkTarget: linkTo ?? entry.linkTarget ?? '',
+    linkTarget: linkTo === undefined ? (entry.linkTarget ?? '') : nameOf(linkTo),
     devMajor: isDevice ? entry.rdevMajor : 0,
     devMinor: isDevice ? entry.rdevMinor : 0,
     xattrs: new Map(

@@ -10,7 +10,7 @@
 export { copy, copyBlob } from './copy.ts'
 export { type ContentList, listContent } from './list-content.ts'
 export type { RegistryLocation, RegistryMap } from './mirrors/location.ts'
-export { login, logout } from './auth/login.ts'
+export { login, type LoginResult, logout, type LogoutResult } from './auth/login.ts'
 export type { RegistryCertificates } from './http/own-certificates.ts'
 export { readDocument } from './read-document.ts'
 export { requireReach } from './http/reach.ts'

@@ -7,6 +7,7 @@ import { chainIdOf } from '../snapshot/index.ts'
 import { resolveCommit } from '../sources/index.ts'
 import { makesLayer } from './op-runner.ts'
 import { layersOf, type Result, withTree } from './result.ts'
+import { createRootJobs, type RootJobs } from './root-jobs.ts'
 import { failureOf, runnerOf, runStep, type StepOptions } from './run-step.ts'
 import { type SourceOptions, solveSource } from './solve-source.ts'
 
@@ -19,8 +20,11 @@ export interface SolverOptions extends StepOptions, SourceOptions {
 }
 
 export interface Solver {
-  /** The layers of a vertex's root file system. */
-  solve(root: Vertex, job: Job): Promise<readonly Layer[]>
+  /**
+   * The layers of each vertex's root file system, or why there are none. What several of them need is carried out once; a
+   * failure stops all that nothing else needs.
+   */
+  solve(roots: readonly Vertex[], job: Job): Promise<readonly PromiseSettledResult<readonly Layer[]>[]>
 }
 
 /** Changes whenever the same operation would give another layer than an earlier version of OSSB gave. */
@@ -34,19 +38,17 @@ const BEHAVIOUR = 'ossb-2'
 export function createSolver(options: SolverOptions): Solver {
   const limit = createSemaphore(options.parallelism)
   return {
-    solve: async (root, job) => {
-      const failure = new AbortController()
-      const own: Job = {
-        signal: AbortSignal.any([job.signal, failure.signal]),
-        emit: (event) => job.emit(event),
-      }
-      const walk = createWalk(options, limit, failure, own)
-      try {
-        return layersOf(await walk.solve(root))
-      } finally {
-        // A step that failed stops the others; nothing of them may outlive this call.
-        await walk.settled()
-      }
+    solve: async (roots, job) => {
+      const jobs = createRootJobs(roots, job)
+      const walk = createWalk(options, limit, jobs)
+      const outcomes = await Promise.allSettled(roots.map(async (root) => layersOf(await walk.solve(root))))
+      // Nothing of a step that failed may outlive this call.
+      await walk.settled()
+      return outcomes.map((outcome, at) =>
+        outcome.status === 'rejected'
+          ? { ...outcome, reason: jobs.failureOf(at) ?? outcome.reason }
+          : outcome,
+      )
     },
   }
 }
@@ -56,7 +58,7 @@ interface Walk {
   settled(): Promise<void>
 }
 
-function createWalk(options: SolverOptions, limit: Semaphore, failure: AbortController, job: Job): Walk {
+function createWalk(options: SolverOptions, limit: Semaphore, jobs: RootJobs): Walk {
   const { cache, snapshotter, runners } = options
   const results = new Map<Digest, Promise<Result>>()
   const definitionKeys = new Map<Digest, Promise<Digest>>()
@@ -67,10 +69,11 @@ function createWalk(options: SolverOptions, limit: Semaphore, failure: AbortCont
   const solve = (vertex: Vertex): Promise<Result> => {
     const known = results.get(vertex.digest)
     if (known !== undefined) return known
-    const result = solveOnce(vertex).catch((error: unknown) => {
+    const job = jobs.of(vertex)
+    const result = solveOnce(vertex, job).catch((error: unknown) => {
       // What stopped all steps is no fault of this one.
       const located = job.signal.aborted ? job.signal.reason : withSource(error, vertex.source)
-      failure.abort(located)
+      jobs.fail(vertex, located)
       throw located
     })
     results.set(vertex.digest, result)
@@ -78,7 +81,7 @@ function createWalk(options: SolverOptions, limit: Semaphore, failure: AbortCont
     return result
   }
 
-  const solveOnce = async (vertex: Vertex): Promise<Result> => {
+  const solveOnce = async (vertex: Vertex, job: Job): Promise<Result> => {
     job.signal.throwIfAborted()
     if (!makesLayer(vertex.op)) return await solveSource(vertex, options, told, job)
     const key = await definitionKey(vertex)
@@ -105,6 +108,7 @@ function createWalk(options: SolverOptions, limit: Semaphore, failure: AbortCont
 
   const find = async (vertex: Vertex, key: Digest): Promise<Result | undefined> => {
     if (options.noCache) return undefined
+    const job = jobs.of(vertex)
     const layers = await cache.find(key, job)
     if (layers === undefined) return undefined
     // Steps that a known result makes unnecessary are shown too, or a build would seem to have skipped them.
@@ -136,9 +140,9 @@ function createWalk(options: SolverOptions, limit: Semaphore, failure: AbortCont
   }
 
   /** A ref is looked up anew, and nothing is fetched where the commit that it names was used before. */
-  const gitKey = async (op: GitOp, { source }: Vertex): Promise<Digest> => {
-    const commit = await resolveCommit(op, options.sources, job).catch((error: unknown) => {
-      throw withSource(error, source)
+  const gitKey = async (op: GitOp, vertex: Vertex): Promise<Digest> => {
+    const commit = await resolveCommit(op, options.sources, jobs.of(vertex)).catch((error: unknown) => {
+      throw withSource(error, vertex.source)
     })
     const { ref: _ref, checksum: _checksum, ...rest } = op
     return digestOf(canonicalJson({ ...rest, commit }))
@@ -167,6 +171,7 @@ function createWalk(options: SolverOptions, limit: Semaphore, failure: AbortCont
     const { op } = vertex
     const selections = makesLayer(op) ? runnerOf(runners, op).selections(op) : []
     const own = selections.filter((selection) => selection.input === input)
+    const job = jobs.of(vertex)
     if (own.length === 0) return digestOf('')
     return await withTree(
       result,

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs'
 import { fileSystemError, OssbError } from '../core/index.ts'
+import { createHolding, type Holding } from '../io/index.ts'
 import { forwardAgent } from './ssh-forward.ts'
 import { startKeyAgent } from './ssh-key-agent.ts'
 
@@ -38,8 +39,8 @@ interface Agent {
  *   keys were given and there is no ssh-agent
  */
 export function openSshAgents(options: SshAgentsOptions): SshAgents {
-  const held: AsyncDisposable[] = []
-  const agents = new Map(options.sources.map((source) => [source.id, agentOf(source, options, held)]))
+  const holding = createHolding()
+  const agents = new Map(options.sources.map((source) => [source.id, agentOf(source, options, holding)]))
   return {
     has: (id) => agents.has(id),
     listen: async (id, path) => {
@@ -48,16 +49,14 @@ export function openSshAgents(options: SshAgentsOptions): SshAgents {
         throw new OssbError('ERR_OSSB_NOT_FOUND', `Cannot forward the SSH agent "${id}": there is none`)
       return await forwardAgent({ agent: await agent.open(), path, raw: agent.raw })
     },
-    [Symbol.asyncDispose]: async () => {
-      for (const one of held.splice(0).reverse()) await one[Symbol.asyncDispose]()
-    },
+    [Symbol.asyncDispose]: () => holding[Symbol.asyncDispose](),
   }
 }
 
 function agentOf(
   { id, paths, raw }: SshSource,
   { environment, directory }: SshAgentsOptions,
-  held: AsyncDisposable[],
+  holding: Holding,
 ): Agent {
   const named = paths.length === 0 ? [environment['SSH_AUTH_SOCK'] ?? ''] : paths
   if (named.includes(''))
@@ -75,8 +74,7 @@ function agentOf(
   let started: Promise<string> | undefined
   const start = async () => {
     const agent = await startKeyAgent({ id, keys: named, directory: directory(), environment })
-    held.push(agent)
-    return agent.socket
+    return holding.hold(agent).socket
   }
   return { open: () => (started ??= start()), raw: false }
 }

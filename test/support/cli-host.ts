@@ -12,7 +12,7 @@ export const BUILT: BuildResult = {
   },
   configDigest: `sha256:${'b'.repeat(64)}`,
   names: ['docker.io/library/app:1'],
-  platform: 'linux/amd64',
+  platforms: ['linux/amd64'],
   outputs: ['store as docker.io/library/app:1'],
 }
 

@@ -8,7 +8,7 @@ import { enterNamespace } from '../namespace.ts'
 import { openProgress, type Progress } from '../progress/progress.ts'
 import type { ProgressState } from '../progress/reducer.ts'
 import { duration, warningLines } from '../progress/wording.ts'
-import { prepareResultFiles, writeResultFiles } from '../result-files.ts'
+import { imageIdOf, prepareResultFiles, writeResultFiles } from '../result-files.ts'
 
 /** `ossb build`. Answers the exit status; a failure is shown here, where its progress is known. */
 export async function runBuild(request: BuildRequest, host: Host, api: Api): Promise<number> {
@@ -48,7 +48,7 @@ function reportResult(
 ): void {
   const write = (line: string) => void host.stderr.write(`${line}\n`)
   if (progress.mode === 'quiet') {
-    if (!standardOutputIsTaken(request.options)) host.stdout.write(`${result.configDigest}\n`)
+    if (!standardOutputIsTaken(request.options)) host.stdout.write(`${imageIdOf(result)}\n`)
   } else if (progress.mode === 'json') {
     write(JSON.stringify({ time: new Date(host.now()).toISOString(), type: 'result', ...result }))
   } else {
@@ -60,7 +60,7 @@ function resultLines(result: BuildResult, state: ProgressState): readonly string
   const time = duration((state.finishedAt ?? state.startedAt) - state.startedAt)
   return [
     '',
-    `Built ${result.platform} in ${time}`,
+    `Built ${result.platforms.join(', ')} in ${time}`,
     `  digest  ${result.descriptor.digest}`,
     ...result.names.map((name) => `  name    ${name}`),
     ...result.outputs.map((output) => `  output  ${output}`),

@@ -23,7 +23,6 @@ export function buildArg(input: DockerfileInput, name: string): string | undefin
 /** Arguments that ask BuildKit for more than an image: what OSSB does not give must not seem to be given. */
 const NOT_CARRIED_OUT: Readonly<Record<string, string>> = {
   BUILDKIT_INLINE_CACHE: 'no cache is written into images',
-  BUILDKIT_MULTI_PLATFORM: 'one platform is built at a time',
   BUILDKIT_ATTEST: 'no attestations are made',
 }
 

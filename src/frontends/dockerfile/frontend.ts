@@ -1,4 +1,11 @@
-import { type Job, OssbError, type Platform } from '../../core/index.ts'
+import {
+  type Failure,
+  formatPlatform,
+  type Job,
+  joinErrors,
+  OssbError,
+  type Platform,
+} from '../../core/index.ts'
 import { createPatternMatcher, type PatternMatcher } from '../../fs/index.ts'
 import type { CheckReport, CheckWarning, DockerfileInput, Frontend, Plan } from '../../graph/index.ts'
 import { buildArg, checkControlArguments, globalScope } from './arguments.ts'
@@ -26,13 +33,12 @@ export function createDockerfileFrontend(): Frontend<DockerfileInput> {
       )
       checkDockerfile(dockerfile, lint)
       const resolve = onceEach(images)
-      const plans = await Promise.all(
-        input.platforms.map(async (platform) => {
-          const scope = await datedScope({ dockerfile, input, platform, lint, isInspection: false }, job)
-          const [state] = await planStages([target], { scope, images: resolve, sourceImages: resolve, job })
-          return planOf(state as StageState)
-        }),
-      )
+      const plans = await forEachPlatform(input, async (platform) => {
+        const scope = await datedScope({ dockerfile, input, platform, lint, isInspection: false }, job)
+        const [state] = await planStages([target], { scope, images: resolve, sourceImages: resolve, job })
+        return planOf(state as StageState)
+      })
+      job.signal.throwIfAborted()
       lint.finish()
       return plans
     },
@@ -82,6 +88,27 @@ export function createDockerfileFrontend(): Frontend<DockerfileInput> {
 
     targets: (input) => targetsOf(input.file, readDockerfile(input)),
   }
+}
+
+/** @throws what failed for all of the platforms together */
+async function forEachPlatform<T>(
+  { platforms }: DockerfileInput,
+  action: (platform: Platform) => Promise<T>,
+): Promise<readonly T[]> {
+  const failures: Failure[] = []
+  const results = await Promise.all(
+    platforms.map(async (platform) => {
+      try {
+        return [await action(platform)]
+      } catch (error) {
+        failures.push({ name: formatPlatform(platform), error })
+        return []
+      }
+    }),
+  )
+  const [first, ...others] = failures
+  if (first !== undefined) throw joinErrors(`plan for ${platforms.length} platforms`, [first, ...others])
+  return results.flat()
 }
 
 function readDockerfile(input: DockerfileInput): Dockerfile {
@@ -177,9 +204,10 @@ function ignoredBy(patterns: readonly string[] | undefined): PatternMatcher | un
   return matcher.hasExclusions ? undefined : matcher
 }
 
+/** In an index, as BuildKit has it, an image stands for the platform that was asked for, whatever its last stage names. */
 function planOf({ scope, platform, vertex, image }: StageState): Plan {
   return {
-    platform,
+    platform: scope.input.platforms.length > 1 ? scope.platform : platform,
     root: vertex,
     config: finishConfig(image, scope.input.labels),
     baseHistory: image.baseHistory,

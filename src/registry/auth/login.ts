@@ -15,7 +15,9 @@ export interface LoginOptions extends Omit<RegistryOptions, 'keychain'> {
 
 export interface LoginResult {
   readonly registry: string
+  /** Where the password is kept now, for people: "the file /home/me/.docker/config.json". */
   readonly storedIn: string
+  /** Another place that has credentials for the registry, and is looked at before. */
   readonly shadowedBy?: string
 }
 
@@ -41,8 +43,11 @@ export interface LogoutOptions extends KeychainOptions {
 }
 
 export interface LogoutResult {
+  /** The registries for which something was there. */
   readonly removed: readonly string[]
+  /** The file from which it was removed. */
   readonly file: string
+  /** A place that still has credentials for the registry. */
   readonly remaining?: string
 }
 

@@ -140,12 +140,12 @@ function toResponse(answer: Dispatcher.ResponseData, url: URL): HttpResponse {
   }
 }
 
-/** True when the user allowed this host to be spoken to without a trusted certificate. */
+/** True when the user allowed this host to be spoken to without a trusted certificate; `*` allows every host. */
 export function isInsecure(host: string, insecureRegistries: readonly string[]): boolean {
   const wanted = host.toLowerCase()
   return insecureRegistries.some((entry) => {
     const allowed = entry.toLowerCase()
-    return allowed === wanted || allowed === hostName(wanted)
+    return allowed === '*' || allowed === wanted || allowed === hostName(wanted)
   })
 }
 

@@ -4,6 +4,7 @@ import { digestHex, digestOf, type Job, OssbError } from '../../core/index.ts'
 import type { ProcessMount } from '../../executors/index.ts'
 import { type Owner, resolveInRoot, type SourceTree, selectSources, walkSource } from '../../fs/index.ts'
 import type { Mount } from '../../graph/index.ts'
+import { createHolding, type Holding } from '../../io/index.ts'
 import type { FileSession } from '../../native/index.ts'
 import type { StorePaths, Workspace } from '../../store/index.ts'
 import { createTarget } from './copy-target.ts'
@@ -35,27 +36,19 @@ export async function prepareMounts(
   context: MountContext,
   job: Job,
 ): Promise<PreparedMounts> {
-  const held: AsyncDisposable[] = []
-  const release = async () => {
-    for (const one of held.splice(0).reverse()) await one[Symbol.asyncDispose]()
-  }
+  await using holding = createHolding()
   const list: ProcessMount[] = []
   const env: string[] = []
-  try {
-    const caches = await claimCaches(mounts, context, held, job)
-    for (const mount of mounts) {
-      if (mount.type === 'secret' || mount.type === 'ssh') {
-        const prepared = await prepareCredential(mount, context, job)
-        held.push(...prepared.held)
-        if (prepared.mount !== undefined) list.push(prepared.mount)
-        if (prepared.env !== undefined) env.push(prepared.env)
-      } else list.push(await prepareMount(mount, trees, context, caches, job))
-    }
-  } catch (error) {
-    await release()
-    throw error
+  const caches = await claimCaches(mounts, context, holding, job)
+  for (const mount of mounts) {
+    if (mount.type === 'secret' || mount.type === 'ssh') {
+      const prepared = await prepareCredential(mount, context, job)
+      for (const one of prepared.held) holding.hold(one)
+      if (prepared.mount !== undefined) list.push(prepared.mount)
+      if (prepared.env !== undefined) env.push(prepared.env)
+    } else list.push(await prepareMount(mount, trees, context, caches, job))
   }
-  return { list, env, [Symbol.asyncDispose]: release }
+  return { list, env, [Symbol.asyncDispose]: holding.handOver() }
 }
 
 async function prepareCredential(
@@ -197,14 +190,14 @@ function claimOf({ id, sharing }: Kind<'cache'>): string {
 async function claimCaches(
   mounts: readonly Mount[],
   context: MountContext,
-  held: AsyncDisposable[],
+  holding: Holding,
   job: Job,
 ): Promise<Caches> {
   const caches = new Map<string, string>()
   const claims = new Map(mounts.flatMap((mount) => (mount.type === 'cache' ? [[claimOf(mount), mount]] : [])))
   for (const claim of [...claims.keys()].sort()) {
     const mount = claims.get(claim)
-    if (mount !== undefined) caches.set(claim, await claimCache(mount, context, held, job))
+    if (mount !== undefined) caches.set(claim, await claimCache(mount, context, holding, job))
   }
   return caches
 }
@@ -213,7 +206,7 @@ async function claimCaches(
 async function claimCache(
   mount: Kind<'cache'>,
   { paths, session }: MountContext,
-  held: AsyncDisposable[],
+  holding: Holding,
   job: Job,
 ): Promise<string> {
   mkdirSync(paths.mounts, { recursive: true })
@@ -225,14 +218,14 @@ async function claimCache(
   if (mount.sharing === 'shared') return base
   if (mount.sharing === 'locked') {
     const lock = await session.lock(`${base}.lock`, 'exclusive', { wait: true }, job)
-    if (lock !== undefined) held.push(lock)
+    if (lock !== undefined) holding.hold(lock)
     return base
   }
   for (let number = 0; ; number += 1) {
     const directory = number === 0 ? base : `${base}-${number}`
     const lock = await session.lock(`${directory}.lock`, 'exclusive', { wait: false }, job)
     if (lock === undefined) continue
-    held.push(lock)
+    holding.hold(lock)
     return directory
   }
 }

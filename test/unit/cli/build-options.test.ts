@@ -46,6 +46,7 @@ describe('ossb build', () => {
     ['a label with dots', ['--label', 'a.b=c', '--label', 'd'], { labels: { 'a.b': 'c', d: '' } }],
     ['a value that begins with a dash', ['--label=--x=-1'], { labels: { '--x': '-1' } }],
     ['--platform', ['--platform', 'linux/arm64'], { platforms: ['linux/arm64'] }],
+    ['several', ['--platform', 'arm64, local', '--platform', 'arm64'], { platforms: ['arm64', 'local'] }],
     ['--no-cache', ['--no-cache', '.'], { noCache: true, context: '.' }],
     ['--executor', ['--executor', 'local'], { executor: 'local' }],
     ['--rootless', ['--rootless'], { executor: 'rootless' }],
@@ -94,10 +95,6 @@ describe('ossb build', () => {
   })
 
   test.each([
-    [
-      ['--platform', 'linux/amd64,linux/arm64'],
-      'ERROR: Cannot build for several platforms at once: linux/amd64, linux/arm64\nhint: Give one --platform per build.\n',
-    ],
     [
       ['--push'],
       'ERROR: Cannot push: tag is needed when pushing to registry\nhint: Name the image with -t REGISTRY/NAME:TAG.\n',

@@ -79,9 +79,9 @@ test('ossb build --help explains every flag', async () => {
                                       lock file says. See "ossb lock".
           --lock FILE                 The lock file of --locked. Default: ossb.lock in the context, else
                                       the one in --inputs.
-          --platform OS/ARCH          Platform of the image, for example linux/arm64. A build is for
-                                      one. Default: the machine's own. Environment:
-                                      DOCKER_DEFAULT_PLATFORM.
+          --platform OS/ARCH          Platform of the image, for example linux/arm64. Repeatable, and
+                                      several with commas: they become one index. Default: the machine's
+                                      own. Environment: DOCKER_DEFAULT_PLATFORM.
           --frontend NAME             Language of the build file. Default: dockerfile.
           --check                     Look for mistakes instead of building, in all stages or in what
                                       --target needs; ends with status 1 where there are some.

@@ -144,7 +144,13 @@ function solver(options: Partial<SolverOptions> = {}) {
     now: () => 'now',
     ...options,
   })
-  return (root: Vertex, own: Job = job) => created.solve(root, own)
+  const solveAll = (roots: readonly Vertex[], own: Job = job) => created.solve(roots, own)
+  const solveOne = async (root: Vertex, own: Job = job) => {
+    const [outcome] = await solveAll([root], own)
+    if (outcome?.status === 'fulfilled') return outcome.value
+    throw outcome?.reason
+  }
+  return Object.assign(solveOne, { all: solveAll })
 }
 
 function contentOf({ root }: SourceTree): string {
@@ -276,6 +282,31 @@ describe('a step that fails', () => {
     expect(stopped).toBe(failure)
     expect(world.ran.sort()).toEqual(['bad', 'long'])
     expect(world.running.now).toBe(0)
+  })
+
+  test('of one platform does not stop what another needs, and both failures are told', async () => {
+    const shared = step('shared', image('debian'))
+    world.behaviours.set('bad', () => Promise.reject(new Error('bad broke')))
+    world.behaviours.set('worse', () => Promise.reject(new Error('worse broke')))
+    const roots = [
+      step('after bad', step('bad', shared)),
+      step('good', shared),
+      step('worse', step('bad too', shared)),
+    ]
+    const outcomes = await solver().all(roots)
+    expect(
+      outcomes.map((outcome) => (outcome.status === 'rejected' ? outcome.reason.message : 'fine')),
+    ).toEqual(['bad broke', 'fine', 'worse broke'])
+    expect(world.ran.filter((name) => name === 'shared')).toHaveLength(1)
+    expect(world.ran).not.toContain('after bad')
+  })
+
+  test('that two platforms share fails for both, once', async () => {
+    const shared = step('shared', image('debian'))
+    world.behaviours.set('shared', () => Promise.reject(new Error('it broke')))
+    const outcomes = await solver().all([step('one', shared), step('two', shared)])
+    expect(outcomes).toMatchObject([{ reason: { message: 'it broke' } }, { reason: { message: 'it broke' } }])
+    expect(world.ran).toEqual(['shared'])
   })
 
   test('is remembered by nobody', async () => {

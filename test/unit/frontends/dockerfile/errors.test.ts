@@ -151,7 +151,6 @@ test('a stage that is meant but not named is named in the hint', async () => {
 
 test.each([
   ['BUILDKIT_INLINE_CACHE', '1'],
-  ['BUILDKIT_MULTI_PLATFORM', 'true'],
   ['BUILDKIT_ATTEST_SBOM', 'generator=x'],
 ])('a build argument %s that is not carried out is an error', async (name, value) => {
   const failed = await planText('FROM debian', { buildArgs: { [name]: value } }).catch(

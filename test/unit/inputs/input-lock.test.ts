@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { formatLock, type LockEntry, lockDifference, mergeLocks, parseLock } from '../../src/input-lock.ts'
+import {
+  formatLock,
+  type LockEntry,
+  lockDifference,
+  mergeLocks,
+  parseLock,
+} from '../../../src/inputs/input-lock.ts'
 
 const digest = (digit: string) => `sha256:${digit.repeat(64)}` as const
 const image = (platform: string, manifest: string): LockEntry => ({

@@ -7,11 +7,12 @@ import {
   type Job,
   OssbError,
   parseReference,
-} from './core/index.ts'
-import type { ImageSource, ReferrerSource } from './oci/index.ts'
-import type { RegistryAccess } from './options.ts'
-import type { RegistryClient } from './registry/index.ts'
-import { createOciLayout, storePaths } from './store/index.ts'
+} from '../core/index.ts'
+import { createHolding } from '../io/index.ts'
+import type { ImageSource, ReferrerSource } from '../oci/index.ts'
+import type { RegistryAccess } from '../options.ts'
+import type { RegistryClient } from '../registry/index.ts'
+import { createOciLayout, storePaths } from '../store/index.ts'
 
 /** What places of images are opened with. */
 export interface PlaceOptions extends RegistryAccess {
@@ -42,22 +43,19 @@ export interface CachePlace {
 
 /** Code for what a command does not touch is not loaded: that of registries takes longer than most commands. */
 export function createPlaces(options: PlaceOptions, job: Job): Places {
-  const held: AsyncDisposable[] = []
+  const holding = createHolding()
   let registry: Promise<RegistryClient> | undefined
   let cache: Promise<CachePlace> | undefined
   const openRegistry = async () => {
-    const { createRegistryClient } = await import('./registry/index.ts')
-    const client = createRegistryClient(options)
-    held.push(client)
-    return client
+    const { createRegistryClient } = await import('../registry/index.ts')
+    return holding.hold(createRegistryClient(options))
   }
   const openCache = async (): Promise<CachePlace> => {
     const paths = storePaths(options.cacheDir)
-    const { loadHelper, openFileSession } = await import('./native/index.ts')
-    const session = openFileSession(loadHelper())
-    held.push(session)
+    const { loadHelper, openFileSession } = await import('../native/index.ts')
+    const session = holding.hold(openFileSession(loadHelper()))
     const lock = await session.lock(paths.lock, 'shared', { wait: true }, job)
-    if (lock !== undefined) held.push(lock)
+    if (lock !== undefined) holding.hold(lock)
     return {
       root: paths.root,
       async naming(task) {
@@ -71,7 +69,7 @@ export function createPlaces(options: PlaceOptions, job: Job): Places {
     cache: () => (cache ??= openCache()),
     async [Symbol.asyncDispose]() {
       await Promise.allSettled([registry, cache])
-      for (const one of held.splice(0).reverse()) await one[Symbol.asyncDispose]()
+      await holding[Symbol.asyncDispose]()
     },
   }
 }

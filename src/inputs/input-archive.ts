@@ -1,5 +1,4 @@
 import type { Readable } from 'node:stream'
-import { openArchive } from './archives.ts'
 import {
   type Descriptor,
   digestOf,
@@ -8,10 +7,10 @@ import {
   MEDIA_TYPE,
   OssbError,
   parseReference,
-} from './core/index.ts'
-import { blobArchive, serializeLayoutIndex } from './exporters/index.ts'
-import { formatLock, LOCK_FILE, type LockEntry, parseLock } from './input-lock.ts'
-import { readAll } from './io/index.ts'
+} from '../core/index.ts'
+import { blobArchive, serializeLayoutIndex } from '../exporters/index.ts'
+import { openArchive } from '../images/index.ts'
+import { readAll } from '../io/index.ts'
 import {
   type BlobSource,
   type ImageDocument,
@@ -20,15 +19,16 @@ import {
   type Manifest,
   parseIndex,
   parseManifest,
-} from './oci/index.ts'
-import type { RegistryAccess } from './options.ts'
+} from '../oci/index.ts'
+import type { RegistryAccess } from '../options.ts'
 import {
   checkoutName,
   type Gathered,
   type GatheredFile,
   type GatheredRepository,
   urlName,
-} from './sources/index.ts'
+} from '../sources/index.ts'
+import { formatLock, LOCK_FILE, type LockEntry, parseLock } from './input-lock.ts'
 
 /**
  * The inputs of a build in one file: an OCI layout in a tar. An image is an entry of its index by its full name; a file

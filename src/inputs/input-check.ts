@@ -1,14 +1,14 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Digest, formatPlatform, type Job, OssbError } from './core/index.ts'
-import { standIn } from './frontends/index.ts'
-import type { ConfigResolver } from './graph/index.ts'
+import { type Digest, formatPlatform, type Job, OssbError } from '../core/index.ts'
+import { standIn } from '../frontends/index.ts'
+import type { ConfigResolver } from '../graph/index.ts'
+import { createSemaphore } from '../io/index.ts'
+import type { BuildOptions } from '../options.ts'
+import { canCheckOut, canDownload, download, resolveCommit, type SourceServices } from '../sources/index.ts'
 import type { InputArchive } from './input-archive.ts'
 import { LOCK_FILE, type LockEntry, lockDifference, lockKey, readLock } from './input-lock.ts'
-import { createSemaphore } from './io/index.ts'
 import { inputLines, inputName, type NeededInput } from './needed-inputs.ts'
-import type { BuildOptions } from './options.ts'
-import { canCheckOut, canDownload, download, resolveCommit, type SourceServices } from './sources/index.ts'
 
 /** How many inputs are looked up at once. */
 const AT_ONCE = 4

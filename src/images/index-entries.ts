@@ -1,5 +1,11 @@
-import { type Descriptor, formatPlatform, normalizePlatform, OssbError, type Platform } from './core/index.ts'
-import type { BlobSource } from './oci/index.ts'
+import {
+  type Descriptor,
+  formatPlatform,
+  normalizePlatform,
+  OssbError,
+  type Platform,
+} from '../core/index.ts'
+import type { BlobSource } from '../oci/index.ts'
 
 /** An entry of an index that is being made, and where its content is. */
 export interface IndexEntry {

@@ -1,4 +1,4 @@
-import type { Codec } from './codec/index.ts'
+import type { Codec } from '../codec/index.ts'
 import {
   familiarReference,
   formatPlatform,
@@ -6,13 +6,13 @@ import {
   OssbError,
   parsePlatform,
   parseReference,
-} from './core/index.ts'
-import type { Owner } from './fs/index.ts'
-import type { NamedContext, SourceTime } from './graph/index.ts'
-import { applyLayer, isTarArchive, openArchive } from './layer/index.ts'
-import type { FileSession } from './native/index.ts'
-import type { BuildOptions } from './options.ts'
-import { requireReach } from './registry/index.ts'
+} from '../core/index.ts'
+import type { Owner } from '../fs/index.ts'
+import type { NamedContext, SourceTime } from '../graph/index.ts'
+import { applyLayer, isTarArchive, openArchive } from '../layer/index.ts'
+import type { FileSession } from '../native/index.ts'
+import type { BuildOptions } from '../options.ts'
+import { requireReach } from '../registry/index.ts'
 import {
   type BuildInput,
   type ContextSpec,
@@ -26,8 +26,8 @@ import {
   parseContext,
   type Secrets,
   type SourceServices,
-} from './sources/index.ts'
-import type { StorePaths, Workspace } from './store/index.ts'
+} from '../sources/index.ts'
+import type { StorePaths, Workspace } from '../store/index.ts'
 
 interface SourceParts {
   readonly codec: Codec

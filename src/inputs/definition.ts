@@ -1,6 +1,14 @@
 import { basename } from 'node:path'
-import { digestOf, hostPlatform, type Job, OssbError, type Platform, parsePlatform } from './core/index.ts'
-import { createDockerfileFrontend } from './frontends/index.ts'
+import {
+  digestOf,
+  formatPlatform,
+  hostPlatform,
+  type Job,
+  OssbError,
+  type Platform,
+  parsePlatform,
+} from '../core/index.ts'
+import { createDockerfileFrontend } from '../frontends/index.ts'
 import type {
   ConfigResolver,
   DockerfileInput,
@@ -9,9 +17,9 @@ import type {
   Plan,
   RunSettings,
   SourceTime,
-} from './graph/index.ts'
-import type { DefinitionOptions } from './options.ts'
-import { type FoundDockerfile, readIgnoreFile } from './sources/index.ts'
+} from '../graph/index.ts'
+import type { DefinitionOptions } from '../options.ts'
+import { type FoundDockerfile, readIgnoreFile } from '../sources/index.ts'
 
 const FRONTENDS: Readonly<Record<string, () => Frontend<DockerfileInput>>> = {
   dockerfile: createDockerfileFrontend,
@@ -40,7 +48,7 @@ export function createDefinition(
   const ignore = directory === undefined ? undefined : readIgnoreFile(directory, dockerfile.path)
   const input: DockerfileInput = {
     file: { name: dockerfile.name, text: dockerfile.text },
-    platforms: [platformOf(options)],
+    platforms: platformsOf(options),
     buildPlatform: hostPlatform(),
     buildArgs: { ...epochArgument(options), ...options.buildArgs },
     labels: options.labels,
@@ -89,13 +97,10 @@ function frontendOf({ frontend }: DefinitionOptions): Frontend<DockerfileInput> 
   })
 }
 
-function platformOf({ platforms }: DefinitionOptions): Platform {
-  const [first, ...others] = platforms
-  if (others.length > 0)
-    throw new OssbError('ERR_OSSB_USAGE', `Cannot build for ${platforms.join(' and ')} at once`, {
-      hint: 'Build one platform at a time.',
-    })
-  return first === undefined ? hostPlatform() : parsePlatform(first)
+/** Each once, however it is written. */
+function platformsOf({ platforms }: DefinitionOptions): readonly Platform[] {
+  const all = platforms.length === 0 ? [hostPlatform()] : platforms.map((platform) => parsePlatform(platform))
+  return [...new Map(all.map((platform) => [formatPlatform(platform), platform])).values()]
 }
 
 /** Like buildx, hands SOURCE_DATE_EPOCH of the environment on as a build argument (reproducible-builds.org/specs). */

@@ -7,10 +7,10 @@ import {
   isDigest,
   OssbError,
   parseReference,
-} from './core/index.ts'
-import { type DestinationParts, notAName, type OpenDestination } from './image-place.ts'
-import type { Repository } from './oci/index.ts'
-import { createOciLayout } from './store/index.ts'
+} from '../core/index.ts'
+import type { Repository } from '../oci/index.ts'
+import { createOciLayout } from '../store/index.ts'
+import { type DestinationParts, notAName, type OpenDestination } from './place.ts'
 
 const NOTHING_TO_RELEASE = { [Symbol.asyncDispose]: () => Promise.resolve() }
 
@@ -47,7 +47,7 @@ export async function openDestination(parts: DestinationParts): Promise<OpenDest
     case 'oci-archive':
     case 'docker-archive':
       // Not loaded where no archive is written.
-      return await (await import('./image-archive.ts')).openArchiveDestination(location, parts)
+      return await (await import('./archive-destination.ts')).openArchiveDestination(location, parts)
     default:
       return location satisfies never
   }

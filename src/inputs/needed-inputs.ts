@@ -1,5 +1,5 @@
-import { type Digest, formatPlatform, type Platform, type SourceRange } from './core/index.ts'
-import { type Plan, topological, type Vertex } from './graph/index.ts'
+import { type Digest, formatPlatform, type Platform, type SourceRange } from '../core/index.ts'
+import { type Plan, topological, type Vertex } from '../graph/index.ts'
 import {
   type ContextSpec,
   checkoutName,
@@ -8,7 +8,7 @@ import {
   type InputOptions,
   isHttpUrl,
   urlName,
-} from './sources/index.ts'
+} from '../sources/index.ts'
 
 /** Something that a build takes from elsewhere, and where it says so; absent is the command line. */
 export type NeededInput = { readonly source?: SourceRange } & (

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import * as v from 'valibot'
-import { type Digest, fileSystemError, isDigest, OssbError } from './core/index.ts'
+import { type Digest, fileSystemError, isDigest, OssbError } from '../core/index.ts'
 
 /** What one input of a build was found to be. `name` is as it is written, without user and password. */
 export type LockEntry = ImageLock | UrlLock | GitLock

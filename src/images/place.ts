@@ -1,8 +1,8 @@
-import { type Descriptor, type ImageLocation, type Job, OssbError } from './core/index.ts'
-import type { Places } from './image-source.ts'
-import type { Repository } from './oci/index.ts'
-import type { CopyImageOptions } from './options.ts'
-import type { ContentList } from './registry/index.ts'
+import { type Descriptor, type ImageLocation, type Job, OssbError } from '../core/index.ts'
+import type { Repository } from '../oci/index.ts'
+import type { CopyImageOptions } from '../options.ts'
+import type { ContentList } from '../registry/index.ts'
+import type { Places } from './source.ts'
 
 /** Where an image goes: content first, and its names, which make it visible, last. */
 export interface OpenDestination extends AsyncDisposable {

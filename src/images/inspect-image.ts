@@ -6,9 +6,7 @@ import {
   type Job,
   type Platform,
   parseImageLocation,
-} from './core/index.ts'
-import { selectImage } from './image-selection.ts'
-import { createPlaces, openSource } from './image-source.ts'
+} from '../core/index.ts'
 import {
   type BlobSource,
   type HistoryEntry,
@@ -17,15 +15,17 @@ import {
   parseImageConfig,
   parseIndex,
   parseManifest,
-} from './oci/index.ts'
+} from '../oci/index.ts'
 import type {
   ImageInspection,
   InspectedEntry,
   InspectedImage,
   InspectedStep,
   InspectImageOptions,
-} from './options.ts'
-import { readDocument } from './registry/index.ts'
+} from '../options.ts'
+import { readDocument } from '../registry/index.ts'
+import { selectImage } from './selection.ts'
+import { createPlaces, openSource } from './source.ts'
 
 /** What an image, or an index of images, is made of. Layers are not read. */
 export async function inspectImage(options: InspectImageOptions, job: Job): Promise<ImageInspection> {

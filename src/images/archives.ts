@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { errnoOf, fileSystemError, type ImageFileType, type Job, OssbError } from './core/index.ts'
-import { openRandomFile, type RandomFile, writeStreamAtomic } from './io/index.ts'
-import { indexTar } from './layer/index.ts'
-import { type ImageSource, MAX_DOCUMENT_BYTES, type ReferrerSource } from './oci/index.ts'
-import { type ArchiveFiles, createArchiveLayout, createDockerArchive } from './store/index.ts'
+import { errnoOf, fileSystemError, type ImageFileType, type Job, OssbError } from '../core/index.ts'
+import { openRandomFile, type RandomFile, writeStreamAtomic } from '../io/index.ts'
+import { indexTar } from '../layer/index.ts'
+import { type ImageSource, MAX_DOCUMENT_BYTES, type ReferrerSource } from '../oci/index.ts'
+import { type ArchiveFiles, createArchiveLayout, createDockerArchive } from '../store/index.ts'
 
 type ArchiveType = Exclude<ImageFileType, 'oci'>
 
@@ -117,8 +117,8 @@ function openFile(path: string): RandomFile {
 /** A stream can't be read at any place: its content is written to a file that goes away with this process. */
 async function decompressed(path: string, job: Job): Promise<RandomFile> {
   const [{ createCodec }, { openArchive: openStream }] = await Promise.all([
-    import('./codec/index.ts'),
-    import('./layer/index.ts'),
+    import('../codec/index.ts'),
+    import('../layer/index.ts'),
   ])
   await using codec = createCodec({ workers: 0 })
   const temporary = join(tmpdir(), `ossb-archive-${randomBytes(8).toString('hex')}`)

@@ -6,12 +6,12 @@ import {
   type ImageLocation,
   OssbError,
   parseReference,
-} from './core/index.ts'
-import { blobPath, createArchiveFile, layoutEntries, serializeLayoutIndex } from './exporters/index.ts'
-import { type DestinationParts, notAName, type OpenDestination, type PlannedContent } from './image-place.ts'
-import { parseManifest, referralOf } from './oci/index.ts'
-import type { ContentList } from './registry/index.ts'
-import { REF_NAME } from './store/index.ts'
+} from '../core/index.ts'
+import { blobPath, createArchiveFile, layoutEntries, serializeLayoutIndex } from '../exporters/index.ts'
+import { parseManifest, referralOf } from '../oci/index.ts'
+import type { ContentList } from '../registry/index.ts'
+import { REF_NAME } from '../store/index.ts'
+import { type DestinationParts, notAName, type OpenDestination, type PlannedContent } from './place.ts'
 
 type FileLocation = Extract<ImageLocation, { readonly type: ImageFileType }>
 

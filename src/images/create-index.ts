@@ -7,15 +7,22 @@ import {
   type Job,
   OssbError,
   parseImageLocation,
-} from './core/index.ts'
-import { openDestination } from './image-destination.ts'
-import { withDocuments } from './image-selection.ts'
-import { createPlaces, type OpenSource, openSource, type Places } from './image-source.ts'
+} from '../core/index.ts'
+import { createHolding } from '../io/index.ts'
+import {
+  assembleIndexOf,
+  type BlobSource,
+  parseImageConfig,
+  parseIndex,
+  parseManifest,
+} from '../oci/index.ts'
+import type { CreateIndexOptions, CreateIndexResult } from '../options.ts'
+import { copy, listContent, readDocument } from '../registry/index.ts'
+import { openDestination } from './destination.ts'
 import { type IndexEntry, mergeEntries } from './index-entries.ts'
 import { platformOf } from './inspect-image.ts'
-import { assembleIndexOf, type BlobSource, parseImageConfig, parseIndex, parseManifest } from './oci/index.ts'
-import type { CreateIndexOptions, CreateIndexResult } from './options.ts'
-import { copy, listContent, readDocument } from './registry/index.ts'
+import { withDocuments } from './selection.ts'
+import { createPlaces, type OpenSource, openSource, type Places } from './source.ts'
 
 /**
  * Joins images and indexes into one index and makes it, with all that it names, available at one place. Entries stay
@@ -69,31 +76,23 @@ async function openSources(
   places: Places,
   job: Job,
 ): Promise<AsyncDisposable & { readonly opened: readonly NamedSource[] }> {
-  const opened: NamedSource[] = []
-  const release = async () => {
-    for (const one of opened) await one[Symbol.asyncDispose]()
-  }
-  const open = async (text: string) => {
-    opened.push({ ...(await openSource(parseImageLocation(text), places, options, job)), reference: text })
-  }
-  try {
-    if (options.append) await ifThere(() => open(options.destination), opened, job)
-    for (const text of options.sources) await open(text)
-    return { opened, [Symbol.asyncDispose]: release }
-  } catch (error) {
-    await release()
-    throw error
-  }
+  await using holding = createHolding()
+  const open = async (text: string) =>
+    holding.hold({ ...(await openSource(parseImageLocation(text), places, options, job)), reference: text })
+  const opened = options.append ? await ifThere(() => open(options.destination), job) : []
+  for (const text of options.sources) opened.push(await open(text))
+  return { opened, [Symbol.asyncDispose]: holding.handOver() }
 }
 
 /** What is added to may not be there yet. */
-async function ifThere(open: () => Promise<void>, opened: NamedSource[], job: Job): Promise<void> {
+async function ifThere(open: () => Promise<NamedSource>, job: Job): Promise<NamedSource[]> {
   try {
-    await open()
-    await opened[0]?.source.resolve(opened[0].name, job)
+    const opened = await open()
+    await opened.source.resolve(opened.name, job)
+    return [opened]
   } catch (error) {
-    if (!(error instanceof OssbError) || error.code !== 'ERR_OSSB_NOT_FOUND') throw error
-    for (const one of opened.splice(0)) await one[Symbol.asyncDispose]()
+    if (error instanceof OssbError && error.code === 'ERR_OSSB_NOT_FOUND') return []
+    throw error
   }
 }
 

@@ -7,9 +7,9 @@ import {
   isIndexType,
   type Job,
   parsePlatform,
-} from './core/index.ts'
-import { type BlobSource, type ImageSource, parseIndex } from './oci/index.ts'
-import { entriesOf, readDocument, resolveForPlatform } from './registry/index.ts'
+} from '../core/index.ts'
+import { type BlobSource, type ImageSource, parseIndex } from '../oci/index.ts'
+import { entriesOf, readDocument, resolveForPlatform } from '../registry/index.ts'
 
 /** What of an image is meant. */
 export interface Selection {

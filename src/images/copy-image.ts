@@ -14,14 +14,14 @@ import {
   parseImageLocation,
   parsePlatform,
   platformRank,
-} from './core/index.ts'
-import { openDestination } from './image-destination.ts'
-import type { PlannedContent } from './image-place.ts'
-import { selectImage, withDocuments } from './image-selection.ts'
-import { createPlaces, nameInCache, openSource } from './image-source.ts'
-import { type BlobSource, parseIndex, type ReferrerSource } from './oci/index.ts'
-import type { CopyImageOptions, CopyImageResult } from './options.ts'
-import { copy, listContent } from './registry/index.ts'
+} from '../core/index.ts'
+import { type BlobSource, parseIndex, type ReferrerSource } from '../oci/index.ts'
+import type { CopyImageOptions, CopyImageResult } from '../options.ts'
+import { copy, listContent } from '../registry/index.ts'
+import { openDestination } from './destination.ts'
+import type { PlannedContent } from './place.ts'
+import { selectImage, withDocuments } from './selection.ts'
+import { createPlaces, nameInCache, openSource } from './source.ts'
 
 /**
  * Copies an image from one place to another: content first, names last, and nothing that is there already.
