@@ -18,6 +18,7 @@ import {
 import {
   createNamespaceExecutor,
   createOciRuntimeExecutor,
+  createTracedExecutor,
   type Executor,
   NAMESPACE_VARIABLE,
   requireRuntime,
@@ -176,6 +177,8 @@ async function executorOf(
   { helper, session, workspace }: ExecutorParts,
 ): Promise<Executor> {
   const namespace = environment[NAMESPACE_VARIABLE]
+  if (namespace === 'traced')
+    return createTracedExecutor({ helper, session, scratch: () => workspace.directory() })
   if (namespace !== 'local' && namespace !== 'rootless') {
     throw new OssbError(
       'ERR_OSSB_EXECUTOR',

@@ -9,8 +9,8 @@ import {
   spawnMapped,
 } from '../native/index.ts'
 
-/** How a process stands to the namespaces that a build needs. */
-export type NamespaceKind = 'local' | 'rootless'
+/** How a process stands to the namespaces that a build needs; `traced` does without any. */
+export type NamespaceKind = 'local' | 'rootless' | 'traced'
 
 /** The variable by which the process inside knows that it is inside, and in what. */
 export const NAMESPACE_VARIABLE = 'OSSB_NAMESPACE'
@@ -69,6 +69,7 @@ async function enterMapped(
 
 function mapOf({ kind, environment, oneId }: EnterOptions): MapKind {
   if (kind === 'local') return { kind: 'root' }
+  if (kind === 'traced') return { kind: 'none' }
   const ids = hidesRange(environment) ? undefined : subordinateIds(currentUser())
   if (ids !== undefined) return { kind: 'user', ...ids }
   if (oneId === 'allowed') return { kind: 'one-id' }

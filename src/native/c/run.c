@@ -166,16 +166,6 @@ static _Noreturn void run_init(struct run_spec *spec, const struct stream *strea
     _exit(0);
 }
 
-/* What is in the pipe now: something outside may hold its other end for ever. */
-static void drain(const struct stream *stream)
-{
-    if (stream->reading < 0)
-        return;
-    fcntl(stream->reading, F_SETFL, O_NONBLOCK);
-    while (relay(stream))
-        ;
-}
-
 /* Until init is gone. */
 static void supervise(const struct run_spec *spec, struct stream *streams, int channel)
 {
@@ -188,10 +178,8 @@ static void supervise(const struct run_spec *spec, struct stream *streams, int c
         if (poll(polled, 4, -1) < 0)
             continue;
         for (size_t i = 0; i < 2; i++) {
-            if (polled[i + 1].revents && !relay(&streams[i])) {
-                close(streams[i].reading);
-                streams[i].reading = -1;
-            }
+            if (polled[i + 1].revents)
+                relay_stream(&streams[i]);
         }
         if (polled[3].revents && !answer_call(polled[3].revents))
             listener = -1;
@@ -203,8 +191,8 @@ static void supervise(const struct run_spec *spec, struct stream *streams, int c
         if (listener != was)
             begin_answering(listener, spec);
     }
-    drain(&streams[0]);
-    drain(&streams[1]);
+    drain_stream(&streams[0]);
+    drain_stream(&streams[1]);
 }
 
 static int report_end(int init_status)

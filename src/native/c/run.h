@@ -107,15 +107,19 @@ void mount_on(const struct outside *outside, int target, const char *type, unsig
 /* Index of /dev/null in `devices`. */
 enum { DEVICE_NULL = 0 };
 
-/* streams.c: the output of the payload goes through pipes, as what Node gives can't be opened by name. */
+/* One stream of the payload: where it writes, where that is read, and where it goes. */
 struct stream {
     int reading;
     int writing;
     int destination;
 };
+
+/* streams.c */
 void open_stream(struct stream *stream, int destination);
-/* Hands on what is there. 0 at the end of the stream. */
-int relay(const struct stream *stream);
+/* Hands on what is there; at its end the stream is closed, and `reading` is -1. */
+void relay_stream(struct stream *stream);
+/* What is in the pipe now: something outside may hold its other end for ever. */
+void drain_stream(const struct stream *stream);
 
 /* payload.c */
 /* `channel` is where the listener of its filter goes, if there is one. */

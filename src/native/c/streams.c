@@ -12,7 +12,8 @@ void open_stream(struct stream *stream, int destination)
     *stream = (struct stream){.reading = ends[0], .writing = ends[1], .destination = destination};
 }
 
-int relay(const struct stream *stream)
+/* Hands on what is there. 0 at the end of the stream. */
+static int relay(const struct stream *stream)
 {
     static char bytes[65536];
     ssize_t count = read(stream->reading, bytes, sizeof bytes);
@@ -22,4 +23,21 @@ int relay(const struct stream *stream)
     if (count > 0)
         write_all(stream->destination, bytes, (size_t)count);
     return count > 0;
+}
+
+void relay_stream(struct stream *stream)
+{
+    if (relay(stream))
+        return;
+    close(stream->reading);
+    stream->reading = -1;
+}
+
+void drain_stream(const struct stream *stream)
+{
+    if (stream->reading < 0)
+        return;
+    fcntl(stream->reading, F_SETFL, O_NONBLOCK);
+    while (relay(stream))
+        ;
 }

@@ -256,19 +256,15 @@ static pid_t start_relay(struct stream *streams)
     close(event_fd);
     for (size_t i = 0; i < 2; i++)
         close(streams[i].writing);
-    for (int open = 2; open > 0;) {
+    while (streams[0].reading >= 0 || streams[1].reading >= 0) {
         struct pollfd polled[2];
         for (size_t i = 0; i < 2; i++)
             polled[i] = (struct pollfd){.fd = streams[i].reading, .events = POLLIN};
         if (poll(polled, 2, -1) < 0)
             continue;
-        for (size_t i = 0; i < 2; i++) {
-            if (polled[i].revents && !relay(&streams[i])) {
-                close(streams[i].reading);
-                streams[i].reading = -1;
-                open--;
-            }
-        }
+        for (size_t i = 0; i < 2; i++)
+            if (polled[i].revents)
+                relay_stream(&streams[i]);
     }
     _exit(0);
 }

@@ -52,10 +52,10 @@ static const char *make_own(const char *scratch, const char *name, int is_direct
 
 static void add_devices(const char *scratch)
 {
-    static const char *const NAMES[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"};
+    static const char *const NAMES[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/ptmx"};
     static const char *const LINKS[][2] = {
         {"/proc/self/fd", "/dev/fd"},       {"/proc/self/fd/0", "/dev/stdin"}, {"/proc/self/fd/1", "/dev/stdout"},
-        {"/proc/self/fd/2", "/dev/stderr"}, {"pts/ptmx", "/dev/ptmx"},         {"/proc/kcore", "/dev/core"},
+        {"/proc/self/fd/2", "/dev/stderr"}, {"/proc/kcore", "/dev/core"},
     };
     add_redirection("/dev", make_own(scratch, "/dev", 1, 0755), 0);
     for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
