@@ -4,6 +4,7 @@ import {
   currentUser,
   type ExecutorFinding,
   enterNamespace as enter,
+  isNamespaceRefused,
   NAMESPACE_VARIABLE,
 } from './executors/index.ts'
 import { loadHelper } from './native/index.ts'
@@ -42,9 +43,10 @@ export async function enterNamespace(
     return await enter({ kind, helper, command: [file, ...args], environment, oneId }, job)
   } catch (error) {
     job.signal.throwIfAborted()
+    if (executor === 'auto' && isNamespaceRefused(error) && (await canTrace(options, job)))
+      return await enterTraced()
     if (!(error instanceof OssbError) || error.code !== 'ERR_OSSB_EXECUTOR' || error.hint !== undefined)
       throw error
-    if (executor === 'auto' && (await canTrace(options, job))) return await enterTraced()
     throw await refusal(options, job, error)
   }
 }

@@ -188,7 +188,7 @@ const EXECUTOR: OptionTable<ExecutorFlags> = {
     choices: ['auto', 'rootless', 'local', 'traced', 'container'],
     group: 'Execution',
     description:
-      'How RUN steps are run: rootless (user namespace), local (as root), container (crun or runc); auto takes the strongest that works here.',
+      'How RUN steps are run: rootless (user namespace), local (as root), traced (where no namespace is allowed), container (crun or runc); auto takes the strongest that works here.',
     default: 'auto',
     environment: 'OSSB_EXECUTOR',
   },

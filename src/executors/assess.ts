@@ -179,8 +179,13 @@ function tracingFinding(items: readonly ProbeItem[], directory: string): Finding
       detail: `${describe(failed)}: processes can't be traced`,
       remedy: 'Allow ptrace and seccomp to processes (kernel.yama.ptrace_scope below 3, Docker on Linux 4.8)',
     }
-  const records = recordFinding(items.filter((item) => item.name !== 'user-notify'), directory)
-  return records.ok ? { name, ok: true, detail: 'can be used where no namespace can be made' } : { ...records, name }
+  const records = recordFinding(
+    items.filter((item) => item.name !== 'user-notify'),
+    directory,
+  )
+  return records.ok
+    ? { name, ok: true, detail: 'can be used where no namespace can be made' }
+    : { ...records, name }
 }
 
 function mountFinding(items: readonly ProbeItem[], settings: Settings): Finding {

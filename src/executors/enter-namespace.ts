@@ -45,9 +45,18 @@ export async function enterNamespace(options: EnterOptions, job: Job): Promise<n
 
 /** The programs that write the map said no, before anything was started. */
 function isMapperFailure(error: unknown): boolean {
+  return /^new[ug]idmap$/.test(failedStep(error))
+}
+
+/** The kernel said no to the namespace itself, before anything was started. */
+export function isNamespaceRefused(error: unknown): boolean {
+  return ['unshare', 'make mounts private', 'write'].includes(failedStep(error))
+}
+
+function failedStep(error: unknown): string {
   const cause =
     error instanceof OssbError ? (error.cause as { readonly step?: unknown } | undefined) : undefined
-  return typeof cause?.step === 'string' && /^new[ug]idmap$/.test(cause.step)
+  return typeof cause?.step === 'string' ? cause.step : ''
 }
 
 async function enterMapped(

@@ -70,7 +70,11 @@ function refuseImpossible({ security, mounts }: ProcessSpec): void {
         ? undefined
         : `with a size of the tmpfs on "${limited.target}"`
   if (what === undefined) return
-  throw new OssbError('ERR_OSSB_EXECUTOR', `Cannot run a process ${what}: the executor "traced" has no such thing`, {
-    hint: '"ossb doctor" says what a stronger executor needs here.',
-  })
+  throw new OssbError(
+    'ERR_OSSB_EXECUTOR',
+    `Cannot run a process ${what}: the executor "traced" has no such thing`,
+    {
+      hint: '"ossb doctor" says what a stronger executor needs here.',
+    },
+  )
 }

@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "served.h"
 #include "trace.h"
 
 #ifndef PTRACE_EVENT_STOP
@@ -46,15 +47,20 @@ static void note_failure(void)
 static void pass_to_payload(int number)
 {
     int saved = errno;
-    if (kill(-signalled, number) < 0)
+    if (signalled > 0 && kill(-signalled, number) < 0)
         kill(signalled, number);
     errno = saved;
 }
 
+/* The end of the payload is what the supervisor wakes up for, wherever it is now. */
 static void end_all(int number)
 {
+    int saved = errno;
     (void)number;
     must_end = 1;
+    if (signalled > 0)
+        kill(signalled, SIGKILL);
+    errno = saved;
 }
 
 /* Without SA_RESTART: the wait for the next call comes back at once. */
@@ -215,30 +221,41 @@ static void kill_tasks(void)
         kill(task->tid, SIGKILL);
 }
 
+/* Those whose parent was killed before it said that there is a child: they are the supervisor's children now. */
+static void kill_orphans(void)
+{
+    for (struct task *task = first_task(); task; task = next_task(task))
+        if (!task->process && status_number(task->tid, "\nPPid:\t") == getpid())
+            kill(task->tid, SIGKILL);
+}
+
+static void end_task(struct task *task, int status, int *result)
+{
+    pid_t tid = task->tid;
+    remove_task(task);
+    kill_orphans();
+    if (tid != payload)
+        return;
+    *result = status;
+    signalled = 0;
+    must_end = 1;
+}
+
 /* Until nobody is left. The status of the payload. */
 static int supervise(void)
 {
-    int status, result = 0, has_ended = 0;
+    int status, result = 0;
     while (first_task()) {
         pid_t tid = waitpid(-1, &status, __WALL);
         if (tid < 0 && errno == ECHILD)
             break;
-        if (must_end || has_ended)
+        struct task *task = tid < 0 ? NULL : find_task(tid);
+        if (tid >= 0 && WIFSTOPPED(status))
+            handle_stop(task ? task : add_task(tid), status);
+        else if (task)
+            end_task(task, status, &result);
+        if (must_end)
             kill_tasks();
-        if (tid < 0)
-            continue;
-        struct task *task = find_task(tid);
-        if (!WIFSTOPPED(status)) {
-            if (task)
-                remove_task(task);
-            if (tid == payload) {
-                result = status;
-                has_ended = 1;
-                kill_tasks();
-            }
-            continue;
-        }
-        handle_stop(task ? task : add_task(tid), status);
     }
     return result;
 }

@@ -102,7 +102,7 @@ int64_t trace_attribute(struct traced_call *call)
         if (fd < 0)
             return -errno;
         self_fd(path + 6, fd);
-        int64_t result = perform(call, path, 1, 0);
+        int64_t result = perform(call, path, 1, is_protected(fd));
         close(fd);
         return result;
     }

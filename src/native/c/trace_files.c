@@ -185,16 +185,37 @@ int64_t trace_stat(struct traced_call *call)
     return emulate_stat(&call->waiting, (enum emulation)call->entry->variant);
 }
 
+/* -EROFS where the file of a call that changes it may only be read. */
+static int64_t refuse_protected(struct traced_call *call, int flags)
+{
+    int fd = open_argument(call, !(flags & AT_SYMLINK_NOFOLLOW), (flags & AT_EMPTY_PATH) != 0);
+    int64_t result = fd < 0 ? -errno : is_protected(fd) ? -EROFS : 0;
+    if (fd >= 0)
+        close(fd);
+    return result;
+}
+
 int64_t trace_chown(struct traced_call *call)
 {
+    int64_t result = refuse_protected(call, flags_of(call) | (call->entry->variant == EMULATE_LCHOWN ? AT_SYMLINK_NOFOLLOW : 0));
+    if (result < 0)
+        return result;
     return emulate_chown(&call->waiting, (enum emulation)call->entry->variant);
 }
 
 /* utimensat; without a path it is about a descriptor, and the kernel's. */
 int64_t trace_times(struct traced_call *call)
 {
-    if (argument(call, 1) == 0)
-        return CALL_UNCHANGED;
+    if (argument(call, 1) == 0) {
+        int fd = open_descriptor_of_caller(&call->waiting, (int)(uint32_t)argument(call, 0));
+        int is_refused = fd >= 0 && is_protected(fd);
+        if (fd >= 0)
+            close(fd);
+        return is_refused ? -EROFS : CALL_UNCHANGED;
+    }
+    int64_t result = refuse_protected(call, flags_of(call));
+    if (result < 0)
+        return result;
     return emulate_utimensat(&call->waiting, EMULATE_UTIMENSAT);
 }
 
@@ -227,7 +248,8 @@ int64_t trace_chmod(struct traced_call *call)
     if (fd < 0)
         return -errno;
     self_fd(path + 6, fd);
-    int64_t result = record_of(call, fd, &status, &owner) < 0 ? -errno
+    int64_t result = is_protected(fd)                          ? -EROFS
+                     : record_of(call, fd, &status, &owner) < 0 ? -errno
                      : !may_change(call, &owner)               ? -EPERM
                      : S_ISLNK(status.stx_mode)                ? -EOPNOTSUPP
                      : status.stx_uid != geteuid()             ? result_of(chmod(path, (mode_t)argument(call, at) & 07777))

@@ -213,10 +213,7 @@ async function claimCache(
 ): Promise<string> {
   mkdirSync(paths.mounts, { recursive: true })
   // What lies in a cache is owned in one way or recorded in the other.
-  const base = join(
-    paths.mounts,
-    `${digestHex(digestOf(mount.id))}${session.treeSuffix}`,
-  )
+  const base = join(paths.mounts, `${digestHex(digestOf(mount.id))}${session.treeSuffix}`)
   if (mount.sharing === 'shared') return base
   if (mount.sharing === 'locked') {
     const lock = await session.lock(`${base}.lock`, 'exclusive', { wait: true }, job)
