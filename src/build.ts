@@ -16,9 +16,11 @@ import {
   withSourceText,
 } from './core/index.ts'
 import {
+  createEmulation,
   createNamespaceExecutor,
   createOciRuntimeExecutor,
   createTracedExecutor,
+  type Emulation,
   type Executor,
   NAMESPACE_VARIABLE,
   requireRuntime,
@@ -81,6 +83,7 @@ import { createIndexLock, type Workspace } from './store/index.ts'
 interface Engine extends Omit<Foundation, typeof Symbol.asyncDispose> {
   readonly snapshotter: Snapshotter
   readonly executor: Executor
+  readonly emulation: Emulation
   readonly sshAgents: SshAgents
 }
 
@@ -146,7 +149,15 @@ async function openEngine(options: BuildOptions, job: Job): Promise<Engine & Asy
   )
   const snapshotter = await chooseSnapshotter(foundation, job)
   const executor = await executorOf(options, { helper, session, workspace })
-  return { ...foundation, snapshotter, executor, sshAgents, [Symbol.asyncDispose]: holding.handOver() }
+  const emulation = holding.hold(emulationOf(options, { helper, session, workspace }))
+  return {
+    ...foundation,
+    snapshotter,
+    executor,
+    emulation,
+    sshAgents,
+    [Symbol.asyncDispose]: holding.handOver(),
+  }
 }
 
 /** Overlay mounts where the cache directory's file system and the kernel allow them, which only trying tells. */
@@ -205,6 +216,23 @@ async function executorOf(
     `Cannot use the executor "container": ${probe.reason}`,
     probe.remedy === undefined ? {} : { hint: probe.remedy },
   )
+}
+
+/** Only inside a user namespace of its own does a registration not hold for the whole machine. */
+function emulationOf(
+  { environment, executor, emulators = [] }: BuildOptions,
+  { helper, session, workspace }: ExecutorParts,
+): Emulation {
+  const namespace = environment[NAMESPACE_VARIABLE]
+  const hasNone = executor === 'container' || namespace === 'traced'
+  return createEmulation({
+    registry: namespace === 'rootless' ? 'shared' : hasNone ? 'none' : 'own',
+    session,
+    helper,
+    directory: () => workspace.directory(),
+    environment,
+    named: emulators,
+  })
 }
 
 /** What could not be written is refused before anything is built. */

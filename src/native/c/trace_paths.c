@@ -71,6 +71,21 @@ static void add_devices(const char *scratch)
     make_own(scratch, "/dev/mqueue", 1, 01777);
 }
 
+/* What Docker hides of the kernel, too; a container may show it. */
+static void hide(const char *scratch)
+{
+    static const char *const HIDDEN[] = {
+        "/proc/acpi",       "/proc/asound",     "/proc/interrupts", "/proc/kcore",         "/proc/keys",
+        "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi",   "/proc/timer_list",    "/proc/timer_stats",
+        "/sys/firmware",    "/sys/devices/virtual/powercap",
+    };
+    struct stat status;
+    const char *nothing = make_own(scratch, "/nothing", 1, 0555);
+    for (size_t i = 0; i < sizeof HIDDEN / sizeof HIDDEN[0]; i++)
+        if (stat(HIDDEN[i], &status) == 0)
+            add_redirection(HIDDEN[i], S_ISDIR(status.st_mode) ? nothing : "/dev/null", 1);
+}
+
 static void add_mount_line(struct buffer *mounts, struct buffer *info, const char *target, const char *type)
 {
     static int number = 20;
@@ -136,6 +151,7 @@ void begin_paths(const struct run_spec *of, const char *scratch)
     add_redirection("/proc", "/proc", 0);
     add_redirection("/sys", "/sys", 1);
     add_devices(scratch);
+    hide(scratch);
     for (size_t i = 0; i < spec->mount_count; i++)
         add_asked(&spec->mounts[i], scratch, i);
     write_mounts(scratch);
