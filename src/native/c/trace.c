@@ -17,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -307,10 +308,27 @@ static struct traced_process *first_process(void)
     return process;
 }
 
+/* Root's, whoever the run's user is. What can't be made is missed later. */
+static void make_directory(const struct task *task, const char *path)
+{
+    const struct owner root = {.device = 0};
+    struct located found;
+    if (locate(task, AT_FDCWD, path, FOLLOW_LINK, &found) == 0 && !found.exists && mkdir(found.host, 0755) == 0)
+        write_owner((struct place){.path = found.host}, S_IFDIR, &root);
+}
+
 static void enter_directory(void)
 {
     struct located found;
     struct task none = {.tid = getpid()};
+    char *path = copy_text(spec.cwd);
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        make_directory(&none, path);
+        *slash = '/';
+    }
+    make_directory(&none, path);
+    free(path);
     int result = locate(&none, AT_FDCWD, spec.cwd, FOLLOW_LINK, &found);
     errno = -result;
     if (result < 0 || chdir(found.host) < 0)

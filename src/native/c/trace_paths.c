@@ -207,7 +207,7 @@ int name_in_root(const char *host, char path[PATH_MAX])
     size_t best_length = 0;
     for (size_t i = 0; i < redirection_count; i++) {
         size_t length = strlen(redirections[i].source);
-        if (below(host, redirections[i].source) && length >= best_length) {
+        if (below(host, redirections[i].source) && length > best_length) {
             best = &redirections[i];
             best_length = length;
         }
@@ -279,6 +279,15 @@ static enum proc_kind process_link(pid_t pid, const char *name, char text[PATH_M
     return PROC_TEXT;
 }
 
+/* Elsewhere process 1 is the run's own, and its root the run's. Here nothing else is there of it. */
+static enum proc_kind judge_first_process(pid_t pid, const char *rest, char text[PATH_MAX])
+{
+    if (pid != 1 || (*rest != '\0' && strcmp(rest, "/root") != 0))
+        return PROC_MISSING;
+    strcpy(text, "/");
+    return *rest == '\0' ? PROC_PLAIN : PROC_TEXT;
+}
+
 /* What a path below /proc is, where that is not what the kernel shows to the supervisor. */
 static enum proc_kind judge_proc(const struct task *task, const char *path, char text[PATH_MAX])
 {
@@ -300,7 +309,7 @@ static enum proc_kind judge_proc(const struct task *task, const char *path, char
         return PROC_PLAIN;
     pid_t pid = (pid_t)strtol(rest, NULL, 10);
     if (!is_traced(pid))
-        return PROC_MISSING;
+        return judge_first_process(pid, end, text);
     if (!strncmp(end, "/task/", 6))
         end = skip_number(end + 6);
     if (!strcmp(end, "/exe") || !strcmp(end, "/cwd") || !strcmp(end, "/root"))
