@@ -16,8 +16,11 @@ import {
   withSourceText,
 } from './core/index.ts'
 import {
+  createEmulation,
   createNamespaceExecutor,
   createOciRuntimeExecutor,
+  createTracedExecutor,
+  type Emulation,
   type Executor,
   NAMESPACE_VARIABLE,
   requireRuntime,
@@ -55,7 +58,7 @@ import {
 } from './inputs/index.ts'
 import { createHolding } from './io/index.ts'
 import { type FileSession, type NativeHelper, walkTree } from './native/index.ts'
-import type { Image } from './oci/index.ts'
+import type { Image, Layer } from './oci/index.ts'
 import type { BuildOptions, BuildResult, OutputSpec } from './options.ts'
 import {
   createCopySnapshotter,
@@ -69,6 +72,7 @@ import {
   createFileRunner,
   createSolver,
   finishImage,
+  markRewritten,
   type SolverOptions,
   squashHistory,
   squashLayers,
@@ -80,6 +84,7 @@ import { createIndexLock, type Workspace } from './store/index.ts'
 interface Engine extends Omit<Foundation, typeof Symbol.asyncDispose> {
   readonly snapshotter: Snapshotter
   readonly executor: Executor
+  readonly emulation: Emulation
   readonly sshAgents: SshAgents
 }
 
@@ -145,7 +150,15 @@ async function openEngine(options: BuildOptions, job: Job): Promise<Engine & Asy
   )
   const snapshotter = await chooseSnapshotter(foundation, job)
   const executor = await executorOf(options, { helper, session, workspace })
-  return { ...foundation, snapshotter, executor, sshAgents, [Symbol.asyncDispose]: holding.handOver() }
+  const emulation = holding.hold(emulationOf(options, { helper, session, workspace }))
+  return {
+    ...foundation,
+    snapshotter,
+    executor,
+    emulation,
+    sshAgents,
+    [Symbol.asyncDispose]: holding.handOver(),
+  }
 }
 
 /** Overlay mounts where the cache directory's file system and the kernel allow them, which only trying tells. */
@@ -179,6 +192,8 @@ async function executorOf(
   { helper, session, workspace }: ExecutorParts,
 ): Promise<Executor> {
   const namespace = environment[NAMESPACE_VARIABLE]
+  if (namespace === 'traced')
+    return createTracedExecutor({ helper, session, scratch: () => workspace.directory() })
   if (namespace !== 'local' && namespace !== 'rootless') {
     throw new OssbError(
       'ERR_OSSB_EXECUTOR',
@@ -202,6 +217,23 @@ async function executorOf(
     `Cannot use the executor "container": ${probe.reason}`,
     probe.remedy === undefined ? {} : { hint: probe.remedy },
   )
+}
+
+/** Only inside a user namespace of its own does a registration not hold for the whole machine. */
+function emulationOf(
+  { environment, executor, emulators = [] }: BuildOptions,
+  { helper, session, workspace }: ExecutorParts,
+): Emulation {
+  const namespace = environment[NAMESPACE_VARIABLE]
+  const hasNone = executor === 'container' || namespace === 'traced'
+  return createEmulation({
+    registry: namespace === 'rootless' ? 'shared' : hasNone ? 'none' : 'own',
+    session,
+    helper,
+    directory: () => workspace.directory(),
+    environment,
+    named: emulators,
+  })
 }
 
 /** What could not be written is refused before anything is built. */
@@ -248,14 +280,16 @@ async function solvePlans(
   job.signal.throwIfAborted()
   const failures: Failure[] = []
   const built: Image[] = []
+  const finish = (plan: Plan, layers: readonly Layer[]) =>
+    finishImage(plan, clampTo === undefined ? layers : markRewritten(layers, clampTo), timeOf(plan))
   for (const [at, outcome] of outcomes.entries()) {
     const plan = plans[at] as Plan
     if (outcome.status === 'rejected')
       failures.push({ name: formatPlatform(plan.platform), error: outcome.reason })
-    else if (options.singleLayer !== true) built.push(finishImage(plan, outcome.value, timeOf(plan)))
+    else if (options.singleLayer !== true) built.push(finish(plan, outcome.value))
     else {
       const squashed = await squashLayers(outcome.value, { ...engine, layers: writer }, job)
-      built.push(finishImage(squashHistory(plan), squashed, timeOf(plan)))
+      built.push(finish(squashHistory(plan), squashed))
     }
   }
   const [first, ...others] = failures

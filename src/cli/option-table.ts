@@ -53,7 +53,7 @@ export interface ReportFlags {
 }
 
 interface ExecutorFlags {
-  readonly executor: 'auto' | 'rootless' | 'local' | 'container' | undefined
+  readonly executor: 'auto' | 'rootless' | 'local' | 'traced' | 'container' | undefined
 }
 
 /** How a registry is reached, and who we are to it. See `registryTrust`. */
@@ -148,6 +148,7 @@ export interface BuildFlags
   readonly 'shm-size': string | undefined
   readonly ulimit: readonly string[]
   readonly parallel: string | undefined
+  readonly qemu: readonly string[]
   readonly 'no-cache': boolean
 }
 
@@ -185,10 +186,10 @@ export const CACHE_DIR: OptionTable<CacheFlags> = {
 const EXECUTOR: OptionTable<ExecutorFlags> = {
   executor: {
     type: 'choice',
-    choices: ['auto', 'rootless', 'local', 'container'],
+    choices: ['auto', 'rootless', 'local', 'traced', 'container'],
     group: 'Execution',
     description:
-      'How RUN steps are run: rootless (user namespace), local (as root), container (crun or runc); auto takes the strongest that works here.',
+      'How RUN steps are run: rootless (user namespace), local (as root), traced (where no namespace is allowed), container (crun or runc); auto takes the strongest that works here.',
     default: 'auto',
     environment: 'OSSB_EXECUTOR',
   },
@@ -524,6 +525,15 @@ export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
     group: 'Execution',
     description: 'Resource limit of each RUN, for example nofile=4096:65536; -1 is no limit. Repeatable.',
     default: 'nofile with 1024 as the soft limit',
+  },
+  qemu: {
+    type: 'list',
+    value: 'PATH',
+    group: 'Execution',
+    description:
+      'Emulator for RUN steps of another architecture: a static qemu-ARCH or qemu-ARCH-static, or a directory with some. Repeatable.',
+    default: 'those on PATH',
+    environment: 'OSSB_QEMU',
   },
   parallel: {
     type: 'text',

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { release } from 'node:os'
 import { getSystemErrorName } from 'node:util'
 import type { Job } from '../core/index.ts'
@@ -6,6 +6,7 @@ import { type NativeHelper, type ProbeItem, probeEnvironment } from '../native/i
 import { currentUser, subordinateIds } from './enter-namespace.ts'
 import type { Executor } from './executor.ts'
 import { explainRefusal, type Settings } from './explain-refusal.ts'
+import { emulationFinding } from './find-emulators.ts'
 import { findRuntime, RUNTIME_REMEDY } from './find-runtime.ts'
 import { readSettings } from './read-settings.ts'
 import { type MappingProblem, tryMapping } from './try-mapping.ts'
@@ -55,6 +56,7 @@ export async function assessEnvironment(
   const range = isRoot ? undefined : rangeFinding(await tryMapping({ helper, environment }, job))
   const mounts = mountFinding(items, settings)
   const records = range?.ok === false ? recordFinding(items, directory) : undefined
+  const tracing = tracingFinding(items, directory)
   const runtime = runtimeFinding(environment)
   const findings = [
     userFinding(),
@@ -63,14 +65,18 @@ export async function assessEnvironment(
     ...(records === undefined ? [] : [records]),
     mounts,
     overlayFinding(items, isRoot, directory),
-    emulationFinding(items),
+    emulationFinding(
+      items.some(({ name, ok }) => name === 'binfmt-misc' && ok),
+      environment,
+    ),
+    ...(isRoot ? [] : [tracing]),
     runtime,
   ]
   const blocked = [namespaces, mounts, range].find((finding) => finding?.ok === false)
   const own = isRoot
     ? ownFinding('local', blocked)
     : (oneIdFinding(blocked, range, records) ?? ownFinding('rootless', blocked))
-  return { findings, executors: executorFindings(isRoot, own, blocked, runtime) }
+  return { findings, executors: executorFindings({ isRoot, own, blocked, tracing, runtime }) }
 }
 
 function ownFinding(name: 'local' | 'rootless', blocked: Finding | undefined): ExecutorFinding {
@@ -88,19 +94,27 @@ function oneIdFinding(
   return { ...unusable('rootless', range), variant: 'one id', usable: true }
 }
 
-function executorFindings(
-  isRoot: boolean,
-  own: ExecutorFinding,
-  blocked: Finding | undefined,
-  runtime: Finding,
-): readonly ExecutorFinding[] {
+interface Found {
+  readonly isRoot: boolean
+  readonly own: ExecutorFinding
+  readonly blocked: Finding | undefined
+  readonly tracing: Finding
+  readonly runtime: Finding
+}
+
+function executorFindings({ isRoot, own, blocked, tracing, runtime }: Found): readonly ExecutorFinding[] {
   const other: ExecutorFinding = isRoot
     ? { name: 'rootless', usable: false, reason: 'it is for ordinary users, and this is root' }
     : { name: 'local', usable: false, reason: 'it needs root, and this is an ordinary user' }
   const problem = blocked ?? (runtime.ok ? undefined : runtime)
   const container: ExecutorFinding =
     problem === undefined ? { name: 'container', usable: true } : unusable('container', problem)
-  return isRoot ? [own, other, container] : [other, own, container]
+  const traced: ExecutorFinding = isRoot
+    ? { name: 'traced', usable: false, reason: 'it is for ordinary users, and this is root' }
+    : tracing.ok
+      ? { name: 'traced', usable: true }
+      : unusable('traced', tracing)
+  return isRoot ? [own, other, traced, container] : [other, own, traced, container]
 }
 
 function unusable(name: Executor['name'], { name: what, detail, remedy }: Finding): ExecutorFinding {
@@ -158,6 +172,26 @@ function recordFinding(items: readonly ProbeItem[], directory: string): Finding 
   }
 }
 
+/** What is left where no namespace can be made. */
+function tracingFinding(items: readonly ProbeItem[], directory: string): Finding {
+  const name = 'tracing'
+  const failed = failure(items, ['trace'])
+  if (failed !== undefined)
+    return {
+      name,
+      ok: false,
+      detail: `${describe(failed)}: processes can't be traced`,
+      remedy: 'Allow ptrace and seccomp to processes (kernel.yama.ptrace_scope below 3, Docker on Linux 4.8)',
+    }
+  const records = recordFinding(
+    items.filter((item) => item.name !== 'user-notify'),
+    directory,
+  )
+  return records.ok
+    ? { name, ok: true, detail: 'can be used where no namespace can be made' }
+    : { ...records, name }
+}
+
 function mountFinding(items: readonly ProbeItem[], settings: Settings): Finding {
   const failed = failure(items, settings.isRoot ? ['mount-namespace'] : ['user-mount'])
   return failed === undefined
@@ -173,25 +207,6 @@ function overlayFinding(items: readonly ProbeItem[], isRoot: boolean, directory:
     ok: false,
     detail: `${describe(failed)}: each step copies the root file system`,
     remedy: `use a --cache-dir that is not itself on an overlay (now ${directory}), on Linux 5.11 or newer`,
-  }
-}
-
-function emulationFinding(items: readonly ProbeItem[]): Finding {
-  const registry = '/proc/sys/fs/binfmt_misc'
-  const registered = existsSync(registry)
-    ? readdirSync(registry).filter((name) => name.startsWith('qemu-'))
-    : []
-  if (registered.length > 0)
-    return { name: 'emulation', ok: true, detail: `registered: ${registered.join(', ')}` }
-  const own = items.some((item) => item.name === 'binfmt-misc' && item.ok)
-    ? '; this kernel would allow a registration of our own'
-    : ''
-  return {
-    name: 'emulation',
-    ok: false,
-    detail: `no interpreter for another architecture is registered${own}`,
-    remedy:
-      'As root: apt-get install qemu-user-static binfmt-support (only for RUN steps of another architecture)',
   }
 }
 

@@ -25,6 +25,8 @@ export interface ProcessSpec {
   readonly shmSize: number
   /** Without one for "nofile", the soft limit of open files is 1024. */
   readonly limits: readonly ProcessLimit[]
+  /** A user namespace below this process's, as a path, in which it runs. */
+  readonly userNamespace?: string
 }
 
 /** How a process ended: its status (128 + signal number for a signal), never thrown. */
@@ -39,7 +41,7 @@ export type Probe =
 
 /** A way to run a process in a root file system. */
 export interface Executor {
-  readonly name: 'local' | 'rootless' | 'container'
+  readonly name: 'local' | 'rootless' | 'traced' | 'container'
   /** Tries what a run needs, for real; never decides by a name or a version. */
   probe(): Promise<Probe>
   /**

@@ -3,8 +3,10 @@
  * builder itself enters the namespaces that they need. Knows no Dockerfile, no image and no cache.
  */
 export * from './assess.ts'
+export { createEmulation, type Emulation } from './emulation.ts'
 export * from './enter-namespace.ts'
 export * from './executor.ts'
 export { requireRuntime } from './find-runtime.ts'
-export * from './namespace-executor.ts'
+export { createNamespaceExecutor } from './namespace-executor.ts'
 export * from './oci-runtime.ts'
+export * from './traced-executor.ts'

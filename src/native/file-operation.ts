@@ -20,7 +20,9 @@ export type FileOperation = { readonly path: string; readonly optional?: true } 
   | { readonly type: 'settimes'; readonly mtimeNs?: bigint; readonly atimeNs?: bigint }
   /** Where this process has one id only, the owner is recorded; the other way, chown takes away set-id bits as always. */
   | { readonly type: 'chown'; readonly uid: number; readonly gid: number }
-  /** Result value: five little-endian 32-bit numbers: see c/fsop.c. */
+  /** As chmod(2), on record where this process could not go on with the mode. */
+  | { readonly type: 'chmod'; readonly mode: number }
+  /** Result value: six little-endian 32-bit numbers: see c/fsop.c. */
   | { readonly type: 'getowner' }
   | { readonly type: 'rename'; readonly to: string; readonly mode: 'replace' | 'noreplace' | 'exchange' }
   /** Result value: four little-endian 64-bit numbers: bytes in all, bytes free, files in all, files free. */
@@ -52,6 +54,11 @@ export type MountOperation =
     }
   /** Memory that is gone when it is unmounted, for what must not be on a disk; mode 0700. `size` in bytes. */
   | { readonly type: 'tmpfs'; readonly target: string; readonly size: number }
+  /**
+   * The registry of interpreters of the session's user namespace, with an entry for each line (binfmt_misc). Where it is
+   * mounted already the entries are added. Linux 6.7.
+   */
+  | { readonly type: 'interpreters'; readonly target: string; readonly lines: readonly string[] }
 
 /** The letter of the operation and its fields after the path (c/fsop.c). */
 const REQUESTS: {
@@ -66,6 +73,7 @@ const REQUESTS: {
   listxattr: () => ['l'],
   settimes: ({ mtimeNs, atimeNs }) => ['t', timeField(mtimeNs), timeField(atimeNs)],
   chown: ({ uid, gid }) => ['c', String(uid), String(gid)],
+  chmod: ({ mode }) => ['p', String(mode)],
   getowner: () => ['w'],
   rename: ({ to, mode }) => ['x', to, mode],
   statfs: () => ['f'],
@@ -86,6 +94,7 @@ function timeField(nanoseconds: bigint | undefined): string {
 export function requestOfMount(mount: MountOperation): Request {
   if (mount.type === 'bind')
     return { operation: 'b', fields: [mount.source, mount.target, mount.readonly ? 'ro' : 'rw'] }
+  if (mount.type === 'interpreters') return { operation: 'i', fields: [mount.target, ...mount.lines] }
   if (mount.type === 'tmpfs') return { operation: 'm', fields: [mount.target, String(mount.size)] }
   return {
     operation: 'o',
@@ -107,6 +116,7 @@ const ACTIONS: Readonly<Record<FileOperation['type'], string>> = {
   listxattr: 'list the extended attributes of',
   settimes: 'set the times of',
   chown: 'set the owner of',
+  chmod: 'set the mode of',
   getowner: 'read the owner of',
   rename: 'rename',
   statfs: 'read the free space at',

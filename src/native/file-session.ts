@@ -1,5 +1,5 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
-import { lchownSync } from 'node:fs'
+import { chmodSync, lchownSync } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type FileEntry, fileSystemError, type Job, OssbError } from '../core/index.ts'
@@ -12,7 +12,7 @@ import {
   requestOfOperation,
 } from './file-operation.ts'
 import { type Answer, createAnswerReader, encodeRequest, type Request } from './file-protocol.ts'
-import type { NativeHelper } from './helper.ts'
+import { helperEnvironment, type NativeHelper } from './helper.ts'
 import { hasOneId, withRecordedOwner } from './recorded-owner.ts'
 import { errnoName, systemError } from './system-error.ts'
 
@@ -25,11 +25,15 @@ export type { FileOperation, FileOperationResult, MountOperation } from './file-
 export interface FileSession extends AsyncDisposable {
   /** This process has one id only: the owners of files are on record beside them, and only this session knows them. */
   readonly recordsOwners: boolean
+  /** What the name of a tree that is kept ends with: trees with other records are of no use to this session. */
+  readonly treeSuffix: string
   /**
    * Gives a file to an owner: at once, or by the operations that it answers, which are for one of the next batches.
    * Links are not followed. Only the first way takes set-id bits away: set the mode afterwards.
    */
   chown(path: string, owner: { readonly uid: number; readonly gid: number }): readonly FileOperation[]
+  /** Gives a file a mode, likewise. A link is followed. */
+  chmod(path: string, mode: number): readonly FileOperation[]
   /** What was read of a file, with the owner that is on record, and as the device that an empty file stands for. */
   recorded(entry: FileEntry, path: string, job: Job): Promise<FileEntry>
   /**
@@ -48,13 +52,18 @@ export interface FileSession extends AsyncDisposable {
     options: { readonly wait: boolean },
     job: Job,
   ): Promise<AsyncDisposable | undefined>
+  /** The user namespace that it works in, as a path that other processes of this user can open; starts it. */
+  userNamespace(): string
   /** Mounts; disposing unmounts, at once for new users and for good when the last old one is gone. */
   mount(mount: MountOperation, job: Job): Promise<AsyncDisposable>
 }
 
-/** Starts nothing yet: the co-process comes with the first operation. */
-export function openFileSession(helper: NativeHelper): FileSession {
-  return new CoProcess(helper)
+/**
+ * Starts nothing yet: the co-process comes with the first operation.
+ * @param namespace `own`: the session works in a user namespace (all ids as they are) and a mount namespace of its own
+ */
+export function openFileSession(helper: NativeHelper, namespace: 'shared' | 'own' = 'shared'): FileSession {
+  return new CoProcess(helper, namespace)
 }
 
 const LOCK_RETRY_FIRST = 10
@@ -66,15 +75,20 @@ interface Pending {
 }
 
 class CoProcess implements FileSession {
-  readonly recordsOwners = hasOneId()
+  readonly recordsOwners: boolean
+  readonly treeSuffix: string
   readonly #helper: NativeHelper
+  readonly #args: readonly string[]
   readonly #pending: Pending[] = []
   #child: ChildProcessByStdio<Writable, Readable, null> | undefined
   #closed: Promise<void> = Promise.resolve()
   #failure: OssbError | undefined
 
-  constructor(helper: NativeHelper) {
+  constructor(helper: NativeHelper, namespace: 'shared' | 'own') {
     this.#helper = helper
+    this.recordsOwners = helper.recordsModes === true || hasOneId()
+    this.treeSuffix = helper.recordsModes === true ? '.traced' : this.recordsOwners ? '.recorded' : ''
+    this.#args = namespace === 'own' ? ['fsop', 'own-namespace'] : ['fsop']
   }
 
   async batch(operations: readonly FileOperation[], job: Job): Promise<readonly FileOperationResult[]> {
@@ -95,6 +109,12 @@ class CoProcess implements FileSession {
   ): readonly FileOperation[] {
     if (this.recordsOwners) return [{ type: 'chown', path, uid, gid }]
     lchownSync(path, uid, gid)
+    return []
+  }
+
+  chmod(path: string, mode: number): readonly FileOperation[] {
+    if (this.#helper.recordsModes === true) return [{ type: 'chmod', path, mode }]
+    chmodSync(path, mode)
     return []
   }
 
@@ -120,6 +140,11 @@ class CoProcess implements FileSession {
       await pauseFor(pause, job)
       pause = Math.min(pause * 2, LOCK_RETRY_LAST)
     }
+  }
+
+  userNamespace(): string {
+    this.#child ??= this.#start()
+    return `/proc/${this.#child.pid}/ns/user`
   }
 
   async mount(mount: MountOperation, job: Job): Promise<AsyncDisposable> {
@@ -155,7 +180,11 @@ class CoProcess implements FileSession {
   }
 
   #start(): ChildProcessByStdio<Writable, Readable, null> {
-    const child = spawn(this.#helper.path, ['fsop'], { env: {}, cwd: '/', stdio: ['pipe', 'pipe', 'ignore'] })
+    const child = spawn(this.#helper.path, this.#args, {
+      env: helperEnvironment(this.#helper),
+      cwd: '/',
+      stdio: ['pipe', 'pipe', 'ignore'],
+    })
     const reader = createAnswerReader()
     child.stdout.on('data', (chunk: Buffer) => {
       for (const answer of reader(chunk)) this.#pending.shift()?.resolve(answer)

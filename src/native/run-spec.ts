@@ -29,6 +29,8 @@ export interface RunSpec {
   /** Supplementary groups. */
   readonly groups: readonly number[]
   readonly hostname: string
+  /** The path of a user namespace below this process's, to be entered first. */
+  readonly userNamespace?: string
   /** `none`: a network of its own with nothing but a loopback device. */
   readonly network: 'host' | 'none'
   /** `insecure`: all capabilities that this process has, no seccomp filter, nothing hidden or read-only. */
@@ -37,6 +39,11 @@ export interface RunSpec {
   readonly shmSize: number
   readonly limits: readonly RunLimit[]
   readonly mounts: readonly RunMount[]
+  /**
+   * Not in namespaces but by a supervisor that answers its system calls (c/trace.h). Mount points must exist then, and
+   * have no links in their paths; `scratch` is an empty directory for what the process sees as /dev and as tmpfs.
+   */
+  readonly traced?: { readonly scratch: string }
 }
 
 /** The specification as the helper reads it (c/spec.c): keys and values, each with a NUL after it. */
@@ -55,6 +62,7 @@ export function encodeRunSpec(spec: RunSpec): Buffer {
     'gid',
     String(spec.gid),
     ...spec.groups.flatMap((group) => ['group', String(group)]),
+    ...(spec.userNamespace === undefined ? [] : ['user-namespace', spec.userNamespace]),
     ...(spec.network === 'none' ? ['no-network'] : []),
     ...(spec.security === 'insecure' ? ['insecure'] : []),
     ...spec.limits.flatMap(limitWords),

@@ -1,6 +1,6 @@
 /*
  * ossb-helper: what Node has no calls for. One static program with sub-commands that share this header:
- * run (a process in its own root), map (enter a user namespace), probe, walk, fsop.
+ * run (a process in its own root), trace (the same for who may make no namespaces), map (enter a user namespace), probe, walk, fsop.
  */
 #ifndef OSSB_H
 #define OSSB_H
@@ -57,7 +57,11 @@ int add_mount_attributes(int proc_fd, int fd, uint64_t attributes);
 int bind_mount(int proc_fd, int source, int target);
 int make_mounts_private(void);
 
+/* A user namespace with all ids as they are, and a mount namespace in it. */
+void enter_namespace_of_all_ids(void);
+
 int command_run(int argc, char **argv);
+int command_trace(int argc, char **argv);
 int command_map(int argc, char **argv);
 int command_probe(int argc, char **argv);
 int command_walk(int argc, char **argv);

@@ -151,10 +151,11 @@ test('ossb build --help explains every flag', async () => {
                                       own. Repeatable. Default: all; with --offline none.
 
     Execution:
-          --executor auto|rootless|local|container
+          --executor auto|rootless|local|traced|container
                                       How RUN steps are run: rootless (user namespace), local (as root),
-                                      container (crun or runc); auto takes the strongest that works
-                                      here. Default: auto. Environment: OSSB_EXECUTOR.
+                                      traced (where no namespace is allowed), container (crun or runc);
+                                      auto takes the strongest that works here. Default: auto.
+                                      Environment: OSSB_EXECUTOR.
           --rootless                  The same as --executor rootless.
           --secret id=ID[,src=FILE|,env=VAR]
                                       Secret for RUN --mount=type=secret, from a file or a variable, at
@@ -175,6 +176,9 @@ test('ossb build --help explains every flag', async () => {
           --shm-size SIZE             Size of /dev/shm in each RUN, for example 128m. Default: 64m.
           --ulimit NAME=SOFT[:HARD]   Resource limit of each RUN, for example nofile=4096:65536; -1 is
                                       no limit. Repeatable. Default: nofile with 1024 as the soft limit.
+          --qemu PATH                 Emulator for RUN steps of another architecture: a static qemu-ARCH
+                                      or qemu-ARCH-static, or a directory with some. Repeatable.
+                                      Default: those on PATH. Environment: OSSB_QEMU.
           --parallel N                How many steps run at once. Default: the number of processors.
 
     Cache:
