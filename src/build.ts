@@ -16,8 +16,10 @@ import {
   withSourceText,
 } from './core/index.ts'
 import {
+  createEmulation,
   createNamespaceExecutor,
   createOciRuntimeExecutor,
+  type Emulation,
   type Executor,
   NAMESPACE_VARIABLE,
   requireRuntime,
@@ -74,12 +76,13 @@ import {
   squashLayers,
 } from './solver/index.ts'
 import { openInput, openSshAgents, parseContext, type SshAgents } from './sources/index.ts'
-import type { Workspace } from './store/index.ts'
+import { createIndexLock, type Workspace } from './store/index.ts'
 
 /** Everything that a build works with, wired together; released at its end. */
 interface Engine extends Omit<Foundation, typeof Symbol.asyncDispose> {
   readonly snapshotter: Snapshotter
   readonly executor: Executor
+  readonly emulation: Emulation
   readonly sshAgents: SshAgents
 }
 
@@ -145,7 +148,15 @@ async function openEngine(options: BuildOptions, job: Job): Promise<Engine & Asy
   )
   const snapshotter = await chooseSnapshotter(foundation, job)
   const executor = await executorOf(options, { helper, session, workspace })
-  return { ...foundation, snapshotter, executor, sshAgents, [Symbol.asyncDispose]: holding.handOver() }
+  const emulation = holding.hold(emulationOf(options, { helper, session, workspace }))
+  return {
+    ...foundation,
+    snapshotter,
+    executor,
+    emulation,
+    sshAgents,
+    [Symbol.asyncDispose]: holding.handOver(),
+  }
 }
 
 /** Overlay mounts where the cache directory's file system and the kernel allow them, which only trying tells. */
@@ -202,6 +213,22 @@ async function executorOf(
     `Cannot use the executor "container": ${probe.reason}`,
     probe.remedy === undefined ? {} : { hint: probe.remedy },
   )
+}
+
+/** Only inside a user namespace of its own does a registration not hold for the whole machine. */
+function emulationOf(
+  { environment, executor, emulators = [] }: BuildOptions,
+  { helper, session, workspace }: ExecutorParts,
+): Emulation {
+  const hasOwn = environment[NAMESPACE_VARIABLE] === 'rootless'
+  return createEmulation({
+    registry: hasOwn ? 'shared' : executor === 'container' ? 'none' : 'own',
+    session,
+    helper,
+    directory: () => workspace.directory(),
+    environment,
+    named: emulators,
+  })
 }
 
 /** What could not be written is refused before anything is built. */
@@ -320,7 +347,7 @@ function exportersFor(
   switch (output.type) {
     case 'image':
       return [
-        exclusive(createStoreExporter({ store: engine.store, names, ...content }), engine),
+        createStoreExporter({ store: engine.store, names, ...content }),
         ...(output.push ? [registryExporter(names, options, engine)] : []),
       ]
     case 'oci':
@@ -330,6 +357,7 @@ function exportersFor(
           : createOciLayoutExporter({
               dest: output.dest,
               names,
+              lock: createIndexLock(engine.session, output.dest),
               ...content,
               ...(output.single === undefined ? {} : { single: output.single }),
             }),
@@ -376,17 +404,6 @@ function contentOptions({ imageFormat, buildArgs }: BuildOptions): ContentOption
   return {
     format: imageFormat,
     isIndex: /^(?:1|t|true)$/i.test(buildArgs['BUILDKIT_MULTI_PLATFORM'] ?? ''),
-  }
-}
-
-/** One build at a time changes the names in the store. */
-function exclusive(exporter: Exporter, { session, paths }: Engine): Exporter {
-  return {
-    name: exporter.name,
-    export: async (images, job) => {
-      await using _lock = await session.lock(`${paths.index}.lock`, 'exclusive', { wait: true }, job)
-      return await exporter.export(images, job)
-    },
   }
 }
 

@@ -21,6 +21,8 @@ import type {
   LogoutOptions,
   LogoutResult,
   PutTextOptions,
+  WarmImageOptions,
+  WarmImageResult,
 } from './options.ts'
 
 export { cacheInfo, cachePrune } from './cache-directory.ts'
@@ -100,6 +102,15 @@ export async function logout(options: LogoutOptions, job: Job): Promise<LogoutRe
 export async function copyImage(options: CopyImageOptions, job: Job): Promise<CopyImageResult> {
   const engine = await import('./images/index.ts')
   return await engine.copyImage(options, job)
+}
+
+/**
+ * Brings a base image to a directory, for builds with `baseImages`; needs no namespace.
+ * @throws OssbError; nothing is in the directory then
+ */
+export async function warmImage(options: WarmImageOptions, job: Job): Promise<WarmImageResult> {
+  const engine = await import('./images/index.ts')
+  return await engine.warmImage(options, job)
 }
 
 /** What an image, or an index of images, is made of; needs no namespace. @throws OssbError */

@@ -150,6 +150,13 @@ export interface LogoutOptions extends Pick<RegistryTrust, 'environment' | 'auth
   readonly registry?: string
 }
 
+/** Base images that were brought here before a build: see warmImage(). */
+export interface BaseImageDirectory {
+  readonly directory: string
+  /** Milliseconds after which an image counts as too old. */
+  readonly maxAgeMs: number
+}
+
 /** One build. Both command lines translate into this; nothing below them knows which was used. */
 export interface BuildOptions extends RegistryAccess {
   /** The build context: a directory, a tar archive, "-" (either a tar archive or a Dockerfile on standard input), a git or an HTTP URL. */
@@ -195,11 +202,15 @@ export interface BuildOptions extends RegistryAccess {
   readonly shmSize?: number
   /** Resource limits of each RUN; without one for "nofile" the soft limit of open files is 1024. */
   readonly ulimits?: readonly Ulimit[]
+  /** Static programs of QEMU's user mode, or directories with some, that come before those on PATH. */
+  readonly emulators?: readonly string[]
   /** How many steps run at once; absent is one for each processor. */
   readonly parallelism?: number
   /** Name of the frontend; `dockerfile` is the one that is built in. */
   readonly frontend: string
   readonly cacheDir: string
+  /** Where base images are taken from, and found by name when no registry can be reached. */
+  readonly baseImages?: BaseImageDirectory
   /** Push blobs in requests of at most this many bytes; absent is one for each, and smaller ones where that is too large. */
   readonly chunkBytes?: number
   /** Do not ask before the build whether its pushes will be allowed. */
@@ -376,6 +387,25 @@ export interface CopyImageOptions extends ImageAccess {
   readonly referrers: boolean
   /** See BuildOptions. */
   readonly chunkBytes?: number
+}
+
+/** An image for a directory of base images: see BuildOptions.baseImages. */
+export interface WarmImageOptions extends ImageAccess {
+  /** A reference. */
+  readonly image: string
+  readonly directory: string
+  /** Absent is this machine's own. */
+  readonly platform?: string
+  /** Bring it also when it is there. */
+  readonly again?: boolean
+}
+
+export interface WarmImageResult {
+  /** Of the manifest. */
+  readonly digest: Digest
+  /** The OCI layout that holds it. */
+  readonly directory: string
+  readonly wasThere: boolean
 }
 
 export interface CopyImageResult {

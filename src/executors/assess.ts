@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { release } from 'node:os'
 import { getSystemErrorName } from 'node:util'
 import type { Job } from '../core/index.ts'
@@ -7,6 +7,7 @@ import { directoryFinding } from './directory-finding.ts'
 import { currentUser, subordinateIds } from './enter-namespace.ts'
 import type { Executor } from './executor.ts'
 import { explainRefusal, type Settings } from './explain-refusal.ts'
+import { emulationFinding } from './find-emulators.ts'
 import { findRuntime, RUNTIME_REMEDY } from './find-runtime.ts'
 import { readSettings } from './read-settings.ts'
 import { type RungFinding, rungFindings } from './rungs.ts'
@@ -72,7 +73,10 @@ export async function assessEnvironment(
     mounts,
     overlay,
     ...(overlay.ok ? [] : [place]),
-    emulationFinding(items),
+    emulationFinding(
+      items.some(({ name, ok }) => name === 'binfmt-misc' && ok),
+      environment,
+    ),
     runtime,
   ]
   const blocked = open ?? (range?.ok === false ? range : undefined)
@@ -187,25 +191,6 @@ function overlayFinding(items: readonly ProbeItem[], isRoot: boolean, directory:
   }
 }
 
-function emulationFinding(items: readonly ProbeItem[]): Finding {
-  const registry = '/proc/sys/fs/binfmt_misc'
-  const registered = existsSync(registry)
-    ? readdirSync(registry).filter((name) => name.startsWith('qemu-'))
-    : []
-  if (registered.length > 0)
-    return { name: 'emulation', ok: true, detail: `registered: ${registered.join(', ')}` }
-  const own = items.some((item) => item.name === 'binfmt-misc' && item.ok)
-    ? '; this kernel would allow a registration of our own'
-    : ''
-  return {
-    name: 'emulation',
-    ok: false,
-    detail: `no interpreter for another architecture is registered${own}`,
-    remedy:
-      'As root: apt-get install qemu-user-static binfmt-support (only for RUN steps of another architecture)',
-  }
-}
-
 /** Tried with a real process, unless something is known to be in the way. */
 async function runtimeFinding(
   { helper, directory, environment }: AssessOptions,
@@ -217,7 +202,7 @@ async function runtimeFinding(
   if (runtime === undefined)
     return { name, ok: false, detail: 'neither crun nor runc is on PATH', remedy: RUNTIME_REMEDY }
   if (obstacle?.ok === false) return { name, ok: true, detail: `${runtime} (not tried)` }
-  const ids = obstacle === undefined ? undefined : subordinateIds(currentUser())
+  const ids = currentUser().uid === 0 ? undefined : subordinateIds(currentUser())
   const map: MapKind = ids === undefined ? { kind: 'root' } : { kind: 'user', ...ids }
   const reason = await tryRuntime({ helper, runtime, map, directory }, job)
   if (reason === undefined) return { name, ok: true, detail: runtime }

@@ -10,6 +10,7 @@ import {
   parseIndex,
   type ReferrerSource,
 } from '../oci/index.ts'
+import { type IndexLock, withoutLock } from './index-lock.ts'
 import { type LayoutContent, REF_NAME, resolveInLayout } from './layout-content.ts'
 import { layoutReferrers, referralIn } from './layout-referrers.ts'
 import { storePaths } from './paths.ts'
@@ -18,9 +19,13 @@ const LAYOUT = '{"imageLayoutVersion":"1.0.0"}'
 
 /**
  * An OCI image layout in a directory (image-spec image-layout.md) as a repository. Content appears under its name only
- * when it is whole and has the right digest, so several processes may write at once and any may be killed.
+ * when it is whole and has the right digest, so several processes may write at once and any may be killed. Names are in
+ * one file, which is changed under `lock`.
  */
-export function createOciLayout(directory: string): ContentStore & ReferrerSource {
+export function createOciLayout(
+  directory: string,
+  lock: IndexLock = withoutLock,
+): ContentStore & ReferrerSource {
   const paths = storePaths(resolve(directory))
   const content: LayoutContent = {
     where: directory,
@@ -52,15 +57,24 @@ export function createOciLayout(directory: string): ContentStore & ReferrerSourc
       )
     }
     const referral = referralIn(content, expected)
-    if (referral !== undefined) list(referral.referrer)
+    if (referral !== undefined) await list(referral.referrer, job)
   }
 
   /** What refers to something else is found by the index, and need have no name there. */
-  const list = (manifest: Descriptor): void => {
-    const index = readLayoutIndex(paths.index)
-    if (index.manifests.some((known) => known.digest === manifest.digest)) return
-    writeFileAtomic(paths.index, JSON.stringify({ ...index, manifests: [...index.manifests, manifest] }))
+  const list = async (manifest: Descriptor, job: Job): Promise<void> => {
+    const isKnown = ({ digest }: Descriptor) => digest === manifest.digest
+    if (readLayoutIndex(paths.index).manifests.some(isKnown)) return
+    await changeIndex((manifests) => (manifests.some(isKnown) ? manifests : [...manifests, manifest]), job)
   }
+
+  const changeIndex = (
+    change: (manifests: ImageIndex['manifests']) => ImageIndex['manifests'],
+    job: Job,
+  ): Promise<void> =>
+    lock(() => {
+      const index = readLayoutIndex(paths.index)
+      writeFileAtomic(paths.index, JSON.stringify({ ...index, manifests: change(index.manifests) }))
+    }, job)
 
   const ingest = async (
     mediaType: string,
@@ -80,13 +94,11 @@ export function createOciLayout(directory: string): ContentStore & ReferrerSourc
     )
   }
 
-  const tag = (manifest: Descriptor, name: string): Promise<void> => {
+  const tag = async (manifest: Descriptor, name: string, job: Job): Promise<void> => {
     mark()
-    const index = readLayoutIndex(paths.index)
-    const others = index.manifests.filter((other) => other.annotations?.[REF_NAME] !== name)
     const named = { ...manifest, annotations: { ...manifest.annotations, [REF_NAME]: name } }
-    writeFileAtomic(paths.index, JSON.stringify({ ...index, manifests: [...others, named] }))
-    return Promise.resolve()
+    const isOther = (other: Descriptor) => other.annotations?.[REF_NAME] !== name
+    await changeIndex((manifests) => [...manifests.filter(isOther), named], job)
   }
 
   /** Makes the directory a layout, if it is none yet. Its index comes with the first name: two writers can't undo it. */

@@ -32,6 +32,7 @@ export function fakeApi(replaced: Partial<Api> = {}): Api {
     inspectImage: unexpected,
     createIndex: unexpected,
     putText: unexpected,
+    warmImage: unexpected,
     cacheInfo: unexpected,
     cachePrune: unexpected,
     doctor: unexpected,

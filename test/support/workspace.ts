@@ -28,6 +28,7 @@ export interface Workspace extends AsyncDisposable {
   startOssb(args: readonly string[], options?: OssbOptions): RunningCommand
   /** The program in the place of kaniko's `executor`. */
   executor(args: readonly string[], options?: OssbOptions): Promise<CommandResult>
+  warmer(args: readonly string[], options?: OssbOptions): Promise<CommandResult>
   /** `ossb` that has to succeed; its standard output and standard error. */
   mustOssb(args: readonly string[], options?: OssbOptions): Promise<CommandResult>
   /** Processes, mounts and temporary files that should be gone. */
@@ -70,7 +71,8 @@ export async function createWorkspace(identity: Identity): Promise<Workspace> {
     environment: (more) => environment(identity, path, more),
     startOssb,
     ossb,
-    executor: (args, options) => start(join(dirname(identity.program), 'executor.js'), args, options).done,
+    executor: (args, options) => start(programOf(identity, 'executor'), args, options).done,
+    warmer: (args, options) => start(programOf(identity, 'warmer'), args, options).done,
     mustOssb: async (args, options) => {
       const result = await ossb(args, options)
       if (result.status === 0) return result
@@ -87,6 +89,11 @@ export async function createWorkspace(identity: Identity): Promise<Workspace> {
       await mustRunAsRoot('rm', ['-rf', path])
     },
   }
+}
+
+/** Another program of the package. */
+export function programOf({ program }: Identity, name: 'executor' | 'warmer'): string {
+  return join(dirname(program), `${name}.js`)
 }
 
 function commandOptions(identity: Identity, cwd: string): CommandOptions {

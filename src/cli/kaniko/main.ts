@@ -1,17 +1,16 @@
 import type { Api } from '../api.ts'
-import { errorLines } from '../error-report.ts'
-import { exitCodeOf } from '../exit-code.ts'
 import type { Host } from '../host.ts'
 import { packageVersion } from '../version.ts'
-import { CommandError, FatalError } from './command-error.ts'
+import { CommandError } from './command-error.ts'
 import { EXECUTOR_FLAGS, type ExecutorFlag, RENAMED_FLAGS } from './executor-flags.ts'
-import { createLog, DEFAULT_LOG, type Log } from './log.ts'
+import { createLog, type Log } from './log.ts'
 import { LOGIN_COMMAND, runLogin } from './login.ts'
 import { type ParsedFlags, parseFlags } from './parse-flags.ts'
 import { PUSH_COMMAND, runPush } from './push.ts'
-import { logSettings, toExecutorRequest } from './request.ts'
-import { failureLines, runExecutor } from './run-executor.ts'
-import { helpText, type KanikoCommand, usageText } from './usage.ts'
+import { logSettings, reporting } from './reporting.ts'
+import { toExecutorRequest } from './request.ts'
+import { runExecutor } from './run-executor.ts'
+import { helpText, type KanikoCommand } from './usage.ts'
 
 /**
  * The program `executor`: kaniko's command line, for jobs that were written for that. It is read by the rules of the
@@ -75,26 +74,4 @@ function tellOfFeatureFlags({ environment }: Host, log: Log): void {
   const names = Object.keys(environment).filter((name) => name.startsWith('FF_KANIKO_'))
   if (names.length > 0)
     log('info', `feature flags are accepted and change nothing: ${names.sort().join(', ')}`)
-}
-
-/** Shows what a command throws as kaniko's programs show it. Answers the exit status. */
-export async function reporting(
-  command: KanikoCommand,
-  host: Host,
-  run: () => Promise<number>,
-): Promise<number> {
-  try {
-    return await run()
-  } catch (error) {
-    const interrupted = host.interruption.exitCode()
-    if (interrupted !== undefined) {
-      for (const line of errorLines(host.interruption.signal.reason)) host.stderr.write(`${line}\n`)
-      return interrupted
-    }
-    if (error instanceof FatalError) createLog(DEFAULT_LOG, host)('fatal', error.message)
-    else if (error instanceof CommandError)
-      host.stderr.write(`Error: ${error.message}\n${usageText(command)}\n${error.message}\n`)
-    else for (const line of failureLines(error)) host.stderr.write(`${line}\n`)
-    return Math.min(1, exitCodeOf(error))
-  }
 }

@@ -96,3 +96,13 @@ function withVariable(texts: readonly string[], variable = ''): readonly string[
 function hubByItsName(text: string): string {
   return text.replace(/(^|;)\s*index\.docker\.io=/g, '$1docker.io=')
 }
+
+/** `--build-arg NAME=VALUE`; a bare NAME takes its value from the environment, and is empty when not set there. */
+export function buildArguments(texts: readonly string[], environment: Environment): Record<string, string> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const equals = text.indexOf('=')
+      return equals === -1 ? [text, environment[text] ?? ''] : [text.slice(0, equals), text.slice(equals + 1)]
+    }),
+  )
+}

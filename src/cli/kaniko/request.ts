@@ -5,9 +5,8 @@ import { CommandError, FatalError } from './command-error.ts'
 import { contextOptions, dockerfileOption } from './context.ts'
 import { type Destination, parseDestination } from './destination.ts'
 import { parseBool } from './go-values.ts'
-import { type LogSettings, parseFormat, parseLevel } from './log.ts'
 import { parsePlatforms } from './platforms.ts'
-import { pairOf, registryAccess } from './registry-options.ts'
+import { buildArguments, pairOf, registryAccess } from './registry-options.ts'
 import { parseSecrets } from './secrets.ts'
 import type { Environment, ExecutorValues } from './values.ts'
 
@@ -36,21 +35,6 @@ interface RequestParts {
   readonly environment: Environment
   /** Where relative paths begin. */
   readonly directory: string
-}
-
-/** @throws CommandError */
-export function logSettings(values: Pick<ExecutorValues, 'text' | 'on'>): LogSettings {
-  const level = parseLevel(values.text('verbosity'))
-  if (level === undefined)
-    throw new CommandError(
-      `parsing log level: not a valid logrus Level: ${JSON.stringify(values.text('verbosity'))}`,
-    )
-  const format = parseFormat(values.text('log-format'))
-  if (format === undefined)
-    throw new CommandError(
-      `not a valid log format: ${JSON.stringify(values.text('log-format'))}. Please specify one of (text, color, json)`,
-    )
-  return { level, format, timestamps: values.on('log-timestamp') }
 }
 
 /**
@@ -82,7 +66,7 @@ export function toExecutorRequest({ values, environment, directory }: RequestPar
     ...context,
     dockerfile,
     tags: names,
-    buildArgs: buildArguments(values, environment),
+    buildArgs: buildArguments(values.list('build-arg'), environment),
     ...(target === undefined ? {} : { target }),
     platforms,
     labels: pairs(values, 'label'),
@@ -98,6 +82,14 @@ export function toExecutorRequest({ values, environment, directory }: RequestPar
     ...(values.on('single-snapshot') ? { singleLayer: true } : {}),
     ...(values.list('ignore-path').length === 0 ? {} : { ignoredPaths: values.list('ignore-path') }),
     ...(values.on('push-ignore-immutable-tag-errors') ? { ignoreImmutableTags: true } : {}),
+    ...(values.on('cache')
+      ? {
+          baseImages: {
+            directory: resolve(directory, values.text('cache-dir')),
+            maxAgeMs: values.duration('cache-ttl'),
+          },
+        }
+      : {}),
     ...(retries > 0 ? { retries } : {}),
     ...(values.on('skip-push-permission-check') ? { skipPushCheck: true } : {}),
     ...registryAccess(
@@ -119,7 +111,7 @@ function boolVariable(name: string, environment: Environment): boolean | undefin
 
 /** Flags that nothing stands behind yet: better refused than ignored. */
 function checkCarriedOut(values: ExecutorValues): void {
-  for (const name of ['annotation', 'cache', 'credential-helpers', 'reproducible'] as const)
+  for (const name of ['annotation', 'credential-helpers', 'reproducible'] as const)
     if (values.isSet(name)) throw new CommandError(`--${name} cannot be carried out by this version of ossb`)
 }
 
@@ -159,15 +151,6 @@ function checkCache(values: ExecutorValues, noPush: boolean): void {
     throw new CommandError(
       'cache flags invalid: if using cache with --no-push, specify cache repo with --cache-repo',
     )
-}
-
-function buildArguments(values: ExecutorValues, environment: Environment): Record<string, string> {
-  return Object.fromEntries(
-    values.list('build-arg').map((text) => {
-      const equals = text.indexOf('=')
-      return equals === -1 ? [text, environment[text] ?? ''] : [text.slice(0, equals), text.slice(equals + 1)]
-    }),
-  )
 }
 
 function pairs(values: ExecutorValues, flag: 'label' | 'annotation'): Record<string, string> {

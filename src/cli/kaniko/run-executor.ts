@@ -1,9 +1,10 @@
-import { type BuildResult, type Job, OssbError, StepFailedError } from '../../index.ts'
+import { type BuildResult, type Job, StepFailedError } from '../../index.ts'
 import type { Api } from '../api.ts'
 import type { Host } from '../host.ts'
 import { targetsText } from '../inspection-text.ts'
 import { enterNamespace } from '../namespace.ts'
 import { createBuildLog } from './build-log.ts'
+import { failureLines } from './failure-lines.ts'
 import type { Log } from './log.ts'
 import type { ExecutorRequest } from './request.ts'
 import { writeResultFiles } from './result-files.ts'
@@ -64,21 +65,4 @@ function reportFailure(error: unknown, host: Host): number {
   if (interrupted !== undefined) return interrupted
   if (!(error instanceof StepFailedError)) return 1
   return error.exitCode > 0 && error.exitCode < 128 ? error.exitCode : 255
-}
-
-/** `error building image: …` or `error pushing image: …`, and what to do about it. */
-export function failureLines(error: unknown): readonly string[] {
-  if (error instanceof AggregateError) return (error.errors as readonly unknown[]).flatMap(failureLines)
-  if (!(error instanceof OssbError))
-    return [
-      `error building image: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-    ]
-  const { message, hint, source } = error
-  const what = /^Cannot push\b/.test(message) ? 'error pushing image' : 'error building image'
-  const place = source === undefined ? '' : ` (${source.file}:${source.startLine})`
-  const status =
-    error instanceof StepFailedError
-      ? `failed to execute command: waiting for process to exit: exit status ${error.exitCode}: `
-      : ''
-  return [`${what}: ${status}${message}${place}`, ...(hint === undefined ? [] : [`hint: ${hint}`])]
 }
