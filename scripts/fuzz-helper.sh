@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-others=$(ls src/native/c/*.c | grep -Ev '/(spec|map|fsop|main|report)\.c$')
+others=$(find src/native/c -name '*.c' | grep -Ev '/(spec|map|fsop|main|report)\.c$')
 # shellcheck disable=SC2086
 gcc -std=gnu11 -D_GNU_SOURCE -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -w -I src/native/c -o "$work/fuzz" \
   scripts/fuzz-helper.c $others
