@@ -51,7 +51,7 @@ export interface PlatformSplit {
   readonly platformSplit?: boolean
 }
 
-export type ExecutorChoice = 'auto' | 'rootless' | 'local' | 'container'
+export type ExecutorChoice = 'auto' | 'rootless' | 'local' | 'traced' | 'container'
 
 /** What is to be built, as far as a build file can be understood without building. */
 export type DefinitionOptions = Pick<
@@ -291,7 +291,7 @@ export interface BuildResult {
 
 /** A step in the search for an executor, and why it can or can't be used. */
 export interface ExecutorReport {
-  readonly name: 'local' | 'rootless' | 'container'
+  readonly name: 'local' | 'rootless' | 'traced' | 'container'
   /** The weaker form in which it can be used: for reason and remedy of the stronger one, see below. */
   readonly variant?: 'one id'
   readonly usable: boolean
@@ -327,7 +327,7 @@ export interface DoctorReport {
   readonly executors: readonly ExecutorReport[]
   readonly rungs: readonly RungReport[]
   /** The executor that `auto` takes; absent when none is usable. */
-  readonly chosen?: 'local' | 'rootless' | 'container'
+  readonly chosen?: 'local' | 'rootless' | 'traced' | 'container'
   /** The number of its rung. */
   readonly rung?: RungReport['number']
   /** Why that one. */

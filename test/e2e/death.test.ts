@@ -43,9 +43,7 @@ describe.each(await rungs())('on $name', (rung) => {
       const [sleeper] = await processesWith(`${token}3`).then((found) => found.toSorted((a, b) => b - a))
       if (sleeper === undefined) throw new Error('the RUN does not run')
       const namespaces = await ownNamespaces(sleeper)
-      expect(namespaces).toEqual(
-        expect.arrayContaining([expect.stringMatching(/^mnt:/), expect.stringMatching(/^pid:/)]),
-      )
+      expect(namespaces.some((link) => link.startsWith('pid:'))).toBe(rung.hasNamespaces)
       const chain = await Promise.all(
         (await ancestry(sleeper, top)).map(async (pid) => ({ pid, command: await commandOf(pid) })),
       )
@@ -56,8 +54,9 @@ describe.each(await rungs())('on $name', (rung) => {
       const { status } = await running.done
       if (death.status !== undefined) expect(status).toBe(death.status)
       await expect.poll(() => holdersOf(namespaces), { timeout: GONE_MS }).toEqual([])
-      const left = (await workspace.leftovers(token)).filter((what) => /^(process|mount)/.test(what))
-      expect(left).toEqual([])
+      const left = async () =>
+        (await workspace.leftovers(token)).filter((what) => /^(process|mount)/.test(what))
+      await expect.poll(left, { timeout: GONE_MS }).toEqual([])
     },
   )
 })
