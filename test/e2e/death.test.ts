@@ -25,7 +25,7 @@ interface Death {
 const DEATHS: readonly Death[] = [
   { how: 'Ctrl-C', signal: 'SIGINT', of: 'group', status: 130 },
   { how: 'kill -9 of the program', signal: 'SIGKILL', of: /^\S*node \S*ossb\.js/ },
-  { how: 'kill -9 of what supervises the RUN', signal: 'SIGKILL', of: /ossb-helper run/, status: 1 },
+  { how: 'kill -9 of what supervises the RUN', signal: 'SIGKILL', of: /ossb-helper (run|trace)/, status: 1 },
 ]
 
 describe.each(await rungs())('on $name', (rung) => {

@@ -30,6 +30,7 @@ describe.each(everybody)('ossb doctor as $name', (identity) => {
       'container true',
       `local ${chosen === 'local'}`,
       `rootless ${chosen === 'rootless'}`,
+      `traced ${chosen === 'rootless'}`,
     ])
     expect(report.facts.filter(({ ok }) => !ok).every(({ remedy }) => remedy !== undefined)).toBe(true)
   })
