@@ -8,9 +8,12 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import type { Finding } from './assess.ts'
 
-export interface DirectoryFinding extends Finding {
+export interface DirectoryFinding {
+  readonly name: string
+  readonly ok: boolean
+  readonly detail: string
+  readonly remedy?: string
   /** Nothing can be run there, unless below an overlay. */
   readonly isNoexec: boolean
 }

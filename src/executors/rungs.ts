@@ -1,5 +1,3 @@
-import type { ExecutorFinding, Finding } from './assess.ts'
-
 /** One of the ways to isolate a RUN, the strongest first: whether it can be had here, and what it leaves open. */
 export interface RungFinding {
   readonly number: 1 | 2 | 3 | 4 | 5 | 6
@@ -12,13 +10,27 @@ export interface RungFinding {
   readonly cannotPrevent: readonly string[]
 }
 
+/** What was found out of something that rungs need. */
+interface Need {
+  readonly name: string
+  readonly ok: boolean
+  readonly detail: string
+  readonly remedy?: string
+}
+
+/** What was found out of an executor, and the weaker form in which it can be used. */
+interface Candidate extends Judgement {
+  readonly name: string
+  readonly variant?: string
+}
+
 interface Found {
-  readonly executors: readonly ExecutorFinding[]
+  readonly executors: readonly Candidate[]
   readonly isRoot: boolean
   /** What keeps anybody from namespaces and mounts. */
-  readonly blocked: Finding | undefined
-  readonly range: Finding | undefined
-  readonly records: Finding | undefined
+  readonly blocked: Need | undefined
+  readonly range: Need | undefined
+  readonly records: Need | undefined
 }
 
 type Judgement = Pick<RungFinding, 'usable' | 'reason' | 'remedy'>
@@ -82,7 +94,7 @@ export function rungFindings(found: Found): readonly RungFinding[] {
 }
 
 /** The rung that an executor is in the form in which it can be used. */
-export function rungOf({ name, variant }: Pick<ExecutorFinding, 'name' | 'variant'>): RungFinding['number'] {
+export function rungOf({ name, variant }: Pick<Candidate, 'name' | 'variant'>): RungFinding['number'] {
   const numbers: Readonly<Record<string, RungFinding['number']>> = {
     local: 1,
     'local chroot': 4,
@@ -94,7 +106,7 @@ export function rungOf({ name, variant }: Pick<ExecutorFinding, 'name' | 'varian
   return numbers[variant === undefined ? name : `${name} ${variant}`] ?? 1
 }
 
-function unless(...findings: readonly (Finding | undefined)[]): Judgement {
+function unless(...findings: readonly (Need | undefined)[]): Judgement {
   const refused = findings.find((finding) => finding?.ok === false)
   if (refused === undefined) return USABLE
   return {
@@ -104,7 +116,7 @@ function unless(...findings: readonly (Finding | undefined)[]): Judgement {
   }
 }
 
-function ofExecutor(executors: readonly ExecutorFinding[], wanted: string): Judgement {
+function ofExecutor(executors: readonly Candidate[], wanted: string): Judgement {
   const executor = executors.find(({ name }) => name === wanted)
   if (executor === undefined) return { usable: false, reason: 'this version of OSSB does not have it' }
   const { usable, reason, remedy } = executor
@@ -112,7 +124,7 @@ function ofExecutor(executors: readonly ExecutorFinding[], wanted: string): Judg
 }
 
 /** The stronger form of the executor takes its place wherever it can. */
-function chrooted(executors: readonly ExecutorFinding[]): Judgement {
+function chrooted(executors: readonly Candidate[]): Judgement {
   const local = executors.find(({ name }) => name === 'local')
   if (local !== undefined && rungOf(local) === 4) return USABLE
   if (local?.usable === true) return { usable: false, reason: 'it is not needed: rung 1 can be used' }
