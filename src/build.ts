@@ -21,6 +21,7 @@ import {
   createEmulation,
   createNamespaceExecutor,
   createOciRuntimeExecutor,
+  createTracedExecutor,
   type Emulation,
   type Executor,
   NAMESPACE_VARIABLE,
@@ -59,8 +60,8 @@ import {
   timesOf,
 } from './inputs/index.ts'
 import { createHolding } from './io/index.ts'
-import { type FileSession, type NativeHelper, walkTree } from './native/index.ts'
 import { type LayerWriterOptions, recompressLayer } from './layer/index.ts'
+import { type FileSession, type NativeHelper, walkTree } from './native/index.ts'
 import type { Image, Layer } from './oci/index.ts'
 import type { BuildOptions, BuildResult, OutputSpec } from './options.ts'
 import {
@@ -75,6 +76,7 @@ import {
   createFileRunner,
   createSolver,
   finishImage,
+  markRewritten,
   type SolverOptions,
   squashHistory,
   squashLayers,
@@ -194,6 +196,8 @@ async function executorOf(
   { helper, session, workspace }: ExecutorParts,
 ): Promise<Executor> {
   const namespace = environment[NAMESPACE_VARIABLE]
+  if (namespace === 'traced')
+    return createTracedExecutor({ helper, session, scratch: () => workspace.directory() })
   if (namespace !== 'local' && namespace !== 'rootless') {
     throw new OssbError(
       'ERR_OSSB_EXECUTOR',
@@ -224,9 +228,10 @@ function emulationOf(
   { environment, executor, emulators = [] }: BuildOptions,
   { helper, session, workspace }: ExecutorParts,
 ): Emulation {
-  const hasOwn = environment[NAMESPACE_VARIABLE] === 'rootless'
+  const namespace = environment[NAMESPACE_VARIABLE]
+  const hasNone = executor === 'container' || namespace === 'traced'
   return createEmulation({
-    registry: hasOwn ? 'shared' : executor === 'container' ? 'none' : 'own',
+    registry: namespace === 'rootless' ? 'shared' : hasNone ? 'none' : 'own',
     session,
     helper,
     directory: () => workspace.directory(),
@@ -284,14 +289,16 @@ async function solvePlans(
   job.signal.throwIfAborted()
   const failures: Failure[] = []
   const built: Image[] = []
+  const finish = (plan: Plan, layers: readonly Layer[]) =>
+    finishImage(plan, clampTo === undefined ? layers : markRewritten(layers, clampTo), timeOf(plan))
   for (const [at, outcome] of outcomes.entries()) {
     const plan = plans[at] as Plan
     if (outcome.status === 'rejected')
       failures.push({ name: formatPlatform(plan.platform), error: outcome.reason })
-    else if (options.singleLayer !== true) built.push(finishImage(plan, outcome.value, timeOf(plan)))
+    else if (options.singleLayer !== true) built.push(finish(plan, outcome.value))
     else {
       const squashed = await squashLayers(outcome.value, { ...engine, layers: writer }, job)
-      built.push(finishImage(squashHistory(plan), squashed, timeOf(plan)))
+      built.push(finish(squashHistory(plan), squashed))
     }
   }
   const [first, ...others] = failures

@@ -4,6 +4,7 @@ import type { Job } from '../core/index.ts'
 import { lookupUser } from '../fs/index.ts'
 import { type NativeHelper, type RunLimit, runInRoot } from '../native/index.ts'
 import type { Executor, ProcessMount, ProcessResult, ProcessSpec } from './executor.ts'
+import { machineDevices } from './machine-devices.ts'
 import { hostsFile, networkMounts, resolverFile } from './network-files.ts'
 import { environmentOf } from './process-environment.ts'
 import { limitsOf, type ProcessLimit, resourceNumber } from './process-limits.ts'
@@ -41,7 +42,7 @@ export function createNamespaceExecutor({ name, helper, scratch }: NamespaceExec
         security: process.security,
         shmSize: process.shmSize,
         limits: limitsOf(process.limits).map(runLimit),
-        mounts: [...filesOf(process), ...process.mounts],
+        mounts: [...filesOf(process), ...machineDevices(process, name), ...process.mounts],
       },
       (stream, chunk) => job.emit({ type: 'log', stream, chunk }),
       job,
@@ -54,7 +55,7 @@ export function createNamespaceExecutor({ name, helper, scratch }: NamespaceExec
  * The files of /etc that are a process's own. Equal ones are written once, as they are mounted read-only: but a process
  * that may change mounts gets some that no other will see.
  */
-function keepFiles(scratch: () => string): (process: ProcessSpec) => readonly ProcessMount[] {
+export function keepFiles(scratch: () => string): (process: ProcessSpec) => readonly ProcessMount[] {
   const kept = new Map<string, readonly ProcessMount[]>()
   const write = (process: ProcessSpec) => networkMounts(process, mkdtempSync(join(scratch(), 'etc-')))
   return (process) => {
@@ -66,7 +67,7 @@ function keepFiles(scratch: () => string): (process: ProcessSpec) => readonly Pr
   }
 }
 
-function runLimit({ name, soft, hard }: ProcessLimit): RunLimit {
+export function runLimit({ name, soft, hard }: ProcessLimit): RunLimit {
   return {
     name,
     resource: resourceNumber(name),
