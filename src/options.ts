@@ -1,9 +1,10 @@
 import type { Writable } from 'node:stream'
 import type { Descriptor, Digest } from './core/index.ts'
 import type { HistoryEntry, ImageConfig } from './oci/index.ts'
-import type { RegistryCertificates, RegistryMap } from './registry/index.ts'
+import type { CredentialProvider, RegistryCertificates, RegistryMap } from './registry/index.ts'
 
 export type {
+  CredentialProvider,
   LoginResult,
   LogoutResult,
   RegistryCertificates,
@@ -121,6 +122,11 @@ export interface RegistryTrust {
   readonly authFile?: string
   /** Send a request whose failure may pass at least so often again; absent is as often as is usual (5). */
   readonly retries?: number
+  /**
+   * Where credentials are looked for after the files, in this order: variables as kaniko reads them, or a cloud for its
+   * own registries; absent is `env` alone.
+   */
+  readonly credentialProviders?: readonly CredentialProvider[]
   /** Certificates for one registry each. */
   readonly certificates?: readonly RegistryCertificates[]
   /** Directories like /etc/docker/certs.d, which are looked at before it. */
