@@ -184,9 +184,6 @@ int64_t trace_capget(struct traced_call *call);
 int64_t trace_kill(struct traced_call *call);
 int64_t trace_socket_address(struct traced_call *call);
 
-/* Of sockets with long paths. */
-void remove_short_names(void);
-
 /* The end of execve in the task: 0, or -1 when it is beyond help. */
 int finish_exec(struct task *task);
 void forget_loading(struct task *task);
