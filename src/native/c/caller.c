@@ -113,6 +113,29 @@ static int open_start(const struct waiting_call *call, int directory, const char
     return open_descriptor_of_caller(call, directory);
 }
 
+ssize_t read_start_of_caller(const struct waiting_call *call, int directory, char path[PATH_MAX])
+{
+    char link[6 + PROC_SELF_FD_SIZE] = "/proc/";
+    int fd = open_start(call, directory, "");
+    if (fd < 0)
+        return -1;
+    self_fd(link + 6, fd);
+    ssize_t length = readlink(link, path, PATH_MAX - 1);
+    close(fd);
+    if (length >= 0)
+        path[length] = '\0';
+    return length;
+}
+
+int stat_of_caller(const struct waiting_call *call, struct stat *status)
+{
+    int fd = open_in_proc(call, "", O_PATH);
+    int result = fd < 0 ? -1 : fstat(fd, status);
+    if (fd >= 0)
+        close(fd);
+    return result;
+}
+
 /* This process is a root of its own namespace, and comes back through a descriptor that it kept. */
 static int enter_and_act(int root, int start, int (*action)(void *), void *argument)
 {

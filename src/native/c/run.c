@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "chroot.h"
 #include "emulate.h"
 #include "owner.h"
 #include "run.h"
@@ -32,13 +33,6 @@ struct outcome {
     int failed;
     int ended;
     int status;
-};
-
-/* One stream of the payload: where it writes, where that is read, and where it goes. */
-struct stream {
-    int reading;
-    int writing;
-    int destination;
 };
 
 static struct outcome *outcome;
@@ -173,37 +167,6 @@ static _Noreturn void run_init(struct run_spec *spec, const struct stream *strea
     _exit(0);
 }
 
-static void open_stream(struct stream *stream, int destination)
-{
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        fail("pipe", "");
-    *stream = (struct stream){.reading = ends[0], .writing = ends[1], .destination = destination};
-}
-
-/* Hands on what is there. 0 at the end of the stream. */
-static int relay(const struct stream *stream)
-{
-    static char bytes[65536];
-    ssize_t count = read(stream->reading, bytes, sizeof bytes);
-    if (count < 0)
-        return errno == EINTR;
-    /* A reader that is gone does not stop the command. */
-    if (count > 0)
-        write_all(stream->destination, bytes, (size_t)count);
-    return count > 0;
-}
-
-/* What is in the pipe now: something outside may hold its other end for ever. */
-static void drain(const struct stream *stream)
-{
-    if (stream->reading < 0)
-        return;
-    fcntl(stream->reading, F_SETFL, O_NONBLOCK);
-    while (relay(stream))
-        ;
-}
-
 /* Until init is gone. */
 static void supervise(const struct run_spec *spec, struct stream *streams, int channel)
 {
@@ -216,10 +179,8 @@ static void supervise(const struct run_spec *spec, struct stream *streams, int c
         if (poll(polled, 4, -1) < 0)
             continue;
         for (size_t i = 0; i < 2; i++) {
-            if (polled[i + 1].revents && !relay(&streams[i])) {
-                close(streams[i].reading);
-                streams[i].reading = -1;
-            }
+            if (polled[i + 1].revents)
+                relay_stream(&streams[i]);
         }
         if (polled[3].revents && !answer_call(polled[3].revents))
             listener = -1;
@@ -231,8 +192,8 @@ static void supervise(const struct run_spec *spec, struct stream *streams, int c
         if (listener != was)
             begin_answering(listener, spec);
     }
-    drain(&streams[0]);
-    drain(&streams[1]);
+    drain_stream(&streams[0]);
+    drain_stream(&streams[1]);
 }
 
 static int report_end(int init_status)
@@ -266,11 +227,41 @@ static void read_descriptors(char **argv, int *spec_fd)
     fcntl(event_fd, F_SETFD, FD_CLOEXEC);
 }
 
+/* By namespaces: the status of init. */
+static int run_in_namespaces(struct run_spec *spec, struct stream streams[2])
+{
+    int channel[2], status = 0;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0)
+        fail("socketpair", "");
+    enter_namespaces(spec);
+    pid_t pid = fork();
+    if (pid < 0)
+        fail("fork", "");
+    if (pid == 0) {
+        close(channel[0]);
+        close(streams[0].reading);
+        close(streams[1].reading);
+        run_init(spec, streams, channel[1]);
+    }
+    child = pid;
+    close(channel[1]);
+    close(streams[0].writing);
+    close(streams[1].writing);
+    handle_forwarded(pass_to_init);
+    handle_signal(KILL_ALL, kill_init);
+    block_signals(SIG_UNBLOCK);
+    supervise(spec, streams, channel[0]);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    remove_stubs();
+    return status;
+}
+
 int command_run(int argc, char **argv)
 {
     struct run_spec spec;
     struct stream streams[2];
-    int spec_fd, channel[2], status = 0;
+    int spec_fd;
     if (argc != 2)
         return EXIT_HELPER_FAILURE;
     read_descriptors(argv, &spec_fd);
@@ -289,28 +280,9 @@ int command_run(int argc, char **argv)
     on_failure = note_failure;
     open_stream(&streams[0], 1);
     open_stream(&streams[1], 2);
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0)
-        fail("socketpair", "");
-    enter_namespaces(&spec);
-    pid_t pid = fork();
-    if (pid < 0)
-        fail("fork", "");
-    if (pid == 0) {
-        close(channel[0]);
-        close(streams[0].reading);
-        close(streams[1].reading);
-        run_init(&spec, streams, channel[1]);
-    }
-    child = pid;
-    close(channel[1]);
-    close(streams[0].writing);
-    close(streams[1].writing);
-    handle_forwarded(pass_to_init);
-    handle_signal(KILL_ALL, kill_init);
-    block_signals(SIG_UNBLOCK);
-    supervise(&spec, streams, channel[0]);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    remove_stubs();
-    return report_end(status);
+    if (!spec.holding)
+        return report_end(run_in_namespaces(&spec, streams));
+    outcome->status = run_in_chroot(&spec, streams);
+    outcome->ended = 1;
+    return report_end(0);
 }

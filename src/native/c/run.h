@@ -50,7 +50,23 @@ struct run_spec {
     int insecure;
     /* Nothing can have another owner than this process: owners are recorded (owner.h). */
     int one_id;
+    /* Not NULL: nothing can be mounted (chroot.h); an empty directory beside the root, for what is moved out of the way. */
+    const char *holding;
 };
+
+/* One stream of the payload: where it writes, where that is read, and where it goes. */
+struct stream {
+    int reading;
+    int writing;
+    int destination;
+};
+
+/* streams.c */
+void open_stream(struct stream *stream, int destination);
+/* Hands on what is there; at its end the stream is closed, and `reading` is -1. */
+void relay_stream(struct stream *stream);
+/* Hands on what is in the pipe now: something outside may hold its other end for ever. */
+void drain_stream(const struct stream *stream);
 
 /* Reads `fd` to its end; fails on anything that it does not know. */
 void read_spec(int fd, struct run_spec *spec);
