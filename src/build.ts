@@ -16,6 +16,7 @@ import {
   withSourceText,
 } from './core/index.ts'
 import {
+  createChrootExecutor,
   createNamespaceExecutor,
   createOciRuntimeExecutor,
   type Executor,
@@ -57,6 +58,7 @@ import { type FileSession, type NativeHelper, walkTree } from './native/index.ts
 import type { Image } from './oci/index.ts'
 import type { BuildOptions, BuildResult, OutputSpec } from './options.ts'
 import {
+  copyTree,
   createCopySnapshotter,
   createOverlaySnapshotter,
   type SnapshotContext,
@@ -71,7 +73,7 @@ import {
   type SolverOptions,
 } from './solver/index.ts'
 import { openInput, openSshAgents, parseContext, type SshAgents } from './sources/index.ts'
-import type { Workspace } from './store/index.ts'
+import type { StorePaths, Workspace } from './store/index.ts'
 
 /** Everything that a build works with, wired together; released at its end. */
 interface Engine extends Omit<Foundation, typeof Symbol.asyncDispose> {
@@ -136,12 +138,12 @@ async function openEngine(options: BuildOptions, job: Job): Promise<Engine & Asy
   await using holding = createHolding()
   const { environment, ssh = [] } = options
   const foundation = holding.hold(await openFoundation(options, job))
-  const { helper, session, workspace } = foundation
+  const { paths, helper, session, workspace } = foundation
   const sshAgents = holding.hold(
     openSshAgents({ sources: ssh, environment, directory: () => workspace.directory() }),
   )
   const snapshotter = await chooseSnapshotter(foundation, job)
-  const executor = await executorOf(options, { helper, session, workspace })
+  const executor = await executorOf(options, { paths, helper, session, workspace })
   return { ...foundation, snapshotter, executor, sshAgents, [Symbol.asyncDispose]: holding.handOver() }
 }
 
@@ -165,6 +167,7 @@ async function chooseSnapshotter(context: SnapshotContext, job: Job): Promise<Sn
 }
 
 interface ExecutorParts {
+  readonly paths: StorePaths
   readonly helper: NativeHelper
   readonly session: FileSession
   readonly workspace: Workspace
@@ -173,9 +176,12 @@ interface ExecutorParts {
 /** How RUN is carried out in the namespace that this process is in; `container` is tried out before anything is built. */
 async function executorOf(
   { environment, executor: choice }: BuildOptions,
-  { helper, session, workspace }: ExecutorParts,
+  parts: ExecutorParts,
 ): Promise<Executor> {
+  const { helper, session, workspace } = parts
   const namespace = environment[NAMESPACE_VARIABLE]
+  const scratch = () => workspace.directory()
+  if (namespace === 'chroot') return chrootExecutor(parts)
   if (namespace !== 'local' && namespace !== 'rootless') {
     throw new OssbError(
       'ERR_OSSB_EXECUTOR',
@@ -183,7 +189,6 @@ async function executorOf(
       { hint: 'Call enterNamespace() first, and build in the process that it starts.' },
     )
   }
-  const scratch = () => workspace.directory()
   if (choice !== 'container') return createNamespaceExecutor({ name: namespace, helper, scratch })
   const executor = createOciRuntimeExecutor({
     runtime: requireRuntime(environment),
@@ -199,6 +204,20 @@ async function executorOf(
     `Cannot use the executor "container": ${probe.reason}`,
     probe.remedy === undefined ? {} : { hint: probe.remedy },
   )
+}
+
+/** What a process writes to is in one place at a time: processes with such mounts wait for each other. */
+function chrootExecutor({ helper, session, workspace, paths }: ExecutorParts): Executor {
+  return createChrootExecutor({
+    helper,
+    session,
+    scratch: () => workspace.directory(),
+    copyTree: (from, to, job) => copyTree(from, to, { helper, session }, job),
+    claim: (job) => {
+      mkdirSync(paths.mounts, { recursive: true })
+      return session.lock(join(paths.mounts, 'chroot.lock'), 'exclusive', { wait: true }, job)
+    },
+  })
 }
 
 /** What could not be written is refused before anything is built. */

@@ -1,6 +1,8 @@
 import { type Job, OssbError } from './core/index.ts'
 import {
   assessEnvironment,
+  canChroot,
+  isNamespaceRefused,
   currentUser,
   type ExecutorFinding,
   enterNamespace as enter,
@@ -34,11 +36,15 @@ export async function enterNamespace(
   const kind = currentUser().uid === 0 ? 'local' : 'rootless'
   if (executor !== 'auto' && executor !== 'container' && executor !== kind) throw await refusal(options, job)
   const helper = loadHelper()
+  const command = [file, ...args] as const
   try {
     const oneId = executor === 'container' ? 'refused' : 'allowed'
-    return await enter({ kind, helper, command: [file, ...args], environment, oneId }, job)
+    return await enter({ kind, helper, command, environment, oneId }, job)
   } catch (error) {
     job.signal.throwIfAborted()
+    const mayChroot = kind === 'local' && executor !== 'container' && isNamespaceRefused(error)
+    if (mayChroot && (await canChroot(helper, options.cacheDir)))
+      return await enter({ kind: 'chroot', helper, command, environment, oneId: 'refused' }, job)
     if (!(error instanceof OssbError) || error.code !== 'ERR_OSSB_EXECUTOR' || error.hint !== undefined)
       throw error
     throw await refusal(options, job, error)
@@ -94,6 +100,9 @@ const REASONS: Readonly<Record<ExecutorFinding['name'], string>> = {
   container: 'it was asked for, and an OCI runtime is installed',
 }
 
+const CHROOT_REASON =
+  'this is root where neither namespaces nor mounts are allowed: each RUN gets a root of its own by chroot, and what it sees of /proc is served to it'
+
 const ONE_ID_REASON =
   'this is an ordinary user without a subordinate id range: each RUN gets namespaces of its own inside a user namespace with one id, and the owners of files are recorded, not real, until they are in a layer'
 
@@ -102,6 +111,7 @@ function reasonFor(
   asked: ExecutorChoice,
   executors: readonly ExecutorFinding[],
 ): string {
+  if (chosen?.variant === 'chroot') return CHROOT_REASON
   if (chosen !== undefined) return chosen.variant === 'one id' ? ONE_ID_REASON : REASONS[chosen.name]
   const refused =
     executors.find(({ name }) => name === asked) ??

@@ -24,7 +24,7 @@ export interface Finding {
  */
 export interface ExecutorFinding {
   readonly name: Executor['name']
-  readonly variant?: 'one id'
+  readonly variant?: 'one id' | 'chroot'
   readonly usable: boolean
   readonly reason?: string
   readonly remedy?: string
@@ -68,13 +68,30 @@ export async function assessEnvironment(
   ]
   const blocked = [namespaces, mounts, range].find((finding) => finding?.ok === false)
   const own = isRoot
-    ? ownFinding('local', blocked)
+    ? (chrootFinding(blocked, items) ?? ownFinding('local', blocked))
     : (oneIdFinding(blocked, range, records) ?? ownFinding('rootless', blocked))
   return { findings, executors: executorFindings(isRoot, own, blocked, runtime) }
 }
 
 function ownFinding(name: 'local' | 'rootless', blocked: Finding | undefined): ExecutorFinding {
   return blocked === undefined ? { name, usable: true } : unusable(name, blocked)
+}
+
+/** Whether root can do without namespaces and mounts. Nothing is left behind. */
+export async function canChroot(helper: NativeHelper, directory: string): Promise<boolean> {
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  return failure(await probeEnvironment(helper, directory), FOR_CHROOT) === undefined
+}
+
+const FOR_CHROOT: readonly ProbeItem['name'][] = ['chroot', 'user-notify', 'descriptors-given']
+
+/** Where root may have neither namespaces nor mounts, but files can be served to a chroot. */
+function chrootFinding(
+  blocked: Finding | undefined,
+  items: readonly ProbeItem[],
+): ExecutorFinding | undefined {
+  if (blocked === undefined || failure(items, FOR_CHROOT) !== undefined) return undefined
+  return { ...unusable('local', blocked), variant: 'chroot', usable: true }
 }
 
 /** Where only the range is missing, and owners can be recorded. */

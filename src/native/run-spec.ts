@@ -37,6 +37,11 @@ export interface RunSpec {
   readonly shmSize: number
   readonly limits: readonly RunLimit[]
   readonly mounts: readonly RunMount[]
+  /**
+   * Given where nothing can be mounted: an empty directory on the root's file system, for what is moved out of the way.
+   * What is bound is then moved into the root for as long as the process runs, and can be written to.
+   */
+  readonly holding?: string
 }
 
 /** The specification as the helper reads it (c/spec.c): keys and values, each with a NUL after it. */
@@ -57,6 +62,7 @@ export function encodeRunSpec(spec: RunSpec): Buffer {
     ...spec.groups.flatMap((group) => ['group', String(group)]),
     ...(spec.network === 'none' ? ['no-network'] : []),
     ...(spec.security === 'insecure' ? ['insecure'] : []),
+    ...(spec.holding === undefined ? [] : ['chroot', spec.holding]),
     ...spec.limits.flatMap(limitWords),
     ...spec.mounts.flatMap(mountWords),
     ...spec.env.flatMap((entry) => ['env', entry]),

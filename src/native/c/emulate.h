@@ -42,6 +42,9 @@ enum emulation {
     EMULATE_READLINK,
     EMULATE_READLINKAT,
     EMULATE_STATFS,
+    /* Extended attributes, of which served files have none. */
+    EMULATE_ATTRIBUTE,
+    EMULATE_LINK_ATTRIBUTE,
     EMULATE_CHDIR,
     EMULATE_EXECVE,
     EMULATE_EXECVEAT,

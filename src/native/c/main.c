@@ -14,7 +14,7 @@ static const struct {
 static const char USAGE[] =
     "usage: ossb-helper run SPEC-FD EVENT-FD\n"
     "       ossb-helper map EVENT-FD user UID-RANGES GID-RANGES COMMAND...\n"
-    "       ossb-helper map EVENT-FD one-id|root COMMAND...\n"
+    "       ossb-helper map EVENT-FD one-id|root|none COMMAND...\n"
     "       ossb-helper probe DIRECTORY\n"
     "       ossb-helper walk DIRECTORY\n"
     "       ossb-helper fsop\n";

@@ -40,6 +40,7 @@ static const handler WHERE_FILES_ARE_SERVED[] = {
     [EMULATE_ACCESS] = emulate_path,     [EMULATE_FACCESSAT] = emulate_path,  [EMULATE_FACCESSAT2] = emulate_path,
     [EMULATE_READLINK] = emulate_path,   [EMULATE_READLINKAT] = emulate_path, [EMULATE_STATFS] = emulate_path,
     [EMULATE_CHDIR] = emulate_path,      [EMULATE_EXECVE] = emulate_path,     [EMULATE_EXECVEAT] = emulate_path,
+    [EMULATE_ATTRIBUTE] = emulate_path,  [EMULATE_LINK_ATTRIBUTE] = emulate_path,
     [EMULATE_UNAME] = emulate_uname,     [EMULATE_KILL] = emulate_signal,     [EMULATE_SIGNAL] = emulate_signal,
     [EMULATE_PTRACE] = emulate_signal,
 };

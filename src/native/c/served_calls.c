@@ -51,8 +51,9 @@ static struct path_call parse_call(const struct waiting_call *call, enum emulati
         return (struct path_call){.directory = here, .path = a[0], .result = a[1], .size = a[2], .flags = link};
     case EMULATE_READLINKAT:
         return (struct path_call){.directory = (int)a[0], .path = a[1], .result = a[2], .size = a[3], .flags = link};
+    case EMULATE_LINK_ATTRIBUTE: return (struct path_call){.directory = here, .path = a[0], .flags = link};
     case EMULATE_EXECVEAT: return (struct path_call){.directory = (int)a[0], .path = a[1]};
-    /* statfs, chdir, execve */
+    /* statfs, chdir, execve, attributes */
     default: return (struct path_call){.directory = here, .path = a[0], .result = a[1]};
     }
 }
@@ -288,6 +289,8 @@ static int64_t answer_found(const struct waiting_call *call, enum emulation emul
         return answer_open(call, asked, found);
     if (emulation == EMULATE_CHDIR || emulation == EMULATE_EXECVE || emulation == EMULATE_EXECVEAT)
         return prepare_for_kernel(call, found);
+    if (emulation == EMULATE_ATTRIBUTE || emulation == EMULATE_LINK_ATTRIBUTE)
+        return -EOPNOTSUPP;
     int flags = O_PATH | O_CLOEXEC | (found->is_handle && follows(asked, emulation) ? 0 : O_NOFOLLOW);
     int fd = found->kind == FOUND_INSIDE ? open_of_caller(call, AT_FDCWD, found->path, 0) : open(found->path, flags);
     if (fd < 0)

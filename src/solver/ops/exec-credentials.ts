@@ -1,6 +1,6 @@
-import { chmodSync, writeFileSync } from 'node:fs'
+import { chmodSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileSystemError, type Job, OssbError } from '../../core/index.ts'
+import { errnoOf, fileSystemError, type Job, OssbError } from '../../core/index.ts'
 import type { ProcessMount } from '../../executors/index.ts'
 import type { Mount } from '../../graph/index.ts'
 import type { FileSession } from '../../native/index.ts'
@@ -49,7 +49,7 @@ export async function prepareSecret(
   const env = mount.env === undefined ? {} : { env: `${mount.env}=${textOf(value, mount)}` }
   if (mount.target === undefined) return { ...env, held: [] }
   const directory = context.workspace.directory()
-  const memory = await context.session.mount({ type: 'tmpfs', target: directory, size: MEMORY_BYTES }, job)
+  const memory = await mountMemory(directory, context, job)
   const source = join(directory, 'secret')
   try {
     writeFileSync(source, value, { mode: 0o400 })
@@ -59,6 +59,21 @@ export async function prepareSecret(
     throw error
   }
   return { ...env, mount: { type: 'bind', source, target: mount.target, readonly: true }, held: [memory] }
+}
+
+/** Where nothing can be mounted, the secret is a file of the workspace until the step has ended. */
+async function mountMemory(
+  directory: string,
+  { session }: CredentialContext,
+  job: Job,
+): Promise<AsyncDisposable> {
+  try {
+    return await session.mount({ type: 'tmpfs', target: directory, size: MEMORY_BYTES }, job)
+  } catch (error) {
+    const reason = errnoOf(error instanceof OssbError ? error.cause : error)
+    if (reason !== 'EPERM' && reason !== 'EACCES') throw error
+    return { [Symbol.asyncDispose]: async () => rmSync(directory, { recursive: true }) }
+  }
 }
 
 /** The value must be in no message, so that whoever starts the process must not find anything wrong with it. */
