@@ -18,6 +18,8 @@ int fill_devices(int directory);
 /* substitutes.c */
 /* An empty directory of that mode at a path of the root. */
 void substitute_directory(const struct run_spec *spec, const char *path, mode_t mode);
+/* A file of that text. */
+void substitute_file(const struct run_spec *spec, const char *path, const char *text);
 void substitute_mount(const struct run_spec *spec, const struct run_mount *asked);
 /* When nothing of the run is left. The target of one that the run moved away, or NULL. */
 const char *remove_substitutes(void);

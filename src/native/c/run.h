@@ -103,6 +103,10 @@ void find_target(const char *path, enum target_kind kind, int stub_channel, stru
 int reopen_target(const struct target *target);
 void close_target(struct target *target);
 
+/* A setting by which apt does not become another user, and the file that is to hold it. */
+#define APT_STAYS_ROOT "APT::Sandbox::User \"root\";\n"
+#define APT_SETTING "/etc/apt/apt.conf.d/zz-ossb"
+
 /* rootfs.c: leaves this process in the new root, with nothing of the old one in reach. */
 void enter_root(struct run_spec *spec, int stub_channel);
 

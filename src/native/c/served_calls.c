@@ -300,30 +300,53 @@ static int64_t answer_found(const struct waiting_call *call, enum emulation emul
     return answer;
 }
 
-static int64_t emulate_as_caller(const struct waiting_call *call, enum emulation emulation)
+static int64_t answer_path(const struct waiting_call *call, enum emulation emulation, char path[PATH_MAX])
 {
     struct path_call asked = parse_call(call, emulation);
-    char path[PATH_MAX];
     struct found found;
-    if (asked.path == 0 || read_caller_text(call, asked.path, path, sizeof path) < 0 ||
-        !is_of_interest(path, is_open(emulation)) || make_absolute(call, asked.directory, path) < 0)
+    if (make_absolute(call, asked.directory, path) < 0)
         return CALL_GOES_ON;
     if (find_served(served_tree(), (pid_t)call->notice->pid, path, follows(&asked, emulation), &found) < 0)
         return -errno;
     return found.kind == FOUND_BY_KERNEL ? CALL_GOES_ON : answer_found(call, emulation, &asked, &found);
 }
 
+/* Whether the file system ids of this process are the caller's. */
+static int is_caller;
+
 /* With the caller's ids, /proc shows of its process what it shows to itself. */
-int64_t emulate_path(const struct waiting_call *call, enum emulation emulation)
+static int become_caller(const struct waiting_call *call)
 {
     struct stat caller;
     if (stat_of_caller(call, &caller) < 0)
-        return CALL_GOES_ON;
+        return -1;
     setfsgid(caller.st_gid);
     setfsuid(caller.st_uid);
+    is_caller = 1;
+    return 0;
+}
+
+static int64_t emulate_as_caller(const struct waiting_call *call, enum emulation emulation)
+{
+    uint64_t address = parse_call(call, emulation).path;
+    char path[PATH_MAX];
+    int is_read = address != 0 && read_caller_text(call, address, path, sizeof path) == 0;
+    if (address == 0 || (is_read && !is_of_interest(path, is_open(emulation))) || become_caller(call) < 0)
+        return CALL_GOES_ON;
+    if (!is_read &&
+        (read_caller_text(call, address, path, sizeof path) < 0 || !is_of_interest(path, is_open(emulation))))
+        return CALL_GOES_ON;
+    return answer_path(call, emulation, path);
+}
+
+int64_t emulate_path(const struct waiting_call *call, enum emulation emulation)
+{
     int64_t answer = emulate_as_caller(call, emulation);
-    setfsuid(0);
-    setfsgid(0);
+    if (is_caller) {
+        setfsuid(0);
+        setfsgid(0);
+        is_caller = 0;
+    }
     return answer;
 }
 

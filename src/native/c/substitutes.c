@@ -88,6 +88,20 @@ void substitute_directory(const struct run_spec *spec, const char *path, mode_t 
     free(name);
 }
 
+void substitute_file(const struct run_spec *spec, const char *path, const char *text)
+{
+    struct target target;
+    struct substitute made = {.target = path};
+    char *name = numbered("file-", substitute_count);
+    int file = openat(open_holding(spec), name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0444);
+    if (file < 0 || write_all(file, text, strlen(text)) < 0)
+        fail("write", name);
+    close(file);
+    find_in_root(path, TARGET_FILE, &target);
+    put(spec, name, &target, &made);
+    free(name);
+}
+
 /* The same directory is there already, under another path: a link leads to it. */
 static void link_to_first(const struct run_spec *spec, const struct substitute *first, const struct run_mount *asked)
 {
