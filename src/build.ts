@@ -26,6 +26,7 @@ import {
 import {
   type ContentOptions,
   createDockerArchiveExporter,
+  createFlatArchiveExporter,
   createLocalDirExporter,
   createOciArchiveExporter,
   createOciLayoutExporter,
@@ -71,9 +72,11 @@ import {
   createSolver,
   finishImage,
   type SolverOptions,
+  squashHistory,
+  squashLayers,
 } from './solver/index.ts'
 import { openInput, openSshAgents, parseContext, type SshAgents } from './sources/index.ts'
-import type { StorePaths, Workspace } from './store/index.ts'
+import { createIndexLock, type StorePaths, type Workspace } from './store/index.ts'
 
 /** Everything that a build works with, wired together; released at its end. */
 interface Engine extends Omit<Foundation, typeof Symbol.asyncDispose> {
@@ -91,7 +94,7 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
   const context = parseContext(options.context)
   const named = namedContexts(options)
   await using engine = await openEngine(options, job)
-  await checkPushes(options.outputs, names, engine, job)
+  if (options.skipPushCheck !== true) await checkPushes(options.outputs, names, engine, job)
   const sources = createSources(options, engine)
   const lock = findLock(options, engine.archive)
   const inputs = createInputCheck({
@@ -234,6 +237,13 @@ async function solvePlans(
 ): Promise<readonly Image[]> {
   const clampTo = options.rewriteTimestamp ? requiredEpoch(plans) : undefined
   const { session, paths, codec, store, images, snapshotter } = engine
+  const writer = {
+    store,
+    codec,
+    compression: options.compression,
+    session,
+    ...(clampTo === undefined ? {} : { clampTo: BigInt(clampTo) * 1_000_000_000n }),
+  }
   const solver = createSolver({
     runners: {
       exec: createExecRunner(engine),
@@ -243,13 +253,8 @@ async function solvePlans(
     snapshotter,
     cache: createStepCache({ paths, store, fetchRemote: images.fetchRemote }),
     sources,
-    layers: {
-      store,
-      codec,
-      compression: options.compression,
-      session,
-      ...(clampTo === undefined ? {} : { clampTo: BigInt(clampTo) * 1_000_000_000n }),
-    },
+    layers: writer,
+    ...(options.ignoredPaths === undefined ? {} : { ignoredPaths: options.ignoredPaths }),
     contexts,
     noCache: options.noCache,
     parallelism: options.parallelism ?? availableParallelism(),
@@ -261,12 +266,17 @@ async function solvePlans(
   )
   job.signal.throwIfAborted()
   const failures: Failure[] = []
-  const built = outcomes.flatMap((outcome, at) => {
+  const built: Image[] = []
+  for (const [at, outcome] of outcomes.entries()) {
     const plan = plans[at] as Plan
-    if (outcome.status === 'fulfilled') return [finishImage(plan, outcome.value, timeOf(plan))]
-    failures.push({ name: formatPlatform(plan.platform), error: outcome.reason })
-    return []
-  })
+    if (outcome.status === 'rejected')
+      failures.push({ name: formatPlatform(plan.platform), error: outcome.reason })
+    else if (options.singleLayer !== true) built.push(finishImage(plan, outcome.value, timeOf(plan)))
+    else {
+      const squashed = await squashLayers(outcome.value, { ...engine, layers: writer }, job)
+      built.push(finishImage(squashHistory(plan), squashed, timeOf(plan)))
+    }
+  }
   const [first, ...others] = failures
   if (first !== undefined) throw joinErrors(`build for ${plans.length} platforms`, [first, ...others])
   return built
@@ -329,17 +339,27 @@ function exportersFor(
   switch (output.type) {
     case 'image':
       return [
-        exclusive(createStoreExporter({ store: engine.store, names, ...content }), engine),
+        createStoreExporter({ store: engine.store, names, ...content }),
         ...(output.push ? [registryExporter(names, options, engine)] : []),
       ]
     case 'oci':
       return [
         output.tar
           ? createOciArchiveExporter({ dest, names, ...content })
-          : createOciLayoutExporter({ dest: output.dest, names, ...content }),
+          : createOciLayoutExporter({
+              dest: output.dest,
+              names,
+              lock: createIndexLock(engine.session, output.dest),
+              ...content,
+              ...(output.single === undefined ? {} : { single: output.single }),
+            }),
       ]
     case 'docker':
-      return [createDockerArchiveExporter({ dest, names })]
+      return [
+        output.flat === true
+          ? createFlatArchiveExporter({ dest, names })
+          : createDockerArchiveExporter({ dest, names }),
+      ]
     case 'tar':
       return [createRootfsTarExporter({ dest, roots, ...splitOf(output) })]
     case 'local':
@@ -376,17 +396,6 @@ function contentOptions({ imageFormat, buildArgs }: BuildOptions): ContentOption
   return {
     format: imageFormat,
     isIndex: /^(?:1|t|true)$/i.test(buildArgs['BUILDKIT_MULTI_PLATFORM'] ?? ''),
-  }
-}
-
-/** One build at a time changes the names in the store. */
-function exclusive(exporter: Exporter, { session, paths }: Engine): Exporter {
-  return {
-    name: exporter.name,
-    export: async (images, job) => {
-      await using _lock = await session.lock(`${paths.index}.lock`, 'exclusive', { wait: true }, job)
-      return await exporter.export(images, job)
-    },
   }
 }
 

@@ -57,7 +57,7 @@ export function createRemoteRepository(
     if (referral === undefined && (await hasManifest(session, expected.digest, job))) return
     const put = () => putManifest(session, expected.digest, content, job)
     const { listsSubject } = await pushed.completing(put, job).catch((error: unknown) => {
-      throw explainRefusedFormat(error, expected.mediaType, name)
+      throw explainRefusedFormat(error, expected, name)
     })
     if (referral !== undefined && !listsSubject)
       await listing.run(() => announceReferrer(session, referral, job), job.signal)

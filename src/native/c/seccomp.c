@@ -172,6 +172,16 @@ static void deny_terminal_input(struct program *program, uint32_t number)
     give(program, SECCOMP_RET_ALLOW);
 }
 
+/* Sockets to the machine that runs this one as its guest belong to no network namespace. */
+static void deny_host_sockets(struct program *program, uint32_t number)
+{
+    add(program, BPF_JMP | BPF_JEQ | BPF_K, number, 0, 4);
+    load(program, argument(0));
+    add(program, BPF_JMP | BPF_JEQ | BPF_K, AF_VSOCK, 0, 1);
+    give(program, DENY);
+    give(program, SECCOMP_RET_ALLOW);
+}
+
 /* When the number is `number`: to the supervisor what makes a device, but for the one that marks a deletion, 0:0. */
 static void notify_of_devices(struct program *program, uint32_t number, size_t mode)
 {
@@ -268,6 +278,7 @@ static void deny_calls(struct program *program, const struct convention *convent
     deny_bits(program, convention->clone, 0, NAMESPACES);
     deny_bits(program, convention->unshare, 0, NAMESPACES | NAMESPACE_OF_TIME);
     deny_terminal_input(program, convention->ioctl);
+    deny_host_sockets(program, convention->socket);
     add(program, BPF_JMP | BPF_JEQ | BPF_K, CLONE3, 0, 1);
     give(program, LACK);
     for (size_t i = 0; i < convention->denied_count; i++) {
