@@ -14,9 +14,9 @@ export interface ChrootExecutorOptions {
   /** On the file system that root file systems, and whatever is mounted writable, lie on too. */
   readonly scratch: () => string
   /** Copies a tree exactly into an empty directory. */
-  copyTree(from: string, to: string, job: Job): Promise<void>
+  readonly copyTree: (from: string, to: string, job: Job) => Promise<void>
   /** Held while something writable is shown to a process, as that is then nowhere else. */
-  claim(job: Job): Promise<AsyncDisposable | undefined>
+  readonly claim: (job: Job) => Promise<AsyncDisposable | undefined>
 }
 
 /**

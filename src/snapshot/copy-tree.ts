@@ -7,12 +7,7 @@ import type { SnapshotContext } from './context.ts'
 type CopyContext = Pick<SnapshotContext, 'helper' | 'session'>
 
 /** Copies a tree exactly: owners, modes, times, hard links, capabilities; blocks are shared where the file system can. */
-export async function copyTree(
-  from: string,
-  to: string,
-  context: CopyContext,
-  job: Job,
-): Promise<void> {
+export async function copyTree(from: string, to: string, context: CopyContext, job: Job): Promise<void> {
   const links = new Map<string, string>()
   const directoryTimes: FileOperation[] = []
   for await (const entries of walkTree(context.helper, from, job)) {
@@ -61,11 +56,7 @@ function makeNode(entry: FileEntry, from: string, to: string): readonly FileOper
   return []
 }
 
-function setOwnerAndMode(
-  entry: FileEntry,
-  to: string,
-  { session }: CopyContext,
-): readonly FileOperation[] {
+function setOwnerAndMode(entry: FileEntry, to: string, { session }: CopyContext): readonly FileOperation[] {
   const operations = session.chown(to, entry)
   if (entry.type !== 'symlink') chmodSync(to, entry.mode)
   return operations
