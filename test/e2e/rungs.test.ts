@@ -1,60 +1,27 @@
 import { expect, test } from 'vitest'
-import { canRunContainers, type Docker, startDocker } from '../support/container.ts'
-import { type Identity, identities } from '../support/identity.ts'
 import { prepareRungImage } from '../support/rung-image.ts'
+import { type Rung, rungs } from '../support/rungs.ts'
 import { createWorkspace } from '../support/workspace.ts'
 
-/** A place to build in; `container` where that is a container of Docker's defaults with these options. */
-interface Rung {
-  readonly name: string
-  readonly identity: Identity
-  readonly env?: Readonly<Record<string, string>>
-  readonly container?: readonly string[]
-}
+/** Each build unpacks a distribution and may copy it at each step, and all run beside each other: milliseconds. */
+const TIMEOUT = 800_000
+const all = await rungs()
 
-const known = await identities()
-const root = known.find(({ name }) => name === 'root')
-const user = known.find(({ name }) => name === 'ordinary user')
-if (user === undefined) throw new Error('there is no ordinary user')
-
-const rungs: readonly Rung[] = [
-  { name: 'user with ids', identity: user },
-  { name: 'user with one id', identity: user, env: { OSSB_ID_RANGE: 'none' } },
-  ...(root === undefined ? [] : [{ name: 'root', identity: root }]),
-  ...(root === undefined || !canRunContainers
-    ? []
-    : [
-        { name: 'root in a container', identity: root, container: [] },
-        {
-          name: 'root in a read-only container',
-          identity: root,
-          container: ['--read-only', '--shm-size=64m'],
-        },
-      ]),
-]
-
-async function build({ identity, env, container }: Rung, docker: Docker | undefined) {
-  await using workspace = await createWorkspace(identity)
+async function build(rung: Rung): Promise<readonly string[]> {
+  await using workspace = await createWorkspace(rung.identity)
   await using image = await prepareRungImage(workspace)
-  if (container === undefined) await workspace.mustOssb(image.args, env === undefined ? {} : { env })
-  else {
-    const volumes = [workspace.path, image.base]
-    const places = {
-      XDG_CACHE_HOME: workspace.path,
-      TMPDIR: workspace.file('tmp'),
-      HOME: workspace.file('home'),
-    }
-    await docker?.mustOssb(image.args, { volumes, options: container, env: places })
-  }
-  expect(await workspace.leftovers('54321')).toEqual([])
+  const { status, stderr } = await rung.start(workspace, image.args, { timeout: TIMEOUT }).done
+  expect(status, `${rung.name}: ${stderr}`).toBe(0)
+  expect(await workspace.leftovers(image.token), rung.name).toEqual([])
   return await image.diffIds()
 }
 
-test('every rung builds the same image of one Dockerfile', async () => {
-  await using docker = canRunContainers ? await startDocker() : undefined
-  const [first, ...others] = rungs
-  const expected = first === undefined ? [] : await build(first, docker)
-  expect(expected.length).toBeGreaterThan(8)
-  const built = await Promise.all(others.map(async (rung) => [rung.name, await build(rung, docker)]))
-  for (const [name, diffIds] of built) expect(diffIds, String(name)).toEqual(expected)
-})
+test(
+  'every rung builds the same image of one Dockerfile',
+  async () => {
+    const built = await Promise.all(all.map(build))
+    expect(built[0]?.length).toBeGreaterThan(8)
+    for (const [index, rung] of all.entries()) expect(built[index], rung.name).toEqual(built[0])
+  },
+  TIMEOUT,
+)

@@ -4,6 +4,8 @@ import { mustRun } from './command.ts'
 import { readOciArchive } from './read-archive.ts'
 import type { Workspace } from './workspace.ts'
 
+const TOKEN = '54321'
+
 /**
  * One Dockerfile with all that isolation has to do with. What steps see of their surroundings they write into the
  * image: the same image means that they saw the same.
@@ -17,10 +19,10 @@ RUN mkdir /opt/a /opt/a/closed; echo a >/opt/a/f; ln /opt/a/f /opt/a/hard; ln -s
   chown -R app:extra /opt/a; chown -h 55:66 /opt/a/link; chown 77 /opt/a/f; \\
   chmod 4755 /opt/a/suid; setcap cap_net_raw+ep /opt/a/cap; setcap cap_net_raw+ep /opt/a/lost; chown app /opt/a/lost; \\
   mkfifo /opt/a/fifo; chmod 000 /opt/a/closed
-RUN sleep 54321 & setsid sleep 54321 </dev/null >/dev/null 2>&1 & su app -c 'sleep 54321 & id; echo su >~/su' >/su; \\
+RUN sleep ${TOKEN} & setsid sleep ${TOKEN} </dev/null >/dev/null 2>&1 & su app -c 'sleep ${TOKEN} & id; echo su >~/su' >/su; \\
   until [ -e /home/app/su ]; do :; done
 RUN for file in /proc/[0-9]*/comm; do [ "$(cat $file)" != sleep ]; done; \\
-  { id; umask; hostname; uname -n; readlink /proc/self/exe; tty || true; wc -c; ls /proc/self/fd; readlink /dev/fd /dev/stdin; \\
+  { id; umask; hostname; uname -n; readlink /proc/self/exe; tty || true; wc -c; ls /proc/self/fd | head -n 3; readlink /dev/fd /dev/stdin; \\
   head -c 3 /dev/zero | od -c; ulimit -n; cat /etc/hosts; mountpoint /proc; cat /proc/../etc/debian_version; \\
   bash -c 'cat <(echo substituted) /dev/stdin </proc/self/cwd/opt/a/hard'; (cd /proc/self; cat ../self/comm); \\
   [ "$(cat /proc/self/comm)" = cat ]; ls -d /sys/class; [ ! -e /proc/1/root/etc/ossb ]; env | grep -v ^OLDPWD | sort; } >/seen
@@ -52,10 +54,10 @@ echo f >writable/f; echo g >writable/g; echo secret >../secret`
 
 /** What a rung is given to build, and what came of it. */
 export interface RungImage extends AsyncDisposable {
-  /** Outside of the workspace. */
-  readonly base: string
+  /** Of `ossb`. */
   readonly args: readonly string[]
-  readonly env: Readonly<Record<string, string>>
+  /** In the arguments of processes that the steps leave running. */
+  readonly token: string
   diffIds(): Promise<readonly string[]>
 }
 
@@ -78,9 +80,8 @@ export async function prepareRungImage(workspace: Workspace): Promise<RungImage>
     ['-o', `type=oci,dest=${workspace.file('out.tar')},rewrite-timestamp=true`, workspace.file('app')],
   ]
   return {
-    base,
     args: args.flat(),
-    env: {},
+    token: TOKEN,
     diffIds: async () => (await readOciArchive(workspace.file('out.tar'))).config.rootfs.diff_ids,
     [Symbol.asyncDispose]: async () => void agent.close(),
   }
