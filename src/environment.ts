@@ -42,9 +42,10 @@ export async function enterNamespace(
     return await enter({ kind, helper, command, environment, oneId }, job)
   } catch (error) {
     job.signal.throwIfAborted()
-    const mayChroot = kind === 'local' && executor !== 'container' && isNamespaceRefused(error)
-    if (mayChroot && (await canChroot(helper, options.cacheDir)))
+    if (kind === 'local' && executor !== 'container' && isNamespaceRefused(error)) {
+      if (!(await canChroot(helper, options.cacheDir))) throw await refusal(options, job, error)
       return await enter({ kind: 'chroot', helper, command, environment, oneId: 'refused' }, job)
+    }
     if (!(error instanceof OssbError) || error.code !== 'ERR_OSSB_EXECUTOR' || error.hint !== undefined)
       throw error
     throw await refusal(options, job, error)

@@ -56,19 +56,21 @@ export async function assessEnvironment(
   const mounts = mountFinding(items, settings)
   const records = range?.ok === false ? recordFinding(items, directory) : undefined
   const runtime = runtimeFinding(environment)
+  const chroot = isRoot && (!namespaces.ok || !mounts.ok) ? chrootFinding(items) : undefined
   const findings = [
     userFinding(),
     namespaces,
     ...(range === undefined ? [] : [range]),
     ...(records === undefined ? [] : [records]),
     mounts,
+    ...(chroot === undefined ? [] : [chroot]),
     overlayFinding(items, isRoot, directory),
     emulationFinding(items),
     runtime,
   ]
   const blocked = [namespaces, mounts, range].find((finding) => finding?.ok === false)
   const own = isRoot
-    ? (chrootFinding(blocked, items) ?? ownFinding('local', blocked))
+    ? (rootChrootFinding(blocked, chroot) ?? ownFinding('local', chroot ?? blocked))
     : (oneIdFinding(blocked, range, records) ?? ownFinding('rootless', blocked))
   return { findings, executors: executorFindings(isRoot, own, blocked, runtime) }
 }
@@ -85,12 +87,27 @@ export async function canChroot(helper: NativeHelper, directory: string): Promis
 
 const FOR_CHROOT: readonly ProbeItem['name'][] = ['chroot', 'user-notify', 'descriptors-given']
 
-/** Where root may have neither namespaces nor mounts, but files can be served to a chroot. */
-function chrootFinding(
+/** What takes the place of namespaces and mounts for root. */
+function chrootFinding(items: readonly ProbeItem[]): Finding {
+  const name = 'chroot'
+  const failed = failure(items, FOR_CHROOT)
+  if (failed === undefined) return { name, ok: true, detail: 'works without namespaces and mounts' }
+  return {
+    name,
+    ok: false,
+    detail: describe(failed),
+    remedy:
+      failed.name === 'chroot'
+        ? 'Run the container with --cap-add SYS_CHROOT, which containers have unless they are told otherwise'
+        : 'Use Linux 5.9 or newer, with no supervisor of system calls (seccomp user notification) above the build',
+  }
+}
+
+function rootChrootFinding(
   blocked: Finding | undefined,
-  items: readonly ProbeItem[],
+  chroot: Finding | undefined,
 ): ExecutorFinding | undefined {
-  if (blocked === undefined || failure(items, FOR_CHROOT) !== undefined) return undefined
+  if (blocked === undefined || chroot?.ok !== true) return undefined
   return { ...unusable('local', blocked), variant: 'chroot', usable: true }
 }
 

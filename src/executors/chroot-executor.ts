@@ -1,6 +1,6 @@
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, type Stats, statSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Job } from '../core/index.ts'
+import { type Job, OssbError } from '../core/index.ts'
 import { lookupUser } from '../fs/index.ts'
 import { type FileSession, type NativeHelper, runInRoot } from '../native/index.ts'
 import type { Executor, ProcessMount, ProcessResult, ProcessSpec } from './executor.ts'
@@ -62,6 +62,15 @@ function isWritable(mount: ProcessMount): boolean {
   return mount.type === 'bind' && !mount.readonly
 }
 
+function statusOf(source: string): Stats {
+  try {
+    return statSync(source)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new OssbError('ERR_OSSB_EXECUTOR', `Cannot mount "${source}": ${reason}`, { cause: error })
+  }
+}
+
 /** A copy of what must not be changed. A socket can't be copied, nor changed by who connects to it. */
 async function ownMount(
   mount: ProcessMount,
@@ -70,7 +79,7 @@ async function ownMount(
   job: Job,
 ): Promise<ProcessMount> {
   if (mount.type !== 'bind' || !mount.readonly) return mount
-  const stats = statSync(mount.source)
+  const stats = statusOf(mount.source)
   if (stats.isSocket()) return mount
   if (stats.isDirectory()) {
     mkdirSync(copy)

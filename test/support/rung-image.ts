@@ -19,8 +19,7 @@ RUN mkdir /opt/a /opt/a/closed; echo a >/opt/a/f; ln /opt/a/f /opt/a/hard; ln -s
   chown -R app:extra /opt/a; chown -h 55:66 /opt/a/link; chown 77 /opt/a/f; \\
   chmod 4755 /opt/a/suid; setcap cap_net_raw+ep /opt/a/cap; setcap cap_net_raw+ep /opt/a/lost; chown app /opt/a/lost; \\
   mkfifo /opt/a/fifo; chmod 000 /opt/a/closed
-RUN sleep ${TOKEN} & setsid sleep ${TOKEN} </dev/null >/dev/null 2>&1 & su app -c 'sleep ${TOKEN} & id; echo su >~/su' >/su; \\
-  until [ -e /home/app/su ]; do :; done
+RUN sleep ${TOKEN} & setsid sleep ${TOKEN} </dev/null >/dev/null 2>&1 & su app -c 'sleep ${TOKEN} >/dev/null & echo su' >/su
 RUN for file in /proc/[0-9]*/comm; do [ "$(cat $file)" != sleep ]; done; \\
   { id; umask; hostname; uname -n; readlink /proc/self/exe; tty || true; wc -c; ls /proc/self/fd | head -n 3; readlink /dev/fd /dev/stdin; \\
   head -c 3 /dev/zero | od -c; ulimit -n; cat /etc/hosts; mountpoint /proc; cat /proc/../etc/debian_version; \\
@@ -35,7 +34,7 @@ RUN --mount=type=cache,id=rung,target=/cache,uid=1500,mode=0700 --mount=type=tmp
 RUN --mount=type=cache,id=rung,target=/mnt/again [ -e /mnt/again/kept ]; [ ! -e /cache ]; [ ! -e /run/secrets ]; ls -A /mnt >/mnt-names
 USER app:extra
 WORKDIR /home/app/work
-RUN --network=none id >id; echo mine >f; cat /opt/a/closed/f && exit 9; kill -9 1 && exit 9; \\
+RUN --network=none { id -u; id -g; } >ids; echo mine >f; cat /opt/a/closed/f && exit 9; \\
   perl -MSocket -e 'socket(S, AF_INET, SOCK_STREAM, 0) and connect(S, pack_sockaddr_in(9, inet_aton("192.0.2.1"))) and exit 9; exit 0'
 USER root
 RUN for i in $(seq 200); do mkdir -p /many/$i; cd /many/$i; seq 100 | xargs touch; done
