@@ -17,8 +17,10 @@ import {
 } from './core/index.ts'
 import {
   createChrootExecutor,
+  createEmulation,
   createNamespaceExecutor,
   createOciRuntimeExecutor,
+  type Emulation,
   type Executor,
   NAMESPACE_VARIABLE,
   requireRuntime,
@@ -56,7 +58,7 @@ import {
 } from './inputs/index.ts'
 import { createHolding } from './io/index.ts'
 import { type FileSession, type NativeHelper, walkTree } from './native/index.ts'
-import type { Image } from './oci/index.ts'
+import type { Image, Layer } from './oci/index.ts'
 import type { BuildOptions, BuildResult, OutputSpec } from './options.ts'
 import {
   copyTree,
@@ -71,6 +73,7 @@ import {
   createFileRunner,
   createSolver,
   finishImage,
+  markRewritten,
   type SolverOptions,
   squashHistory,
   squashLayers,
@@ -82,6 +85,7 @@ import { createIndexLock, type StorePaths, type Workspace } from './store/index.
 interface Engine extends Omit<Foundation, typeof Symbol.asyncDispose> {
   readonly snapshotter: Snapshotter
   readonly executor: Executor
+  readonly emulation: Emulation
   readonly sshAgents: SshAgents
 }
 
@@ -146,8 +150,17 @@ async function openEngine(options: BuildOptions, job: Job): Promise<Engine & Asy
     openSshAgents({ sources: ssh, environment, directory: () => workspace.directory() }),
   )
   const snapshotter = await chooseSnapshotter(foundation, job)
-  const executor = await executorOf(options, { paths, helper, session, workspace })
-  return { ...foundation, snapshotter, executor, sshAgents, [Symbol.asyncDispose]: holding.handOver() }
+  const parts = { paths, helper, session, workspace }
+  const executor = await executorOf(options, parts)
+  const emulation = holding.hold(emulationOf(options, parts))
+  return {
+    ...foundation,
+    snapshotter,
+    executor,
+    emulation,
+    sshAgents,
+    [Symbol.asyncDispose]: holding.handOver(),
+  }
 }
 
 /** Overlay mounts where the cache directory's file system and the kernel allow them, which only trying tells. */
@@ -223,6 +236,23 @@ function chrootExecutor({ helper, session, workspace, paths }: ExecutorParts): E
   })
 }
 
+/** Only inside a user namespace of its own does a registration not hold for the whole machine. */
+function emulationOf(
+  { environment, executor, emulators = [] }: BuildOptions,
+  { helper, session, workspace }: ExecutorParts,
+): Emulation {
+  const namespace = environment[NAMESPACE_VARIABLE]
+  const canHaveOwn = executor !== 'container' && namespace !== 'chroot'
+  return createEmulation({
+    registry: namespace === 'rootless' ? 'shared' : canHaveOwn ? 'own' : 'none',
+    session,
+    helper,
+    directory: () => workspace.directory(),
+    environment,
+    named: emulators,
+  })
+}
+
 /** What could not be written is refused before anything is built. */
 function checkPlatforms(outputs: readonly OutputSpec[], platforms: readonly Platform[]): void {
   if (outputs.some(({ type }) => type === 'docker')) requireOnePlatform(platforms.length)
@@ -267,14 +297,16 @@ async function solvePlans(
   job.signal.throwIfAborted()
   const failures: Failure[] = []
   const built: Image[] = []
+  const finish = (plan: Plan, layers: readonly Layer[]) =>
+    finishImage(plan, clampTo === undefined ? layers : markRewritten(layers, clampTo), timeOf(plan))
   for (const [at, outcome] of outcomes.entries()) {
     const plan = plans[at] as Plan
     if (outcome.status === 'rejected')
       failures.push({ name: formatPlatform(plan.platform), error: outcome.reason })
-    else if (options.singleLayer !== true) built.push(finishImage(plan, outcome.value, timeOf(plan)))
+    else if (options.singleLayer !== true) built.push(finish(plan, outcome.value))
     else {
       const squashed = await squashLayers(outcome.value, { ...engine, layers: writer }, job)
-      built.push(finishImage(squashHistory(plan), squashed, timeOf(plan)))
+      built.push(finish(squashHistory(plan), squashed))
     }
   }
   const [first, ...others] = failures

@@ -202,6 +202,8 @@ export interface BuildOptions extends RegistryAccess {
   readonly shmSize?: number
   /** Resource limits of each RUN; without one for "nofile" the soft limit of open files is 1024. */
   readonly ulimits?: readonly Ulimit[]
+  /** Static programs of QEMU's user mode, or directories with some, that come before those on PATH. */
+  readonly emulators?: readonly string[]
   /** How many steps run at once; absent is one for each processor. */
   readonly parallelism?: number
   /** Name of the frontend; `dockerfile` is the one that is built in. */

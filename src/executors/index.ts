@@ -4,6 +4,7 @@
  */
 export * from './assess.ts'
 export * from './chroot-executor.ts'
+export { createEmulation, type Emulation } from './emulation.ts'
 export * from './enter-namespace.ts'
 export * from './executor.ts'
 export { requireRuntime } from './find-runtime.ts'

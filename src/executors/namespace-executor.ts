@@ -4,6 +4,7 @@ import type { Job } from '../core/index.ts'
 import { lookupUser } from '../fs/index.ts'
 import { type NativeHelper, runInRoot } from '../native/index.ts'
 import type { Executor, ProcessMount, ProcessResult, ProcessSpec } from './executor.ts'
+import { machineDevices } from './machine-devices.ts'
 import { hostsFile, networkMounts, resolverFile } from './network-files.ts'
 import { runSpecOf } from './run-spec-of.ts'
 import { tryToRun } from './trial-run.ts'
@@ -26,7 +27,11 @@ export function createNamespaceExecutor({ name, helper, scratch }: NamespaceExec
     const user = lookupUser(rootfs, process.user)
     return await runInRoot(
       helper,
-      runSpecOf({ ...process, mounts: [...filesOf(process), ...process.mounts] }, user, rootfs),
+      runSpecOf(
+        { ...process, mounts: [...filesOf(process), ...machineDevices(process, name), ...process.mounts] },
+        user,
+        rootfs,
+      ),
       (stream, chunk) => job.emit({ type: 'log', stream, chunk }),
       job,
     )

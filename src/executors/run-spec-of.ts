@@ -15,6 +15,7 @@ export function runSpecOf(process: ProcessSpec, user: ProcessUser, rootfs: strin
     gid: user.gid,
     groups: user.groups,
     hostname: process.hostname,
+    ...(process.userNamespace === undefined ? {} : { userNamespace: process.userNamespace }),
     network: process.network === 'none' ? 'none' : 'host',
     security: process.security,
     shmSize: process.shmSize,
