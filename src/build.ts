@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Writable } from 'node:stream'
 import { createStepCache } from './cache/index.ts'
 import {
+  type Digest,
   type Failure,
   formatPlatform,
   formatReference,
@@ -12,6 +13,7 @@ import {
   nameInRegistry,
   OssbError,
   type Platform,
+  parsePlatform,
   parseReference,
   withSourceText,
 } from './core/index.ts'
@@ -20,6 +22,7 @@ import {
   createEmulation,
   createNamespaceExecutor,
   createOciRuntimeExecutor,
+  createTracedExecutor,
   type Emulation,
   type Executor,
   NAMESPACE_VARIABLE,
@@ -27,6 +30,7 @@ import {
 } from './executors/index.ts'
 import {
   type ContentOptions,
+  checkAnnotations,
   createDockerArchiveExporter,
   createFlatArchiveExporter,
   createLocalDirExporter,
@@ -57,6 +61,7 @@ import {
   timesOf,
 } from './inputs/index.ts'
 import { createHolding } from './io/index.ts'
+import { type LayerWriterOptions, recompressLayer } from './layer/index.ts'
 import { type FileSession, type NativeHelper, walkTree } from './native/index.ts'
 import type { Image, Layer } from './oci/index.ts'
 import type { BuildOptions, BuildResult, OutputSpec } from './options.ts'
@@ -120,7 +125,7 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
   })
   try {
     const { platforms } = definition.input
-    checkPlatforms(options.outputs, platforms)
+    checkOutputs(options, platforms)
     const plans = await planDefinition(definition, inputs.resolve, job)
     for (const { root } of plans) checkEntitlements(root, options.allow ?? [])
     await inputs.check(
@@ -198,6 +203,7 @@ async function executorOf(
   const namespace = environment[NAMESPACE_VARIABLE]
   const scratch = () => workspace.directory()
   if (namespace === 'chroot') return chrootExecutor(parts)
+  if (namespace === 'traced') return createTracedExecutor({ helper, session, scratch })
   if (namespace !== 'local' && namespace !== 'rootless') {
     throw new OssbError(
       'ERR_OSSB_EXECUTOR',
@@ -242,9 +248,9 @@ function emulationOf(
   { helper, session, workspace }: ExecutorParts,
 ): Emulation {
   const namespace = environment[NAMESPACE_VARIABLE]
-  const canHaveOwn = executor !== 'container' && namespace !== 'chroot'
+  const hasNone = executor === 'container' || namespace === 'traced' || namespace === 'chroot'
   return createEmulation({
-    registry: namespace === 'rootless' ? 'shared' : canHaveOwn ? 'own' : 'none',
+    registry: namespace === 'rootless' ? 'shared' : hasNone ? 'none' : 'own',
     session,
     helper,
     directory: () => workspace.directory(),
@@ -254,8 +260,12 @@ function emulationOf(
 }
 
 /** What could not be written is refused before anything is built. */
-function checkPlatforms(outputs: readonly OutputSpec[], platforms: readonly Platform[]): void {
-  if (outputs.some(({ type }) => type === 'docker')) requireOnePlatform(platforms.length)
+function checkOutputs(options: BuildOptions, { length: count }: readonly Platform[]): void {
+  const { outputs } = options
+  if (outputs.some(({ type }) => type === 'docker')) requireOnePlatform(count)
+  for (const output of outputs)
+    if (output.type !== 'local' && output.type !== 'tar')
+      checkAnnotations(count, contentOptions(options, output))
 }
 
 async function solvePlans(
@@ -265,14 +275,15 @@ async function solvePlans(
   engine: Engine,
   job: Job,
 ): Promise<readonly Image[]> {
-  const clampTo = options.rewriteTimestamp ? requiredEpoch(plans) : undefined
+  const { reproducible = false } = options
+  const clampTo = options.rewriteTimestamp || reproducible ? requiredEpoch(plans) : undefined
   const { session, paths, codec, store, images, snapshotter } = engine
   const writer = {
     store,
     codec,
     compression: options.compression,
     session,
-    ...(clampTo === undefined ? {} : { clampTo: BigInt(clampTo) * 1_000_000_000n }),
+    ...(clampTo === undefined ? {} : { clampTo: BigInt(clampTo) * 1_000_000_000n, clampsAll: reproducible }),
   }
   const solver = createSolver({
     runners: {
@@ -311,7 +322,22 @@ async function solvePlans(
   }
   const [first, ...others] = failures
   if (first !== undefined) throw joinErrors(`build for ${plans.length} platforms`, [first, ...others])
-  return built
+  return options.forceCompression === true ? await recompressed(built, writer, job) : built
+}
+
+/** Each layer once, whatever images have it. */
+async function recompressed(
+  images: readonly Image[],
+  writer: LayerWriterOptions,
+  job: Job,
+): Promise<readonly Image[]> {
+  const all = new Map(images.flatMap(({ layers }) => layers.map((layer) => [layer.descriptor.digest, layer])))
+  const anew = new Map<Digest, Layer>()
+  for (const [digest, layer] of all) anew.set(digest, await recompressLayer(layer, writer, job))
+  return images.map((image) => ({
+    ...image,
+    layers: image.layers.map((layer) => anew.get(layer.descriptor.digest) ?? layer),
+  }))
 }
 
 /** What everything new of an image is said to be made at (RFC 3339); undefined is when it was. */
@@ -360,7 +386,7 @@ function exportersFor(
   engine: Engine,
 ): readonly Exporter[] {
   const { standardOutput } = options
-  const content = contentOptions(options)
+  const content = contentOptions(options, output)
   const dest = 'dest' in output ? targetOf(output.dest, standardOutput) : ''
   const roots = { use: useRoot, walk: (rootfs: string, job: Job) => entriesOf(engine.helper, rootfs, job) }
   const names = 'names' in output && output.names !== undefined ? output.names : tags
@@ -372,7 +398,7 @@ function exportersFor(
     case 'image':
       return [
         createStoreExporter({ store: engine.store, names, ...content }),
-        ...(output.push ? [registryExporter(names, options, engine)] : []),
+        ...(output.push ? [registryExporter({ names, content }, options, engine)] : []),
       ]
     case 'oci':
       return [
@@ -413,20 +439,32 @@ function targetOf(dest: string, standardOutput: Writable | undefined): OutputTar
   })
 }
 
-function registryExporter(names: readonly string[], options: BuildOptions, { registry }: Engine): Exporter {
+function registryExporter(
+  { names, content }: { readonly names: readonly string[]; readonly content: ContentOptions },
+  options: BuildOptions,
+  { registry }: Engine,
+): Exporter {
   const { ignoreImmutableTags = false } = options
   return createRegistryExporter({
     names,
-    ...contentOptions(options),
+    ...content,
     ignoreImmutableTags,
     repository: (reference, behaviour) => registry.repository(reference, behaviour),
   })
 }
 
 /** Like BuildKit, makes an index of one image where the argument asks for it. */
-function contentOptions({ imageFormat, buildArgs }: BuildOptions): ContentOptions {
+function contentOptions(
+  { imageFormat, buildArgs, annotations = [] }: BuildOptions,
+  output: OutputSpec,
+): ContentOptions {
+  const own = 'annotations' in output ? (output.annotations ?? []) : []
   return {
-    format: imageFormat,
+    format: output.type === 'docker' ? 'docker' : imageFormat,
+    annotations: [...annotations, ...own].map(({ platform, ...one }) => ({
+      ...one,
+      ...(platform === undefined ? {} : { platform: parsePlatform(platform) }),
+    })),
     isIndex: /^(?:1|t|true)$/i.test(buildArgs['BUILDKIT_MULTI_PLATFORM'] ?? ''),
   }
 }

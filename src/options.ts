@@ -1,9 +1,10 @@
 import type { Writable } from 'node:stream'
 import type { Descriptor, Digest } from './core/index.ts'
 import type { HistoryEntry, ImageConfig } from './oci/index.ts'
-import type { RegistryCertificates, RegistryMap } from './registry/index.ts'
+import type { CredentialProvider, RegistryCertificates, RegistryMap } from './registry/index.ts'
 
 export type {
+  CredentialProvider,
   LoginResult,
   LogoutResult,
   RegistryCertificates,
@@ -23,16 +24,16 @@ export type LayerCompression =
  */
 export type OutputSpec =
   /** Kept in the content store of the cache directory (an OCI layout), and pushed as well where `push` is set. */
-  | { readonly type: 'image'; readonly names?: readonly string[]; readonly push: boolean }
+  | ({ readonly type: 'image'; readonly names?: readonly string[]; readonly push: boolean } & Annotated)
   /** An OCI layout: as one tar file, or as a directory where `tar` is false. */
-  | {
+  | ({
       readonly type: 'oci'
       readonly dest: string
       readonly tar: boolean
       readonly names?: readonly string[]
       /** A directory whose index.json has this image as its only entry, without a name. */
       readonly single?: boolean
-    }
+    } & Annotated)
   /** An archive for `docker load` and `podman load`. */
   | {
       readonly type: 'docker'
@@ -46,12 +47,26 @@ export type OutputSpec =
   /** The final root file systems as a directory. */
   | ({ readonly type: 'local'; readonly dest: string } & PlatformSplit)
 
+/** What a document or a descriptor of an image says beside what it must. */
+export interface AnnotationSpec {
+  readonly level: 'manifest' | 'manifest-descriptor' | 'index' | 'index-descriptor'
+  /** Only for the image of this platform; absent is for all. */
+  readonly platform?: string
+  readonly key: string
+  readonly value: string
+}
+
+export interface Annotated {
+  /** Those of this output alone, which count before BuildOptions.annotations. */
+  readonly annotations?: readonly AnnotationSpec[]
+}
+
 export interface PlatformSplit {
   /** Whether each platform gets a directory of its own ("linux_arm_v7"); absent is where several are built. */
   readonly platformSplit?: boolean
 }
 
-export type ExecutorChoice = 'auto' | 'rootless' | 'local' | 'container'
+export type ExecutorChoice = 'auto' | 'rootless' | 'local' | 'traced' | 'container'
 
 /** What is to be built, as far as a build file can be understood without building. */
 export type DefinitionOptions = Pick<
@@ -63,6 +78,7 @@ export type DefinitionOptions = Pick<
   | 'target'
   | 'platforms'
   | 'labels'
+  | 'reproducible'
   | 'frontend'
   | 'environment'
   | 'network'
@@ -121,6 +137,11 @@ export interface RegistryTrust {
   readonly authFile?: string
   /** Send a request whose failure may pass at least so often again; absent is as often as is usual (5). */
   readonly retries?: number
+  /**
+   * Where credentials are looked for after the files, in this order: variables as kaniko reads them, or a cloud for its
+   * own registries; absent is `env` alone.
+   */
+  readonly credentialProviders?: readonly CredentialProvider[]
   /** Certificates for one registry each. */
   readonly certificates?: readonly RegistryCertificates[]
   /** Directories like /etc/docker/certs.d, which are looked at before it. */
@@ -188,8 +209,14 @@ export interface BuildOptions extends RegistryAccess {
   readonly singleLayer?: boolean
   /** Absolute paths (patterns as in .dockerignore) that are in no new layer. */
   readonly ignoredPaths?: readonly string[]
+  /** Of every output that holds an image. */
+  readonly annotations?: readonly AnnotationSpec[]
+  /** Compress layers of base images anew where they are compressed in another way. */
+  readonly forceCompression?: boolean
   /** Clamp times in new layers to SOURCE_DATE_EPOCH. */
   readonly rewriteTimestamp: boolean
+  /** No time in what is new but SOURCE_DATE_EPOCH, which is 1970 where it is not set: equal inputs give equal bytes. */
+  readonly reproducible?: boolean
   readonly executor: ExecutorChoice
   readonly secrets?: readonly SecretSpec[]
   readonly ssh?: readonly SshSpec[]
@@ -291,7 +318,7 @@ export interface BuildResult {
 
 /** A step in the search for an executor, and why it can or can't be used. */
 export interface ExecutorReport {
-  readonly name: 'local' | 'rootless' | 'container'
+  readonly name: 'local' | 'rootless' | 'traced' | 'container'
   /** The weaker form in which it can be used: for reason and remedy of the stronger one, see below. */
   readonly variant?: 'one id' | 'chroot'
   readonly usable: boolean
@@ -313,7 +340,7 @@ export interface DoctorReport {
   readonly facts: readonly EnvironmentFact[]
   readonly executors: readonly ExecutorReport[]
   /** The executor that `auto` takes; absent when none is usable. */
-  readonly chosen?: 'local' | 'rootless' | 'container'
+  readonly chosen?: 'local' | 'rootless' | 'traced' | 'container'
   /** Why that one. */
   readonly because: string
   /** What would give a better one; empty when it is the best there is. */

@@ -26,6 +26,7 @@ export interface ProbeItem {
  * - `subordinate-ids`: a user namespace with the ranges that were given, through newuidmap and newgidmap
  * - `chroot`, `mknod` (a device), `ptrace`, `user-notify` (a seccomp filter with a supervisor): as this user
  * - `descriptors-given`: what such a supervisor opens becomes an open file of the process (Linux 5.9)
+ * - `trace`: a traced process whose calls a filter stops, as a run without namespaces needs it
  * - `owner-records`: what takes the place of owners (c/owner.h), on the file system of the directory
  */
 export type ProbeName =
@@ -43,6 +44,7 @@ export type ProbeName =
   | 'mknod'
   | 'ptrace'
   | 'user-notify'
+  | 'trace'
   | 'owner-records'
   | 'descriptors-given'
 

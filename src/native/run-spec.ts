@@ -44,6 +44,11 @@ export interface RunSpec {
    * What is bound is then moved into the root for as long as the process runs, and can be written to.
    */
   readonly holding?: string
+  /**
+   * Not in namespaces but by a supervisor that answers its system calls (c/trace.h). Mount points must exist then, and
+   * have no links in their paths; `scratch` is an empty directory for what the process sees as /dev and as tmpfs.
+   */
+  readonly traced?: { readonly scratch: string }
 }
 
 /** The specification as the helper reads it (c/spec.c): keys and values, each with a NUL after it. */

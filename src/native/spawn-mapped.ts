@@ -10,7 +10,7 @@ import { mapError } from './map-error.ts'
 
 /**
  * `user`: root of a new user namespace, the ranges from id 1 on. `one-id`: the same without any ranges. `root`: a mount
- * namespace only. `none`: nothing of its own, where nothing can be had.
+ * namespace only. `none`: no namespace at all.
  */
 export type MapKind =
   | { readonly kind: 'user'; readonly uidRanges: readonly IdRange[]; readonly gidRanges: readonly IdRange[] }

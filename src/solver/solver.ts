@@ -185,7 +185,7 @@ function createWalk(options: SolverOptions, limit: Semaphore, jobs: RootJobs): W
 
   const keyOf = (kind: string, op: Op, inputs: readonly Digest[]): Digest => {
     const { layers, ignoredPaths } = options
-    const { compression, clampTo } = layers
+    const { compression, clampTo, clampsAll } = layers
     return digestOf(
       canonicalJson({
         behaviour: BEHAVIOUR,
@@ -194,6 +194,7 @@ function createWalk(options: SolverOptions, limit: Semaphore, jobs: RootJobs): W
         inputs,
         compression,
         clampTo: clampTo?.toString(),
+        clampsAll,
         ...(ignoredPaths === undefined ? {} : { ignoredPaths }),
       }),
     )

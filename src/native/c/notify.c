@@ -60,7 +60,7 @@ void end_answering(void)
 
 int when_answered(const struct run_spec *of)
 {
-    return (of->one_id ? WITH_ONE_ID : 0) | (of->holding ? WHERE_SERVED : 0);
+    return (of->one_id && !of->is_traced ? WITH_ONE_ID : 0) | (of->holding ? WHERE_SERVED : 0);
 }
 
 int can_let_calls_go_on(void)
@@ -122,7 +122,11 @@ int answer_call(short events)
     /* ENOENT: the caller was killed meanwhile. */
     if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, notice) < 0)
         return 1;
-    struct waiting_call call = {.notice = notice, .spec = spec};
+    struct waiting_call call = {
+        .notice = notice,
+        .spec = spec,
+        .caller = {.uid = spec->uid, .gid = spec->gid, .groups = spec->groups, .group_count = spec->group_count},
+    };
     int64_t answer = answer_for(&call);
     memset(response, 0, sizes.seccomp_notif_resp);
     response->id = notice->id;

@@ -54,21 +54,9 @@ struct run_spec {
     int one_id;
     /* Not NULL: nothing can be mounted (chroot.h); an empty directory beside the root, for what is moved out of the way. */
     const char *holding;
+    /* The run is traced (trace.h): neither namespaces nor a root of its own. */
+    int is_traced;
 };
-
-/* One stream of the payload: where it writes, where that is read, and where it goes. */
-struct stream {
-    int reading;
-    int writing;
-    int destination;
-};
-
-/* streams.c */
-void open_stream(struct stream *stream, int destination);
-/* Hands on what is there; at its end the stream is closed, and `reading` is -1. */
-void relay_stream(struct stream *stream);
-/* Hands on what is in the pipe now: something outside may hold its other end for ever. */
-void drain_stream(const struct stream *stream);
 
 /* Reads `fd` to its end; fails on anything that it does not know. */
 void read_spec(int fd, struct run_spec *spec);
@@ -126,6 +114,20 @@ void mount_devices(const struct run_spec *spec, struct outside *outside, int stu
 void mount_on(const struct outside *outside, int target, const char *type, unsigned long flags, const char *data);
 /* Index of /dev/null in `devices`. */
 enum { DEVICE_NULL = 0 };
+
+/* One stream of the payload: where it writes, where that is read, and where it goes. */
+struct stream {
+    int reading;
+    int writing;
+    int destination;
+};
+
+/* streams.c */
+void open_stream(struct stream *stream, int destination);
+/* Hands on what is there; at its end the stream is closed, and `reading` is -1. */
+void relay_stream(struct stream *stream);
+/* What is in the pipe now: something outside may hold its other end for ever. */
+void drain_stream(const struct stream *stream);
 
 /* payload.c */
 /* `channel` is where the listener of its filter goes, if there is one. */

@@ -1,11 +1,12 @@
-import { chmodSync, rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { errnoOf, fileSystemError, type Job, OssbError } from '../../core/index.ts'
+import { fileSystemError, type Job, OssbError } from '../../core/index.ts'
 import type { ProcessMount } from '../../executors/index.ts'
 import type { Mount } from '../../graph/index.ts'
 import type { FileSession } from '../../native/index.ts'
 import type { Secrets, SshAgents } from '../../sources/index.ts'
 import type { Workspace } from '../../store/index.ts'
+import { claimMemory } from './secret-memory.ts'
 
 /** Where the secrets and agents of a RUN come from. */
 export interface Credentials {
@@ -29,8 +30,6 @@ export interface PreparedCredential {
 type Kind<T extends Mount['type']> = Extract<Mount, { type: T }>
 
 const NOTHING: PreparedCredential = { held: [] }
-/** More than the largest secret. */
-const MEMORY_BYTES = 1024 * 1024
 
 /** A secret as a file in memory, in the environment, or both; nothing where the caller gave none. */
 export async function prepareSecret(
@@ -48,32 +47,16 @@ export async function prepareSecret(
   }
   const env = mount.env === undefined ? {} : { env: `${mount.env}=${textOf(value, mount)}` }
   if (mount.target === undefined) return { ...env, held: [] }
-  const directory = context.workspace.directory()
-  const memory = await mountMemory(directory, context, job)
-  const source = join(directory, 'secret')
+  const memory = await claimMemory(context, job)
+  const source = join(memory.directory, 'secret')
   try {
-    writeFileSync(source, value, { mode: 0o400 })
+    writeFileSync(source, value, { mode: 0o600 })
     await give(source, mount, context, job)
   } catch (error) {
     await memory[Symbol.asyncDispose]()
     throw error
   }
   return { ...env, mount: { type: 'bind', source, target: mount.target, readonly: true }, held: [memory] }
-}
-
-/** Where nothing can be mounted, the secret is a file of the workspace until the step has ended. */
-async function mountMemory(
-  directory: string,
-  { session }: CredentialContext,
-  job: Job,
-): Promise<AsyncDisposable> {
-  try {
-    return await session.mount({ type: 'tmpfs', target: directory, size: MEMORY_BYTES }, job)
-  } catch (error) {
-    const reason = errnoOf(error instanceof OssbError ? error.cause : error)
-    if (reason !== 'EPERM' && reason !== 'EACCES') throw error
-    return { [Symbol.asyncDispose]: async () => rmSync(directory, { recursive: true }) }
-  }
 }
 
 /** The value must be in no message, so that whoever starts the process must not find anything wrong with it. */
@@ -123,8 +106,7 @@ async function give(
   job: Job,
 ): Promise<void> {
   try {
-    await session.batch(session.chown(path, { uid, gid }), job)
-    chmodSync(path, mode)
+    await session.batch([...session.chown(path, { uid, gid }), ...session.chmod(path, mode)], job)
   } catch (error) {
     throw fileSystemError(`give the ${type} "${id}" to user ${uid} and group ${gid}`, error)
   }
