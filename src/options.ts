@@ -56,6 +56,13 @@ export interface AnnotationSpec {
   readonly value: string
 }
 
+export interface ProvenanceOptions {
+  /** `max`: with build arguments, the names of secrets, and the Dockerfile. */
+  readonly mode: 'min' | 'max'
+  /** URI of who builds. */
+  readonly builderId?: string
+}
+
 export interface Annotated {
   /** Those of this output alone, which count before BuildOptions.annotations. */
   readonly annotations?: readonly AnnotationSpec[]
@@ -211,6 +218,8 @@ export interface BuildOptions extends RegistryAccess {
   readonly ignoredPaths?: readonly string[]
   /** Of every output that holds an image. */
   readonly annotations?: readonly AnnotationSpec[]
+  /** State in the index how the images were made (SLSA provenance, v1), as BuildKit does; absent is not at all. */
+  readonly provenance?: ProvenanceOptions
   /** Compress layers of base images anew where they are compressed in another way. */
   readonly forceCompression?: boolean
   /** Clamp times in new layers to SOURCE_DATE_EPOCH. */
@@ -328,6 +337,19 @@ export interface ExecutorReport {
   readonly remedy?: string
 }
 
+/** One of the six ways to isolate a RUN, the strongest first. */
+export interface RungReport {
+  readonly number: 1 | 2 | 3 | 4 | 5 | 6
+  readonly name: string
+  readonly usable: boolean
+  /** Why not, with the system call or file that said no. */
+  readonly reason?: string
+  /** The one command or setting that would help. */
+  readonly remedy?: string
+  /** What it keeps no hostile RUN from. */
+  readonly cannotPrevent: readonly string[]
+}
+
 /** A fact about the environment: "user namespaces", "id range", "overlay", "emulation", … */
 export interface EnvironmentFact {
   readonly name: string
@@ -339,8 +361,11 @@ export interface EnvironmentFact {
 export interface DoctorReport {
   readonly facts: readonly EnvironmentFact[]
   readonly executors: readonly ExecutorReport[]
+  readonly rungs: readonly RungReport[]
   /** The executor that `auto` takes; absent when none is usable. */
   readonly chosen?: 'local' | 'rootless' | 'traced' | 'container'
+  /** The number of its rung. */
+  readonly rung?: RungReport['number']
   /** Why that one. */
   readonly because: string
   /** What would give a better one; empty when it is the best there is. */

@@ -13,6 +13,8 @@ export interface Rung {
   readonly identity: Identity
   /** What `hostile.test.ts` finds that it can't keep a RUN from, by the names that it uses there. */
   readonly weaknesses: readonly string[]
+  /** Whether a RUN is in namespaces of its own. */
+  readonly hasNamespaces: boolean
   start(workspace: Workspace, args: readonly string[], options?: OssbOptions): RunningCommand
 }
 
@@ -31,6 +33,7 @@ export async function rungs(): Promise<readonly Rung[]> {
             ...ownRung('rung 5 (traced)', identity, { OSSB_EXECUTOR: 'traced' }),
             // Nothing there has a size of its own.
             weaknesses: ['shm', 'dev'],
+            hasNamespaces: false,
           },
         ],
   )
@@ -51,6 +54,7 @@ function containerRung(name: string, identity: Identity, docker: Docker, images:
   return {
     name,
     identity,
+    hasNamespaces: false,
     // Nothing limits a directory.
     weaknesses: ['shm', 'dev'],
     start: (workspace, args, { env, timeout } = {}) => {
@@ -71,6 +75,7 @@ function ownRung(name: string, identity: Identity, env: Readonly<Record<string, 
     name,
     identity,
     weaknesses: [],
+    hasNamespaces: true,
     start: (workspace, args, options = {}) =>
       workspace.startOssb(args, { ...options, env: { ...env, ...options.env } }),
   }
