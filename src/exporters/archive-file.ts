@@ -50,8 +50,7 @@ export function createArchiveFile(path: string, content: readonly Descriptor[]):
     try {
       action()
     } catch (error) {
-      // An archive that lacks something is nothing, and what it took is room for it again.
-      ftruncateSync(fd, 0)
+      giveRoomBack(fd)
       throw failed(error)
     }
   }
@@ -126,6 +125,15 @@ function arrange(content: readonly Descriptor[]): {
     at += header.length + blob.size + paddingOf(blob.size)
   }
   return { places, start, end: at }
+}
+
+/** An archive that lacks something is nothing, and what it took is room for it again. */
+function giveRoomBack(fd: number): void {
+  try {
+    ftruncateSync(fd, 0)
+  } catch {
+    // A disk that can't even do that: what came before is what to tell.
+  }
 }
 
 function openNew(path: string, failed: (error: unknown) => OssbError): number {

@@ -28,7 +28,7 @@ export function writeFileAtomic(path: string, content: string | Uint8Array, mode
     renameSync(temporary, path)
   } catch (error) {
     rmSync(temporary, { force: true })
-    throw failed(path, error, content.length)
+    throw failed(path, error, Buffer.byteLength(content))
   }
 }
 
