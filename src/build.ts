@@ -2,7 +2,8 @@ import { mkdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Writable } from 'node:stream'
-import { createStepCache } from './cache/index.ts'
+import { type CacheEntry, withoutLost } from './cache/index.ts'
+import { type Caches, openCaches } from './caches.ts'
 import {
   type Failure,
   formatPlatform,
@@ -118,8 +119,14 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
       plans.flatMap((plan) => neededByPlan(plan, named)),
       job,
     )
-    const images = await solvePlans(plans, { contexts, sources }, options, engine, job)
-    const exported = await many(exportersOf(options, names, engine)).export(images, job)
+    const caches = openCaches(options, engine, job)
+    const exporter = many(exportersOf(options, names, engine))
+    const solve = () => solvePlans(plans, { contexts, sources, caches }, options, engine, job)
+    const exportAll = (images: readonly Image[]) => exporter.export(images, job)
+    const { images, entries, exported } = writesToStream(options.outputs)
+      ? await exportOnce(solve, exportAll, caches, job)
+      : await withoutLost(caches.lost, async () => await exportSolved(await solve(), exportAll), job)
+    await caches.write(entries, images, job)
     engine.registry.warnUnused(job)
     return {
       ...exported,
@@ -206,15 +213,25 @@ function checkPlatforms(outputs: readonly OutputSpec[], platforms: readonly Plat
   if (outputs.some(({ type }) => type === 'docker')) requireOnePlatform(platforms.length)
 }
 
+/** What the solver made of plans. */
+interface Solved {
+  readonly images: readonly Image[]
+  /** Results for other machines. */
+  readonly entries: readonly CacheEntry[]
+}
+
+type Exported = Awaited<ReturnType<Exporter['export']>>
+type ExportAll = (images: readonly Image[]) => Promise<Exported>
+
 async function solvePlans(
   plans: readonly Plan[],
-  { contexts, sources }: Pick<SolverOptions, 'contexts' | 'sources'>,
+  { contexts, sources, caches }: Pick<SolverOptions, 'contexts' | 'sources'> & { readonly caches: Caches },
   options: BuildOptions,
   engine: Engine,
   job: Job,
-): Promise<readonly Image[]> {
+): Promise<Solved> {
   const clampTo = options.rewriteTimestamp ? requiredEpoch(plans) : undefined
-  const { session, paths, codec, store, images, snapshotter } = engine
+  const { session, codec, store, images, snapshotter } = engine
   const solver = createSolver({
     runners: {
       exec: createExecRunner(engine),
@@ -222,7 +239,7 @@ async function solvePlans(
     },
     images,
     snapshotter,
-    cache: createStepCache({ paths, store, fetchRemote: images.fetchRemote }),
+    cache: caches.cache,
     sources,
     layers: {
       store,
@@ -236,10 +253,8 @@ async function solvePlans(
     parallelism: options.parallelism ?? availableParallelism(),
     now: () => new Date().toISOString(),
   })
-  const outcomes = await solver.solve(
-    plans.map(({ root }) => root),
-    job,
-  )
+  const roots = plans.map(({ root }) => root)
+  const outcomes = await solver.solve(roots, job)
   job.signal.throwIfAborted()
   const failures: Failure[] = []
   const built = outcomes.flatMap((outcome, at) => {
@@ -250,7 +265,8 @@ async function solvePlans(
   })
   const [first, ...others] = failures
   if (first !== undefined) throw joinErrors(`build for ${plans.length} platforms`, [first, ...others])
-  return built
+  const entries = caches.isShared ? await solver.known(roots, job) : []
+  return { entries, images: built.map((image) => caches.finish(image, entries)) }
 }
 
 /** What everything new of an image is said to be made at (RFC 3339); undefined is when it was. */
@@ -286,6 +302,34 @@ async function checkPushes(
   for (const reference of repositories.values()) await registry.checkPush(reference, job)
 }
 
+function writesToStream(outputs: readonly OutputSpec[]): boolean {
+  return outputs.some((output) => 'dest' in output && output.dest === '-')
+}
+
+async function exportSolved(solved: Solved, exportAll: ExportAll): Promise<Solved & { exported: Exported }> {
+  return { ...solved, exported: await exportAll(solved.images) }
+}
+
+/** What is written to standard output can't be taken back: every layer is here, and sound, before. */
+async function exportOnce(
+  solve: () => Promise<Solved>,
+  exportAll: ExportAll,
+  { lost }: Caches,
+  job: Job,
+): Promise<Solved & { exported: Exported }> {
+  const solved = await withoutLost(
+    lost,
+    async () => {
+      const done = await solve()
+      for (const layer of done.images.flatMap(({ layers }) => layers))
+        for await (const _chunk of await layer.open(job)) job.signal.throwIfAborted()
+      return done
+    },
+    job,
+  )
+  return await exportSolved(solved, exportAll)
+}
+
 function exportersOf(options: BuildOptions, names: readonly string[], engine: Engine): readonly Exporter[] {
   const outputs: readonly OutputSpec[] =
     options.outputs.length === 0 ? [{ type: 'image', push: false }] : options.outputs
@@ -310,7 +354,10 @@ function exportersFor(
   switch (output.type) {
     case 'image':
       return [
-        exclusive(createStoreExporter({ store: engine.store, names, ...content }), engine),
+        exclusive(
+          createStoreExporter({ store: engine.store, names, ...content, onlyWhole: output.push }),
+          engine,
+        ),
         ...(output.push ? [registryExporter(names, options, engine)] : []),
       ]
     case 'oci':

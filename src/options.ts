@@ -38,6 +38,36 @@ export interface PlatformSplit {
   readonly platformSplit?: boolean
 }
 
+/** Where results of steps are looked for beside the cache directory. What can't be used costs time, never a build. */
+export type CacheSourceSpec =
+  /** A cache that a build has written (BuildKit's format), or an image that carries one. */
+  | { readonly type: 'registry'; readonly ref: string }
+  /** The same in an OCI layout; `name` is a tag or a digest in it. */
+  | { readonly type: 'local'; readonly src: string; readonly name: string }
+  /** A repository with an image for each step, as kaniko keeps them. */
+  | { readonly type: 'kaniko'; readonly repository: string; readonly ttlMs: number }
+
+/** Where results go as well. `ignoreError`: a failure to bring them there is a warning, and not one of the build. */
+export type CacheTargetSpec =
+  | ({ readonly type: 'registry'; readonly ref: string } & SharedCacheForm)
+  | ({ readonly type: 'local'; readonly dest: string; readonly tag: string } & SharedCacheForm)
+  /** Into the image itself. */
+  | { readonly type: 'inline' }
+  | {
+      readonly type: 'kaniko'
+      readonly repository: string
+      readonly ttlMs: number
+      readonly ignoreError: boolean
+    }
+
+interface SharedCacheForm {
+  /** `min` is what led to the image; `max` is all steps. */
+  readonly mode: 'min' | 'max'
+  /** `manifest` is what all registries take; `index` and `docker` are older forms of BuildKit's. */
+  readonly form: 'manifest' | 'index' | 'docker'
+  readonly ignoreError: boolean
+}
+
 export type ExecutorChoice = 'auto' | 'rootless' | 'local' | 'container'
 
 /** What is to be built, as far as a build file can be understood without building. */
@@ -154,6 +184,9 @@ export interface BuildOptions extends RegistryAccess {
   readonly platforms: readonly string[]
   readonly labels: Readonly<Record<string, string>>
   readonly noCache: boolean
+  /** Looked at in this order, after the cache directory. */
+  readonly cacheFrom?: readonly CacheSourceSpec[]
+  readonly cacheTo?: readonly CacheTargetSpec[]
   /** Empty means `image` without a push. */
   readonly outputs: readonly OutputSpec[]
   readonly compression: LayerCompression

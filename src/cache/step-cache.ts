@@ -1,30 +1,18 @@
 import { readFileSync } from 'node:fs'
-import { Readable } from 'node:stream'
 import * as v from 'valibot'
-import {
-  type Descriptor,
-  type Digest,
-  errnoOf,
-  fileSystemError,
-  isDigest,
-  type Job,
-  OssbError,
-} from '../core/index.ts'
+import { type Descriptor, type Digest, errnoOf, fileSystemError, isDigest, type Job } from '../core/index.ts'
 import { writeFileAtomic } from '../io/index.ts'
 import type { ContentStore, Layer } from '../oci/index.ts'
 import type { StorePaths } from '../store/index.ts'
-
-/** Results of steps by key. A result is the whole stack of layers of the step's root file system. */
-export interface Cache {
-  find(key: Digest, job: Job): Promise<readonly Layer[] | undefined>
-  save(key: Digest, layers: readonly Layer[], job: Job): Promise<void>
-}
+import type { Cache, CachedResult } from './cache.ts'
+import type { LostLayers } from './lost-layers.ts'
 
 export interface StepCacheOptions {
   readonly paths: StorePaths
   readonly store: ContentStore
   /** Brings a layer of a base image to the store, from where it came ("registry/repository"). */
   readonly fetchRemote: (descriptor: Descriptor, origin: string, job: Job) => Promise<void>
+  readonly lost: LostLayers
 }
 
 const digest = v.custom<Digest>((value) => typeof value === 'string' && isDigest(value))
@@ -38,74 +26,71 @@ const record = v.object({
       origin: v.optional(v.string()),
     }),
   ),
+  content: v.optional(digest),
 })
 
 type LayerRecord = v.InferOutput<typeof record>['layers'][number]
 
 /**
- * The cache of a cache directory. An entry counts only while all its layers can be had: here, or for those of a base
- * image where they came from. A damaged entry is a miss.
+ * The cache of a cache directory. An entry counts only while all its layers can be had: here, or where they came from.
+ * A damaged entry is a miss, and a damaged layer is one from when it is found to be.
  */
-export function createStepCache({ paths, store, fetchRemote }: StepCacheOptions): Cache {
-  const revive = async (saved: LayerRecord, job: Job): Promise<Layer | undefined> => {
-    const { diffId, descriptor, created, origin } = saved
-    const about = {
-      diffId,
-      descriptor,
-      ...(created === undefined ? {} : { created }),
-      ...(origin === undefined ? {} : { origin }),
-    }
-    if (origin === undefined)
-      return (await store.has(descriptor, job))
-        ? { ...about, open: (opener) => openOrDiscard(store, descriptor, opener) }
-        : undefined
-    const fetch = (fetcher: Job) => fetchRemote(descriptor, origin, fetcher)
-    return {
-      ...about,
-      fetch,
-      open: async (opener) => {
-        await fetch(opener)
-        return await store.open(descriptor, opener)
-      },
-    }
-  }
-
+export function createStepCache(options: StepCacheOptions): Cache {
+  const { paths } = options
   return {
-    find: async (key, job) => {
+    find: async ({ key }, job) => {
       const saved = readRecord(paths.step(key))
       if (saved === undefined) return undefined
-      const layers = await Promise.all(saved.layers.map((layer) => revive(layer, job)))
-      return layers.every((layer) => layer !== undefined) ? layers : undefined
+      const revived = await Promise.all(saved.layers.map((layer) => revive(layer, options, job)))
+      const layers = revived.filter((layer) => layer !== undefined)
+      if (layers.length < revived.length) return undefined
+      return { layers, ...(saved.content === undefined ? {} : { content: saved.content }) }
     },
-    save: (key, layers) => {
-      const saved = layers.map(({ diffId, descriptor: { mediaType, digest, size }, created, origin }) => ({
-        diffId,
-        descriptor: { mediaType, digest, size },
-        created,
-        origin,
-      }))
-      writeFileAtomic(paths.step(key), JSON.stringify({ layers: saved }))
+    save: (key, result) => {
+      writeFileAtomic(paths.step(key), JSON.stringify(recordOf(result)))
       return Promise.resolve()
     },
   }
 }
 
-/** A layer that only a step can make again is removed when it is found to be damaged: the next build makes it. */
-async function openOrDiscard(store: ContentStore, descriptor: Descriptor, job: Job): Promise<Readable> {
-  const stream = await store.open(descriptor, job)
-  const watched = async function* () {
-    try {
-      yield* stream
-    } catch (error) {
-      if (!(error instanceof OssbError) || error.code !== 'ERR_OSSB_INTEGRITY') throw error
-      store.discard(descriptor)
-      throw new OssbError(error.code, `${error.message}. It was removed`, {
-        cause: error,
-        hint: 'It was damaged on the disk, where an earlier build had left it. Build again: its step will run anew.',
-      })
-    }
+async function revive(
+  { diffId, descriptor, created, origin }: LayerRecord,
+  { store, fetchRemote, lost }: StepCacheOptions,
+  job: Job,
+): Promise<Layer | undefined> {
+  if (lost.has(descriptor.digest)) return undefined
+  const about = {
+    diffId,
+    descriptor,
+    ...(created === undefined ? {} : { created }),
+    ...(origin === undefined ? {} : { origin }),
   }
-  return Readable.from(watched(), { objectMode: false })
+  if (origin === undefined) {
+    if (!(await store.has(descriptor, job))) return undefined
+    const discard = () => store.discard(descriptor)
+    return lost.watch({ ...about, open: (opener) => store.open(descriptor, opener), reject: discard })
+  }
+  const fetch = (fetcher: Job) => fetchRemote(descriptor, origin, fetcher)
+  return lost.watch({
+    ...about,
+    fetch,
+    open: async (opener) => {
+      await fetch(opener)
+      return await store.open(descriptor, opener)
+    },
+  })
+}
+
+function recordOf({ layers, content }: CachedResult): v.InferInput<typeof record> {
+  return {
+    layers: layers.map(({ diffId, descriptor: { mediaType, digest, size }, created, origin }) => ({
+      diffId,
+      descriptor: { mediaType, digest, size },
+      created,
+      origin,
+    })),
+    content,
+  }
 }
 
 function readRecord(path: string): v.InferOutput<typeof record> | undefined {

@@ -1,5 +1,6 @@
 import type { BuildOptions, ExecutorChoice, LayerCompression } from '../index.ts'
 import { cacheDirectory, type Environment } from './cache-directory.ts'
+import { cacheOptions } from './cache-spec.ts'
 import { type CallRequest, parseCall } from './call-spec.ts'
 import { parseBuildArgs, parseBuildContexts, parseLabels } from './key-values.ts'
 import type { BuildFlags } from './option-table.ts'
@@ -58,7 +59,7 @@ export function toBuildRequest(line: BuildCommandLine): BuildRequest {
     frontend: flags.frontend ?? 'dockerfile',
     cacheDir: cacheDirectory(flags['cache-dir'], environment),
     ...lockOptions(flags),
-    ...registryAccess(flags, environment),
+    ...cacheOptions(flags, registryAccess(flags, environment)),
   }
   checkImageIdFile(flags, options)
   const call = parseCall(flags)

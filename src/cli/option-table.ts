@@ -149,6 +149,8 @@ export interface BuildFlags
   readonly ulimit: readonly string[]
   readonly parallel: string | undefined
   readonly 'no-cache': boolean
+  readonly 'cache-from': readonly string[]
+  readonly 'cache-to': readonly string[]
 }
 
 export interface CacheInfoFlags extends HelpFlags, CacheFlags, ReportFlags {}
@@ -537,6 +539,20 @@ export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
     type: 'flag',
     group: 'Cache',
     description: 'Run every step, even one whose result is known.',
+  },
+  'cache-from': {
+    type: 'list',
+    value: 'REF|type=TYPE,KEY=VALUE',
+    group: 'Cache',
+    description:
+      'Look for results elsewhere, too: in a registry (type=registry,ref=REF: a cache or an image with one), a directory (type=local,src=DIR[,tag=TAG|,digest=DIGEST]) or a repository of kaniko (type=kaniko,ref=REPOSITORY[,ttl=336h]). What cannot be used costs time and never a build. Repeatable.',
+  },
+  'cache-to': {
+    type: 'list',
+    value: 'REF|type=TYPE,KEY=VALUE',
+    group: 'Cache',
+    description:
+      'Bring results elsewhere: type=registry,ref=REF, type=local,dest=DIR[,tag=TAG], type=kaniko,ref=REPOSITORY, or type=inline for the image itself. mode=max is all steps, mode=min (the default) those of the image. A failure is a warning, with ignore-error=false an error. Repeatable.',
   },
   ...PROGRESS,
   quiet: {

@@ -12,8 +12,8 @@ import {
 } from '../core/index.ts'
 import { verified } from '../io/index.ts'
 import { MAX_DOCUMENT_BYTES } from '../oci/index.ts'
-import type { Session } from './session.ts'
 import type { HttpResponse } from './http/transport.ts'
+import type { Session } from './session.ts'
 
 /** Registries answer 404, or convert, when the type that they hold is not in the list. */
 const ACCEPT: string = [

@@ -1,4 +1,4 @@
-import type { Cache } from '../cache/index.ts'
+import type { Cache, CachedResult, CacheEntry, Wanted } from '../cache/index.ts'
 import { canonicalJson, type Digest, digestOf, type Job, withSource } from '../core/index.ts'
 import { type GitOp, type Op, topological, type Vertex } from '../graph/index.ts'
 import { createSemaphore, type Semaphore } from '../io/index.ts'
@@ -25,6 +25,8 @@ export interface Solver {
    * failure stops all that nothing else needs.
    */
   solve(roots: readonly Vertex[], job: Job): Promise<readonly PromiseSettledResult<readonly Layer[]>[]>
+  /** What caches know of all steps that lead to vertices which were solved, those that nothing was done for as well. */
+  known(roots: readonly Vertex[], job: Job): Promise<readonly CacheEntry[]>
 }
 
 /** Changes whenever the same operation would give another layer than an earlier version of OSSB gave. */
@@ -37,10 +39,12 @@ const BEHAVIOUR = 'ossb-2'
  */
 export function createSolver(options: SolverOptions): Solver {
   const limit = createSemaphore(options.parallelism)
+  let last: Walk | undefined
   return {
     solve: async (roots, job) => {
       const jobs = createRootJobs(roots, job)
       const walk = createWalk(options, limit, jobs)
+      last = walk
       const outcomes = await Promise.allSettled(roots.map(async (root) => layersOf(await walk.solve(root))))
       // Nothing of a step that failed may outlive this call.
       await walk.settled()
@@ -50,11 +54,13 @@ export function createSolver(options: SolverOptions): Solver {
           : outcome,
       )
     },
+    known: async (roots, job) => (await last?.known(roots, job)) ?? [],
   }
 }
 
 interface Walk {
   solve(vertex: Vertex): Promise<Result>
+  known(roots: readonly Vertex[], job: Job): Promise<readonly CacheEntry[]>
   settled(): Promise<void>
 }
 
@@ -85,39 +91,40 @@ function createWalk(options: SolverOptions, limit: Semaphore, jobs: RootJobs): W
     job.signal.throwIfAborted()
     if (!makesLayer(vertex.op)) return await solveSource(vertex, options, told, job)
     const key = await definitionKey(vertex)
-    const known = await find(vertex, key)
-    if (known !== undefined) return known
+    const known = await find(vertex, { key })
+    if (known !== undefined) return { type: 'layers', layers: known.layers }
     const inputs = await allOf(vertex.inputs.map(solve))
     const contentKey = await contentKeyOf(vertex, inputs)
     // An independent layer is known by itself, whatever it comes to lie above.
     const below = isIndependent(vertex.op) ? layersOf(inputs[0]) : []
-    const same = await find(vertex, contentKey)
+    const started = isIndependent(vertex.op) ? [] : layersOf(inputs[0])
+    const same = await find(vertex, { key: contentKey, below: started })
     if (same !== undefined) {
-      const layers = [...below, ...layersOf(same)]
-      await cache.save(key, layers, job)
+      const layers = [...below, ...same.layers]
+      await cache.save(key, { layers, content: contentKey }, job)
       return { type: 'layers', layers }
     }
     const layers = await limit.run(() => runStep(vertex, inputs, options, job), job.signal)
-    await cache.save(contentKey, layers.slice(below.length), job)
-    await cache.save(key, layers, job)
+    await cache.save(contentKey, { layers: layers.slice(below.length) }, job)
+    await cache.save(key, { layers, content: contentKey }, job)
     return { type: 'layers', layers }
   }
 
   const isIndependent = (op: Op): boolean =>
     makesLayer(op) && runnerOf(runners, op).isIndependent?.(op) === true
 
-  const find = async (vertex: Vertex, key: Digest): Promise<Result | undefined> => {
+  const find = async (vertex: Vertex, wanted: Wanted): Promise<CachedResult | undefined> => {
     if (options.noCache) return undefined
     const job = jobs.of(vertex)
-    const layers = await cache.find(key, job)
-    if (layers === undefined) return undefined
+    const found = await cache.find(wanted, job)
+    if (found === undefined) return undefined
     // Steps that a known result makes unnecessary are shown too, or a build would seem to have skipped them.
     for (const step of topological(vertex)) {
       if (!makesLayer(step.op) || told.has(step.digest)) continue
       told.add(step.digest)
       job.emit({ type: 'cached', vertex: step.digest, name: step.name })
     }
-    return { type: 'layers', layers }
+    return found
   }
 
   /** What a step is defined by: its operation, the definitions of what it builds on, the content of contexts. */
@@ -190,8 +197,21 @@ function createWalk(options: SolverOptions, limit: Semaphore, jobs: RootJobs): W
     )
   }
 
+  const known = async (roots: readonly Vertex[], job: Job): Promise<readonly CacheEntry[]> => {
+    const entries = new Map<Digest, CacheEntry>()
+    const lookUp = async (key: Digest | undefined): Promise<CachedResult | undefined> => {
+      const found = key === undefined ? undefined : await cache.find({ key }, job)
+      if (key !== undefined && found !== undefined) entries.set(key, { key, ...found })
+      return found
+    }
+    for (const step of roots.flatMap(topological).filter(({ op }) => makesLayer(op)))
+      await lookUp((await lookUp(await definitionKey(step)))?.content)
+    return [...entries.values()]
+  }
+
   return {
     solve,
+    known,
     settled: async () => {
       await Promise.allSettled(results.values())
     },

@@ -2,8 +2,8 @@ import { type Job, MEDIA_TYPE, OssbError } from '../../core/index.ts'
 import { type RetryAdvice, retry } from '../../io/index.ts'
 import { connectionCode } from '../http/connection-code.ts'
 import { describeFailure, HttpFailure } from '../http/http-failure.ts'
-import { type ManifestContent, resolveManifest } from '../manifests.ts'
 import { adviseRetry, requestRetry } from '../http/retry-policy.ts'
+import { type ManifestContent, resolveManifest } from '../manifests.ts'
 import type { Session } from '../session.ts'
 
 /** What a registry told of a manifest that it took. */

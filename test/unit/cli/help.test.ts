@@ -182,6 +182,18 @@ test('ossb build --help explains every flag', async () => {
                                       $XDG_CACHE_HOME/ossb or ~/.cache/ossb. Environment:
                                       OSSB_CACHE_DIR.
           --no-cache                  Run every step, even one whose result is known.
+          --cache-from REF|type=TYPE,KEY=VALUE
+                                      Look for results elsewhere, too: in a registry
+                                      (type=registry,ref=REF: a cache or an image with one), a directory
+                                      (type=local,src=DIR[,tag=TAG|,digest=DIGEST]) or a repository of
+                                      kaniko (type=kaniko,ref=REPOSITORY[,ttl=336h]). What cannot be
+                                      used costs time and never a build. Repeatable.
+          --cache-to REF|type=TYPE,KEY=VALUE
+                                      Bring results elsewhere: type=registry,ref=REF,
+                                      type=local,dest=DIR[,tag=TAG], type=kaniko,ref=REPOSITORY, or
+                                      type=inline for the image itself. mode=max is all steps, mode=min
+                                      (the default) those of the image. A failure is a warning, with
+                                      ignore-error=false an error. Repeatable.
 
     General:
           --progress auto|tty|plain|json|quiet
