@@ -191,9 +191,18 @@ function createWalk(options: SolverOptions, limit: Semaphore, jobs: RootJobs): W
   }
 
   const keyOf = (kind: string, op: Op, inputs: readonly Digest[]): Digest => {
-    const { compression, clampTo } = options.layers
+    const { layers, ignoredPaths } = options
+    const { compression, clampTo } = layers
     return digestOf(
-      canonicalJson({ behaviour: BEHAVIOUR, kind, op, inputs, compression, clampTo: clampTo?.toString() }),
+      canonicalJson({
+        behaviour: BEHAVIOUR,
+        kind,
+        op,
+        inputs,
+        compression,
+        clampTo: clampTo?.toString(),
+        ...(ignoredPaths === undefined ? {} : { ignoredPaths }),
+      }),
     )
   }
 
