@@ -58,7 +58,7 @@ import {
 } from './inputs/index.ts'
 import { createHolding } from './io/index.ts'
 import { type FileSession, type NativeHelper, walkTree } from './native/index.ts'
-import type { Image } from './oci/index.ts'
+import type { Image, Layer } from './oci/index.ts'
 import type { BuildOptions, BuildResult, OutputSpec } from './options.ts'
 import {
   createCopySnapshotter,
@@ -72,6 +72,7 @@ import {
   createFileRunner,
   createSolver,
   finishImage,
+  markRewritten,
   type SolverOptions,
   squashHistory,
   squashLayers,
@@ -290,14 +291,16 @@ async function solvePlans(
   job.signal.throwIfAborted()
   const failures: Failure[] = []
   const built: Image[] = []
+  const finish = (plan: Plan, layers: readonly Layer[]) =>
+    finishImage(plan, clampTo === undefined ? layers : markRewritten(layers, clampTo), timeOf(plan))
   for (const [at, outcome] of outcomes.entries()) {
     const plan = plans[at] as Plan
     if (outcome.status === 'rejected')
       failures.push({ name: formatPlatform(plan.platform), error: outcome.reason })
-    else if (options.singleLayer !== true) built.push(finishImage(plan, outcome.value, timeOf(plan)))
+    else if (options.singleLayer !== true) built.push(finish(plan, outcome.value))
     else {
       const squashed = await squashLayers(outcome.value, { ...engine, layers: writer }, job)
-      built.push(finishImage(squashHistory(plan), squashed, timeOf(plan)))
+      built.push(finish(squashHistory(plan), squashed))
     }
   }
   const [first, ...others] = failures

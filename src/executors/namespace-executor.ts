@@ -4,6 +4,7 @@ import type { Job } from '../core/index.ts'
 import { lookupUser } from '../fs/index.ts'
 import { type NativeHelper, type RunLimit, runInRoot } from '../native/index.ts'
 import type { Executor, ProcessMount, ProcessResult, ProcessSpec } from './executor.ts'
+import { machineDevices } from './machine-devices.ts'
 import { hostsFile, networkMounts, resolverFile } from './network-files.ts'
 import { environmentOf } from './process-environment.ts'
 import { limitsOf, type ProcessLimit, resourceNumber } from './process-limits.ts'
@@ -41,7 +42,7 @@ export function createNamespaceExecutor({ name, helper, scratch }: NamespaceExec
         security: process.security,
         shmSize: process.shmSize,
         limits: limitsOf(process.limits).map(runLimit),
-        mounts: [...filesOf(process), ...process.mounts],
+        mounts: [...filesOf(process), ...machineDevices(process, name), ...process.mounts],
       },
       (stream, chunk) => job.emit({ type: 'log', stream, chunk }),
       job,

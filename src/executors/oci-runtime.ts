@@ -9,6 +9,7 @@ import type { FileSession, NativeHelper } from '../native/index.ts'
 import { boundingSet } from './capabilities.ts'
 import { hideUnifiedCgroups } from './cgroups.ts'
 import type { Executor, ProcessResult, ProcessSpec } from './executor.ts'
+import { machineDevices } from './machine-devices.ts'
 import { makeMountPoints } from './mount-points.ts'
 import { networkMounts } from './network-files.ts'
 import { runPiped } from './piped-process.ts'
@@ -69,10 +70,8 @@ async function runInBundle(
   const user = lookupUser(rootfs, process.user)
   const etc = join(bundle, 'etc')
   mkdirSync(etc)
-  const points = await makeMountPoints(
-    { rootfs, cwd: process.cwd, session, mounts: [...networkMounts(process, etc), ...process.mounts] },
-    job,
-  )
+  const mounts = [...networkMounts(process, etc), ...machineDevices(process, namespace), ...process.mounts]
+  const points = await makeMountPoints({ rootfs, cwd: process.cwd, session, mounts }, job)
   try {
     const spec = runtimeSpec({
       process,

@@ -41,15 +41,27 @@ export function hasWildcard(path: string): boolean {
 /**
  * What a source of COPY or ADD stands for: a file or directory, links followed, or every match of a pattern in byte
  * order. A pattern may match nothing.
- * @throws OssbError ERR_OSSB_NOT_FOUND for a path that is not there, or hidden by the ignore file
+ * @throws OssbError ERR_OSSB_NOT_FOUND for a path that is not there, or hidden by the ignore file, or a link to such
  */
 export function selectSources(tree: SourceTree, source: string): readonly SelectedSource[] {
   const path = cleanPath(source)
-  if (hasWildcard(path)) return matchesOf(tree, path).flatMap((match) => selectPath(tree, match) ?? [])
+  if (hasWildcard(path)) return matchesOf(tree, path).flatMap((match) => selectMatch(tree, match))
   const selected = selectPath(tree, path)
-  if (selected === undefined)
-    throw new OssbError('ERR_OSSB_NOT_FOUND', `"/${path}": not found`, { hint: hintFor(tree, path) })
+  if (selected === undefined) throw notFound(tree, path)
   return [selected]
+}
+
+/** A match that the ignore file hides is none; a link that leads nowhere is an error, as if it were named. */
+function selectMatch(tree: SourceTree, path: string): readonly SelectedSource[] {
+  const selected = selectPath(tree, path)
+  if (selected !== undefined) return [selected]
+  const isLink = lstatIfPresent(resolveInRoot(tree.root, path, { last: 'keep' }))?.isSymbolicLink() === true
+  if (isLink && tree.ignore?.matches(path) !== true) throw notFound(tree, path)
+  return []
+}
+
+function notFound(tree: SourceTree, path: string): OssbError {
+  return new OssbError('ERR_OSSB_NOT_FOUND', `"/${path}": not found`, { hint: hintFor(tree, path) })
 }
 
 const PIVOT = '/./'

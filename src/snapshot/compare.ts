@@ -4,7 +4,10 @@ import type { FileSession } from '../native/index.ts'
 
 const BLOCK_BYTES = 1024 * 1024
 
-/** Whether two entries are the same file by everything that a layer records but the content. */
+/**
+ * Whether two entries are the same file by everything that tells files apart but the content. The time of a directory
+ * is not among that: it changes with whatever was in it for a while.
+ */
 export function sameMetadata(a: FileEntry, b: FileEntry): boolean {
   return (
     a.type === b.type &&
@@ -12,7 +15,7 @@ export function sameMetadata(a: FileEntry, b: FileEntry): boolean {
     a.uid === b.uid &&
     a.gid === b.gid &&
     (a.type !== 'file' || a.size === b.size) &&
-    a.mtimeNs === b.mtimeNs &&
+    (a.type === 'directory' || a.mtimeNs === b.mtimeNs) &&
     a.linkTarget === b.linkTarget &&
     a.rdevMajor === b.rdevMajor &&
     a.rdevMinor === b.rdevMinor

@@ -8,6 +8,7 @@ import { baseLayerCount, chainIdOf } from './chain-id.ts'
 import { type SnapshotContext, unpackLayer } from './context.ts'
 import { copyTree } from './copy-tree.ts'
 import type { RootView, Snapshotter, WorkingRoot } from './snapshot.ts'
+import { withoutTouched } from './touched.ts'
 import { collectTree, walkChanges } from './walk-changes.ts'
 
 /**
@@ -15,6 +16,7 @@ import { collectTree, walkChanges } from './walk-changes.ts'
  * container's own root does). A base is kept; the states of steps live as long as the build.
  */
 export function createCopySnapshotter(context: SnapshotContext): Snapshotter {
+  const { helper, session } = context
   const states = new Map<Digest, Promise<string>>()
 
   const stateOf = (layers: readonly Layer[], job: Job): Promise<string> => {
@@ -49,11 +51,14 @@ export function createCopySnapshotter(context: SnapshotContext): Snapshotter {
   const prepare = async (layers: readonly Layer[], job: Job): Promise<WorkingRoot> => {
     const before = await stateOf(layers, job)
     const now = await copyOf(before, job)
-    const entries = await collectTree(now, context.helper, job)
+    const entries = await collectTree(now, helper, job)
     let kept = false
     return {
       rootfs: now,
-      changes: (reader) => walkChanges({ now, before, entries }, context.helper, context.session, reader),
+      changes: (reader) => {
+        const differences = walkChanges({ now, before, entries }, helper, session, reader)
+        return withoutTouched(differences, now, session, reader)
+      },
       commit: (layer) => {
         kept = true
         states.set(chainIdOf([...layers, layer]), Promise.resolve(now))

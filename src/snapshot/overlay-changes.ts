@@ -1,9 +1,10 @@
 import { readdirSync } from 'node:fs'
 import { join, posix } from 'node:path'
-import type { Change, FileEntry, Job } from '../core/index.ts'
+import type { FileEntry, Job } from '../core/index.ts'
 import { lstatIfPresent, readFileEntry } from '../fs/index.ts'
 import { type FileSession, type NativeHelper, walkTree } from '../native/index.ts'
 import { comparePaths, sameContent, sameMetadata } from './compare.ts'
+import type { Difference } from './touched.ts'
 
 /** An overlay's upper directory, and what it lies above. */
 export interface OverlayTrees {
@@ -29,7 +30,7 @@ export async function* overlayChanges(
   helper: NativeHelper,
   session: FileSession,
   job: Job,
-): AsyncGenerator<Change, void, undefined> {
+): AsyncGenerator<Difference, void, undefined> {
   const directories = new Map<string, Directory>([['', { inLower: true, opaque: false }]])
   /** Deletions that opaque directories stand for, sorted, and not yet told. */
   let hidden: string[] = []
@@ -58,6 +59,8 @@ export async function* overlayChanges(
         sameMetadata(entry, below) &&
         (await sameContent(entry, join(trees.upper, entry.path), join(trees.lower, entry.path), session, job))
       if (!unchanged) yield { type: 'upsert', entry }
+      else if (entry.type === 'directory' && entry.mtimeNs !== below.mtimeNs)
+        yield { type: 'touched', path: entry.path, mtimeNs: below.mtimeNs }
     }
   }
   for (const path of hidden) yield { type: 'delete', path }

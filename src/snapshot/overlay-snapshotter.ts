@@ -8,6 +8,7 @@ import { baseLayerCount, chainIdOf, upperIdOf } from './chain-id.ts'
 import { type SnapshotContext, unpackLayer } from './context.ts'
 import { overlayChanges } from './overlay-changes.ts'
 import type { RootView, Snapshotter, WorkingRoot } from './snapshot.ts'
+import { withoutTouched } from './touched.ts'
 
 /**
  * Snapshots by overlayfs: a base is one directory, each step's layer the upper directory that the step left behind.
@@ -49,7 +50,7 @@ export function createOverlaySnapshotter(context: SnapshotContext): Snapshotter 
     const overlay = await mountOverlay(context, lowers, job)
     return {
       rootfs: overlay.rootfs,
-      changes: (reader) => changesOf(context, overlay.upper, lowers, reader),
+      changes: (reader) => changesOf(context, overlay, lowers, reader),
       commit: async (layer) => {
         await overlay.unmount()
         keepSnapshot(context, upperIdOf([...layers, layer]), overlay.upper)
@@ -61,9 +62,16 @@ export function createOverlaySnapshotter(context: SnapshotContext): Snapshotter 
   return { name: 'overlay', view, prepare }
 }
 
-async function* changesOf(context: SnapshotContext, upper: string, lowers: readonly string[], job: Job) {
+async function* changesOf(
+  context: SnapshotContext,
+  { upper, rootfs }: Overlay,
+  lowers: readonly string[],
+  job: Job,
+) {
+  const { helper, session } = context
   await using below = await viewOf(context, lowers, job)
-  yield* overlayChanges({ upper, lower: below.rootfs }, context.helper, context.session, job)
+  const differences = overlayChanges({ upper, lower: below.rootfs }, helper, session, job)
+  yield* withoutTouched(differences, rootfs, session, job)
 }
 
 /** Several directories as one to read; a single one is shown as it is. */

@@ -10,7 +10,8 @@ export interface RootView extends AsyncDisposable {
 export interface WorkingRoot extends RootView {
   /**
    * What differs from the layers that it was made of, in the order of a sorted walk. A file counts as changed when its
-   * type, mode, owner, size, modification time, link target, device, capability or content differ.
+   * type, mode, owner, size, modification time (but that of a directory), link target, device, capability or content
+   * differ. Directories that lead to no change have the time of the layers when all changes were read.
    */
   changes(job: Job): AsyncIterable<Change>
   /** Keeps it as the snapshot of its layers and this one more. It can't be used any more. */

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { Change, FileEntry, Job } from '../core/index.ts'
 import { type FileSession, type NativeHelper, walkTree } from '../native/index.ts'
 import { comparePaths, sameContent, sameMetadata } from './compare.ts'
+import type { Difference } from './touched.ts'
 
 export interface WalkTrees {
   readonly now: string
@@ -20,7 +21,7 @@ export async function* walkChanges(
   helper: NativeHelper,
   session: FileSession,
   job: Job,
-): AsyncGenerator<Change, void, undefined> {
+): AsyncGenerator<Difference, void, undefined> {
   let at = 0
   /** A directory that is gone or no longer a directory: what was below it goes without saying. */
   let gone: string | undefined
@@ -46,8 +47,10 @@ export async function* walkChanges(
       if (old?.type === 'directory' && entry.type !== 'directory') gone = entry.path
       if (entry.path === '') continue
       if (old !== undefined && isUntouched(old, entry) && old.ctimeNs < settledBefore) continue
-      if (old !== undefined && (await isUnchanged(old, entry, trees, session, job))) continue
-      yield { type: 'upsert', entry }
+      if (old === undefined || !(await isUnchanged(old, entry, trees, session, job)))
+        yield { type: 'upsert', entry }
+      else if (old.type === 'directory' && old.mtimeNs !== entry.mtimeNs)
+        yield { type: 'touched', path: entry.path, mtimeNs: old.mtimeNs }
     }
   }
   yield* deletionsBefore(undefined)

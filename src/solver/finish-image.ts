@@ -36,6 +36,16 @@ export function finishImage(plan: Plan, layers: readonly Layer[], epoch: string 
   }
 }
 
+/** BuildKit's mark of a layer whose times were made no later than `epoch`, in seconds; those of a base are as they were. */
+export function markRewritten(layers: readonly Layer[], epoch: number): readonly Layer[] {
+  return layers.map((layer) => {
+    if (layer.created === undefined) return layer
+    const { descriptor } = layer
+    const annotations = { ...descriptor.annotations, 'buildkit/rewritten-timestamp': String(epoch) }
+    return { ...layer, descriptor: { ...descriptor, annotations } }
+  })
+}
+
 function dated(
   entries: readonly HistoryEntry[],
   times: readonly string[],

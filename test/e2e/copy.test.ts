@@ -165,6 +165,44 @@ WORKDIR /w/x
     ])
   })
 
+  test('RUN records what it changed, in the order of a walk, and no directory of which only the time changed', async () => {
+    await using workspace = await createWorkspace(identity)
+    await workspaceWith(
+      workspace,
+      `${BASE}
+FROM base
+RUN mkdir -p /o/a /o/b/c && touch /o/a/x /o/a-b /o/a.c /o/b/c/d
+RUN touch /data /usr/lib /o && touch /etc/x /o/a/y && rm /etc/x /o/a/y && mkdir /new && rmdir /new
+RUN rm -r /o/a && ln -s b /o/a && rm -r /o/b && mkdir -p /o/b/c && touch /o/b/new /data
+RUN touch /o/b && ln /o/b/new /o/link
+`,
+    )
+    await build(workspace, 'image.tar')
+    const layers = await readLayers(workspace.file('image.tar'))
+    expect(layers.slice(2)).toEqual([
+      [
+        'o/ directory 755 0:0 @now',
+        'o/a/ directory 755 0:0 @now',
+        'o/a/x file 644 0:0 @now',
+        'o/a-b file 644 0:0 @now',
+        'o/a.c file 644 0:0 @now',
+        'o/b/ directory 755 0:0 @now',
+        'o/b/c/ directory 755 0:0 @now',
+        'o/b/c/d file 644 0:0 @now',
+      ],
+      [],
+      [
+        'o/ directory 755 0:0 @now',
+        'o/a symlink 777 0:0 @now -> b',
+        'o/b/ directory 755 0:0 @now',
+        'o/b/c/ directory 755 0:0 @now',
+        'o/b/c/.wh.d file 0 0:0 @0',
+        'o/b/new file 644 0:0 @now',
+      ],
+      ['o/ directory 755 0:0 @now', 'o/link file 644 0:0 @now'],
+    ])
+  })
+
   test('a whole stage is copied as it is, and an image that is no stage', async () => {
     await using workspace = await createWorkspace(identity)
     await workspaceWith(

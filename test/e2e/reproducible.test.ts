@@ -28,4 +28,7 @@ test('who builds, where and when changes nothing: the same digests from an empty
   expect(images).toHaveLength(2)
   expect(two?.config.rootfs.diff_ids).toEqual(one?.config.rootfs.diff_ids)
   expect(two?.digest).toBe(one?.digest)
+  const mark = { annotations: { 'buildkit/rewritten-timestamp': '1700000000' } }
+  expect(one?.manifest.layers.at(-1)).toMatchObject(mark)
+  expect(one?.manifest.layers[0]).not.toMatchObject(mark)
 })

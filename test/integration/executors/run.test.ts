@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { identities } from '../../support/identity.ts'
@@ -7,6 +8,10 @@ import { type Case, type ExecutorUnderTest, type Outcomes, runCases } from './ru
 const SLEEP = `3456.${process.pid}`
 
 const TIMES = 's/ 1[78][0-9]\\{8\\}\\.[0-9]*/ now/'
+
+const LIST_DEVICES = `cd /dev; for node in kmsg fuse kvm loop-control loop0 loop7; do
+  if test -c $node -o -b $node; then stat -c '%n %t %T' $node; fi
+  if (: <$node) 2>/dev/null; then echo opened; fi; done`
 
 /** One table for every executor: what a process finds, and what it leaves. */
 const CASES = {
@@ -159,6 +164,12 @@ const CASES = {
         stat -c '%n %a' /dev/shm /dev/pts /dev/mqueue; df -k /dev/shm | tail -n 1 | awk '{print $2}'
         echo lost >/dev/null; head -c 4 /dev/zero | wc -c; head -c 4 /dev/urandom | wc -c`,
     },
+  },
+  'devices of the machine': { process: { script: LIST_DEVICES, security: 'insecure' } },
+  'hosts of the image': {
+    setUp: 'echo own >root/etc/hosts; touch -d "2002-02-02 02:02:02" root/etc/hosts',
+    process: { script: 'grep -c own /etc/hosts; grep -c " /run " /proc/mounts' },
+    check: 'cat root/etc/hosts',
   },
   'missing source': {
     process: { script: 'true', mounts: [{ type: 'bind', source: 'nowhere', target: '/x', readonly: true }] },
@@ -327,6 +338,16 @@ describe.each(matrix)('$executor executor as $identity.name', ({ identity, execu
     expect(outcome('devices').stdout).toBe(
       `${['null 666 1 3', 'zero 666 1 5', 'full 666 1 7', 'random 666 1 8', 'urandom 666 1 9', 'tty 666 5 0'].map((line) => `/dev/${line}\n`).join('')}/dev/shm 1777\n/dev/pts 755\n/dev/mqueue 1777\n1024\n4\n4\n`,
     )
+  })
+
+  test('run() gives the devices of the machine to what is insecure, where they can be opened', () => {
+    const all = execFileSync('sh', ['-c', LIST_DEVICES], { encoding: 'utf8' })
+    expect(outcome('devices of the machine').stdout).toBe(identity.name === 'root' ? all : '')
+    expect(outcome('devices of the machine').changes).toEqual([])
+  })
+
+  test('run() shows its own hosts in the place of those of the image, which stay, and mounts no /run', () => {
+    expect(outcome('hosts of the image')).toMatchObject({ stdout: '0\n0\n', checked: 'own\n', changes: [] })
   })
 
   test('run() says why it could not start a process', () => {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import {
@@ -7,6 +7,7 @@ import {
   createPatternMatcher,
   lookupOwner,
   lookupUser,
+  parseIgnoreFile,
   removeTree,
   resolveInRoot,
   type SourceTree,
@@ -146,7 +147,7 @@ describe('sources', () => {
     [plain, 'a', ['a']],
     [plain, '/a/../d/', ['d']],
     [plain, '.', ['']],
-    [plain, '*', ['.hidden', 'a', 'back\\slash', 'd', 'deep', 'escape', 'link', 'star*']],
+    [hiding('broken'), '*', ['.hidden', 'a', 'back\\slash', 'd', 'deep', 'escape', 'link', 'star*']],
     [plain, 'star[*]', ['star*']],
     [plain, 's*r\\*', ['star*']],
     [plain, 'back\\slash', ['back\\slash']],
@@ -157,13 +158,19 @@ describe('sources', () => {
     [plain, 'zzz*', []],
     [hiding('a', '!a/b/2'), '?', ['a', 'd']],
     [hiding('d'), '?', ['a']],
-    [hiding('a'), 'l*', []],
   ])('selectSources() %#', (source, path, expected) => {
     expect(names(source, path)).toEqual(expected)
   })
 
-  test.each(['x', 'a/1/x', 'broken', 'a/b/c/4'])('selectSources() finds no %s', (path) => {
-    expect(() => selectSources(plain, path)).toThrow(`"/${path}": not found`)
+  test.each<[SourceTree, string, string]>([
+    [plain, 'x', 'x'],
+    [plain, 'a/1/x', 'a/1/x'],
+    [plain, 'broken', 'broken'],
+    [plain, 'a/b/c/4', 'a/b/c/4'],
+    [plain, '*', 'broken'],
+    [hiding('a'), 'l*', 'link'],
+  ])('selectSources() %#: not found', (source, path, missing) => {
+    expect(() => selectSources(source, path)).toThrow(`"/${missing}": not found`)
   })
 
   test('walkSource() gives parents first, in byte order, and what a "!" lets through with its directories', () => {
@@ -172,6 +179,28 @@ describe('sources', () => {
     expect(walked(hiding('a/b', '!a/b/nothing'), 'a')).toEqual(['', '1'])
     expect(walked(plain, 'a', ['b', '!b/c/3'])).toEqual(['', '1', 'b', 'b/c', 'b/c/3'])
     expect(walked(plain, 'link')).toEqual(['', '1', 'b', 'b/2', 'b/c', 'b/c/3'])
+  })
+
+  test('walkSource() of a context keeps what BuildKit keeps with each ignore file of the table', () => {
+    const { tree: paths, cases } = JSON.parse(
+      readFileSync(new URL('../../fixtures/dockerignore.json', import.meta.url), 'utf8'),
+    ) as {
+      readonly tree: readonly string[]
+      readonly cases: readonly { readonly ignoreFile: string; readonly kept?: readonly string[] }[]
+    }
+    const context = tree('true')
+    for (const path of paths)
+      if (path.endsWith('/')) mkdirSync(join(context, path))
+      else writeFileSync(join(context, path), '')
+    const succeeding = cases.flatMap(({ ignoreFile, kept }) =>
+      kept === undefined ? [] : [{ ignoreFile, kept }],
+    )
+    expect(succeeding.length).toBeGreaterThan(60)
+    for (const { ignoreFile, kept } of succeeding) {
+      const ignore = createPatternMatcher(parseIgnoreFile(ignoreFile))
+      const expected = kept.map((path) => path.replace(/\/$/, '')).sort()
+      expect(walked({ root: context, ignore }, '.').slice(1).sort(), ignoreFile).toEqual(expected)
+    }
   })
 
   test.each<[string, string, boolean]>([

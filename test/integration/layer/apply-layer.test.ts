@@ -11,7 +11,7 @@ import {
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Job } from '../../../src/core/index.ts'
-import { type ApplyOptions, applyLayer, layerTar } from '../../../src/layer/index.ts'
+import { type ApplyOptions, applyLayer, layerTar, readTar } from '../../../src/layer/index.ts'
 import {
   type ArchiveEntry,
   archive,
@@ -366,6 +366,30 @@ test('applyLayer() says how a full disk ended it', async () => {
   } finally {
     execFileSync('umount', [disk])
   }
+})
+
+test('layerTar() writes no attribute but a capability, and no socket', async () => {
+  const root = newDirectory()
+  const path = join(root, 'file')
+  writeFileSync(path, 'x')
+  const set = { type: 'setxattr', path, value: CAPABILITY } as const
+  await fileSession().batch(
+    [
+      { ...set, name: 'user.mine', optional: true },
+      { ...set, name: 'security.capability' },
+    ],
+    IDLE,
+  )
+  const entries = await entriesOf(root)
+  async function* changes() {
+    for (const entry of entries) yield { type: 'upsert', entry } as const
+    for (const entry of entries)
+      yield { type: 'upsert', entry: { ...entry, path: 's', type: 'socket' } } as const
+  }
+  const found: unknown[] = []
+  for await (const { header } of readTar(layerTar(changes(), root, {}, IDLE)))
+    found.push([header.path, [...header.xattrs.keys()]])
+  expect(found).toEqual([['file', ['security.capability']]])
 })
 
 test('a tree that is written and applied again is the same, and GNU tar reads it too', async () => {

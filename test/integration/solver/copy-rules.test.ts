@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { contentOf, copyAction, makePlace, pathsOf, perform } from '../../support/copy-place.ts'
@@ -66,6 +67,28 @@ describe('COPY of several sources', () => {
     const copying = copied({ context, root }, [['d'], '/x'])
     if (message === '') expect(await copying).toContain('x/n file 644 0:0 @1')
     else await expect(copying).rejects.toThrow(message)
+  })
+})
+
+describe('COPY of what is no file, directory or link', () => {
+  test('makes pipes, and devices where the kernel permits them; attributes of the user stay behind', async () => {
+    const place = makePlace(
+      `mkdir d; mkfifo -m 620 d/p; echo a > d/a; mknod -m 640 d/zero c 1 5 || :; ${STAMP}`,
+      '',
+    )
+    const [path, value] = [join(place.context, 'd/a'), Buffer.from('v')]
+    const attribute = { path, value, name: 'user.mine', optional: true } as const
+    await fileSession().batch([{ type: 'setxattr', ...attribute }], IDLE)
+    await perform(place, { actions: [copyAction(['d'], '/x', { owner: '5' })] })
+    const device = existsSync(join(place.context, 'd/zero')) ? ['x/zero character 640 5:5 @1'] : []
+    expect(await contentOf(place.root)).toEqual([
+      'x directory 755 5:5 @1',
+      'x/a file 644 5:5 @1 a',
+      'x/p fifo 620 5:5 @1',
+      ...device,
+    ])
+    const [names] = await fileSession().batch([{ type: 'listxattr', path: join(place.root, 'x/a') }], IDLE)
+    expect(names?.ok === true && Buffer.from(names.value).toString()).toBe('')
   })
 })
 

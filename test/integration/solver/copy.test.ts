@@ -416,6 +416,9 @@ describe('ADD', () => {
     ['a gzipped text', gzipSync('text')],
     ['the first bytes of gzip', Buffer.from('1f8b0800', 'hex')],
     ['damaged gzip', Buffer.concat([gzipSync(tar).subarray(0, 30), Buffer.alloc(100, 0xaa)])],
+    ['a zip archive', Buffer.from('504b0304140000000000', 'hex')],
+    ['a 7z archive', Buffer.from('377abcaf271c0004', 'hex')],
+    ['an lzma archive', execFileSync('xz', ['--format=lzma', '-c'], { input: tar })],
     ['a tar with a wrong checksum', Buffer.concat([Buffer.from('X'), tar.subarray(1)])],
   ])('copies %s as it is', async (_what, bytes) => {
     const place = makePlace()

@@ -67,6 +67,49 @@ describe('assembleImage()', () => {
     expect(parseImageConfig(bytes, 'config').config?.Labels).toEqual({ a: '<2>', z: '1' })
   })
 
+  test('writes every member in its place, and none that it does not know', () => {
+    const config = {
+      variant: 'v7',
+      rootfs: { type: 'layers', diff_ids: [] },
+      'os.features': ['f'],
+      'os.version': '1',
+      os: 'linux',
+      history: [{ empty_layer: true, comment: 'c', author: 'a', created_by: 'b', more: 1 }],
+      created: '2020-01-01T00:00:00Z',
+      config: {
+        Shell: ['s'],
+        OnBuild: ['RUN x'],
+        Healthcheck: {
+          Retries: 1,
+          StartInterval: 4,
+          StartPeriod: 3,
+          Timeout: 2,
+          Interval: 1,
+          Test: ['NONE'],
+        },
+        ArgsEscaped: true,
+        StopSignal: '9',
+        Labels: { l: 'l' },
+        WorkingDir: '/w',
+        Volumes: { '/v': {} },
+        Cmd: ['c'],
+        Entrypoint: ['e'],
+        Env: ['A=1'],
+        ExposedPorts: { '1/tcp': {} },
+        User: 'u',
+        MacAddress: '00:00:00:00:00:00',
+      },
+      author: 'me',
+      architecture: 'arm',
+      container: 'id',
+    }
+    const parsed = parseImageConfig(Buffer.from(JSON.stringify(config)), 'config')
+    const { bytes } = assembleImage(imageOf([], parsed), { format: 'oci' }).config
+    expect(text(bytes)).toMatchInlineSnapshot(
+      `"{"architecture":"arm","author":"me","config":{"User":"u","ExposedPorts":{"1/tcp":{}},"Env":["A=1"],"Entrypoint":["e"],"Cmd":["c"],"Volumes":{"/v":{}},"WorkingDir":"/w","Labels":{"l":"l"},"StopSignal":"9","ArgsEscaped":true,"Healthcheck":{"Test":["NONE"],"Interval":1,"Timeout":2,"StartPeriod":3,"StartInterval":4,"Retries":1},"OnBuild":["RUN x"],"Shell":["s"]},"created":"2020-01-01T00:00:00Z","history":[{"created_by":"b","author":"a","comment":"c","empty_layer":true}],"os":"linux","os.version":"1","os.features":["f"],"rootfs":{"type":"layers","diff_ids":[]},"variant":"v7"}"`,
+    )
+  })
+
   test('writes an image without layers with empty arrays', () => {
     const { config, manifest } = assembleImage(imageOf([]), { format: 'oci' })
     expect(text(config.bytes)).toBe(

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { digestOf } from '../../../src/core/index.ts'
 import { createVertex, type Plan } from '../../../src/graph/index.ts'
 import type { HistoryEntry, Layer } from '../../../src/oci/index.ts'
-import { finishImage } from '../../../src/solver/index.ts'
+import { finishImage, markRewritten } from '../../../src/solver/index.ts'
 
 const layer = (name: string, created?: string): Layer => ({
   diffId: digestOf(name),
@@ -61,4 +61,15 @@ describe('finishImage()', () => {
     const image = finishImage(plan([{ created: 'base' }], 1, 'config'), [layer('b')], undefined)
     expect(image.config).toMatchObject({ created: 'config', history: [{ created: 'base' }] })
   })
+})
+
+test('markRewritten() marks new layers beside what annotations they have, and none of the base', () => {
+  const own = layer('1', 't1')
+  const annotated = { ...own, descriptor: { ...own.descriptor, annotations: { a: 'b' } } }
+  const marked = markRewritten([layer('b'), own, annotated], 5)
+  expect(marked.map(({ descriptor }) => descriptor.annotations)).toEqual([
+    undefined,
+    { 'buildkit/rewritten-timestamp': '5' },
+    { a: 'b', 'buildkit/rewritten-timestamp': '5' },
+  ])
 })

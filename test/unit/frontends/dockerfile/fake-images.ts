@@ -36,6 +36,7 @@ const BASES: Readonly<Record<string, BaseConfig>> = {
     layers: 2,
   },
   'arm:1': { architecture: 'arm64', config: { Env: ['PATH=/bin'] }, layers: 0 },
+  'bare:1': { config: { Env: ['A=1'], Labels: { b: '2' } }, layers: 0 },
   'bad-trigger:1': { config: { OnBuild: ['FROM x'] }, layers: 0 },
 }
 
