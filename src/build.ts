@@ -20,6 +20,7 @@ import {
   createEmulation,
   createNamespaceExecutor,
   createOciRuntimeExecutor,
+  createTracedExecutor,
   type Emulation,
   type Executor,
   NAMESPACE_VARIABLE,
@@ -198,6 +199,8 @@ async function executorOf(
   { helper, session, workspace }: ExecutorParts,
 ): Promise<Executor> {
   const namespace = environment[NAMESPACE_VARIABLE]
+  if (namespace === 'traced')
+    return createTracedExecutor({ helper, session, scratch: () => workspace.directory() })
   if (namespace !== 'local' && namespace !== 'rootless') {
     throw new OssbError(
       'ERR_OSSB_EXECUTOR',
@@ -228,9 +231,10 @@ function emulationOf(
   { environment, executor, emulators = [] }: BuildOptions,
   { helper, session, workspace }: ExecutorParts,
 ): Emulation {
-  const hasOwn = environment[NAMESPACE_VARIABLE] === 'rootless'
+  const namespace = environment[NAMESPACE_VARIABLE]
+  const hasNone = executor === 'container' || namespace === 'traced'
   return createEmulation({
-    registry: hasOwn ? 'shared' : executor === 'container' ? 'none' : 'own',
+    registry: namespace === 'rootless' ? 'shared' : hasNone ? 'none' : 'own',
     session,
     helper,
     directory: () => workspace.directory(),

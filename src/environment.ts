@@ -4,6 +4,7 @@ import {
   currentUser,
   type ExecutorFinding,
   enterNamespace as enter,
+  isNamespaceRefused,
   NAMESPACE_VARIABLE,
 } from './executors/index.ts'
 import { loadHelper } from './native/index.ts'
@@ -32,17 +33,27 @@ export async function enterNamespace(
   if (file === undefined)
     throw new OssbError('ERR_OSSB_USAGE', 'Cannot enter a namespace: there is no command to run in it')
   const kind = currentUser().uid === 0 ? 'local' : 'rootless'
-  if (executor !== 'auto' && executor !== 'container' && executor !== kind) throw await refusal(options, job)
   const helper = loadHelper()
+  const enterTraced = () =>
+    enter({ kind: 'traced', helper, command: [file, ...args], environment, oneId: 'refused' }, job)
+  if (executor === 'traced' && (await canTrace(options, job))) return await enterTraced()
+  if (executor !== 'auto' && executor !== 'container' && executor !== kind) throw await refusal(options, job)
   try {
     const oneId = executor === 'container' ? 'refused' : 'allowed'
     return await enter({ kind, helper, command: [file, ...args], environment, oneId }, job)
   } catch (error) {
     job.signal.throwIfAborted()
+    if (executor === 'auto' && isNamespaceRefused(error) && (await canTrace(options, job)))
+      return await enterTraced()
     if (!(error instanceof OssbError) || error.code !== 'ERR_OSSB_EXECUTOR' || error.hint !== undefined)
       throw error
     throw await refusal(options, job, error)
   }
+}
+
+async function canTrace(options: EnvironmentOptions, job: Job): Promise<boolean> {
+  const { executors } = await doctor(options, job)
+  return executors.some(({ name, usable }) => name === 'traced' && usable)
 }
 
 /** Why the executor that was asked for can't be had. */
@@ -91,6 +102,8 @@ const REASONS: Readonly<Record<ExecutorFinding['name'], string>> = {
   local: 'this is root, and may make namespaces and mounts: each RUN gets its own',
   rootless:
     'this is an ordinary user with a subordinate id range: each RUN gets namespaces of its own inside a user namespace, and files keep their real owners',
+  traced:
+    'neither namespaces nor a chroot are to be had here: each RUN is traced, and its system calls answered as if the root file system were its own. That is slow, and keeps no hostile program away from what this user may do',
   container: 'it was asked for, and an OCI runtime is installed',
 }
 

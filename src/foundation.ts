@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync } from 'node:fs'
 import { type Codec, createCodec } from './codec/index.ts'
 import { fileSystemError, type Job } from './core/index.ts'
+import { NAMESPACE_VARIABLE } from './executors/index.ts'
 import { createArchives } from './images/index.ts'
 import { baseImages, type InputArchive, localImages, openInputArchive } from './inputs/index.ts'
 import { createHolding } from './io/index.ts'
@@ -54,7 +55,7 @@ export async function openFoundation(options: FoundationOptions, job: Job): Prom
   const archive =
     options.inputs === undefined ? undefined : holding.hold(await openInputArchive(options.inputs, job))
   createCacheDirectory(paths)
-  const helper = loadHelper()
+  const helper = helperFor(options.environment)
   const session = holding.hold(openFileSession(helper))
   const lock = await session.lock(paths.lock, 'shared', { wait: true }, job)
   if (lock !== undefined) holding.hold(lock)
@@ -85,6 +86,12 @@ export async function openFoundation(options: FoundationOptions, job: Job): Prom
     ...(archive === undefined ? {} : { archive }),
     [Symbol.asyncDispose]: holding.handOver(),
   }
+}
+
+/** A process that entered no namespace is root of nothing. */
+function helperFor(environment: FoundationOptions['environment']): NativeHelper {
+  const helper = loadHelper()
+  return environment[NAMESPACE_VARIABLE] === 'traced' ? { ...helper, recordsModes: true } : helper
 }
 
 function createCacheDirectory(paths: StorePaths): void {

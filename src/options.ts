@@ -1,9 +1,10 @@
 import type { Writable } from 'node:stream'
 import type { Descriptor, Digest } from './core/index.ts'
 import type { HistoryEntry, ImageConfig } from './oci/index.ts'
-import type { RegistryCertificates, RegistryMap } from './registry/index.ts'
+import type { CredentialProvider, RegistryCertificates, RegistryMap } from './registry/index.ts'
 
 export type {
+  CredentialProvider,
   LoginResult,
   LogoutResult,
   RegistryCertificates,
@@ -81,7 +82,7 @@ interface SharedCacheForm {
   readonly ignoreError: boolean
 }
 
-export type ExecutorChoice = 'auto' | 'rootless' | 'local' | 'container'
+export type ExecutorChoice = 'auto' | 'rootless' | 'local' | 'traced' | 'container'
 
 /** What is to be built, as far as a build file can be understood without building. */
 export type DefinitionOptions = Pick<
@@ -151,6 +152,11 @@ export interface RegistryTrust {
   readonly authFile?: string
   /** Send a request whose failure may pass at least so often again; absent is as often as is usual (5). */
   readonly retries?: number
+  /**
+   * Where credentials are looked for after the files, in this order: variables as kaniko reads them, or a cloud for its
+   * own registries; absent is `env` alone.
+   */
+  readonly credentialProviders?: readonly CredentialProvider[]
   /** Certificates for one registry each. */
   readonly certificates?: readonly RegistryCertificates[]
   /** Directories like /etc/docker/certs.d, which are looked at before it. */
@@ -324,7 +330,7 @@ export interface BuildResult {
 
 /** A step in the search for an executor, and why it can or can't be used. */
 export interface ExecutorReport {
-  readonly name: 'local' | 'rootless' | 'container'
+  readonly name: 'local' | 'rootless' | 'traced' | 'container'
   /** The weaker form in which it can be used: for reason and remedy of the stronger one, see below. */
   readonly variant?: 'one id'
   readonly usable: boolean
@@ -346,7 +352,7 @@ export interface DoctorReport {
   readonly facts: readonly EnvironmentFact[]
   readonly executors: readonly ExecutorReport[]
   /** The executor that `auto` takes; absent when none is usable. */
-  readonly chosen?: 'local' | 'rootless' | 'container'
+  readonly chosen?: 'local' | 'rootless' | 'traced' | 'container'
   /** Why that one. */
   readonly because: string
   /** What would give a better one; empty when it is the best there is. */

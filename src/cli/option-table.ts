@@ -53,7 +53,7 @@ export interface ReportFlags {
 }
 
 interface ExecutorFlags {
-  readonly executor: 'auto' | 'rootless' | 'local' | 'container' | undefined
+  readonly executor: 'auto' | 'rootless' | 'local' | 'traced' | 'container' | undefined
 }
 
 /** How a registry is reached, and who we are to it. See `registryTrust`. */
@@ -188,10 +188,10 @@ export const CACHE_DIR: OptionTable<CacheFlags> = {
 const EXECUTOR: OptionTable<ExecutorFlags> = {
   executor: {
     type: 'choice',
-    choices: ['auto', 'rootless', 'local', 'container'],
+    choices: ['auto', 'rootless', 'local', 'traced', 'container'],
     group: 'Execution',
     description:
-      'How RUN steps are run: rootless (user namespace), local (as root), container (crun or runc); auto takes the strongest that works here.',
+      'How RUN steps are run: rootless (user namespace), local (as root), traced (where no namespace is allowed), container (crun or runc); auto takes the strongest that works here.',
     default: 'auto',
     environment: 'OSSB_EXECUTOR',
   },

@@ -56,6 +56,7 @@ export async function assessEnvironment(
   const range = isRoot ? undefined : rangeFinding(await tryMapping({ helper, environment }, job))
   const mounts = mountFinding(items, settings)
   const records = range?.ok === false ? recordFinding(items, directory) : undefined
+  const tracing = tracingFinding(items, directory)
   const runtime = runtimeFinding(environment)
   const findings = [
     userFinding(),
@@ -68,13 +69,14 @@ export async function assessEnvironment(
       items.some(({ name, ok }) => name === 'binfmt-misc' && ok),
       environment,
     ),
+    ...(isRoot ? [] : [tracing]),
     runtime,
   ]
   const blocked = [namespaces, mounts, range].find((finding) => finding?.ok === false)
   const own = isRoot
     ? ownFinding('local', blocked)
     : (oneIdFinding(blocked, range, records) ?? ownFinding('rootless', blocked))
-  return { findings, executors: executorFindings(isRoot, own, blocked, runtime) }
+  return { findings, executors: executorFindings({ isRoot, own, blocked, tracing, runtime }) }
 }
 
 function ownFinding(name: 'local' | 'rootless', blocked: Finding | undefined): ExecutorFinding {
@@ -92,19 +94,27 @@ function oneIdFinding(
   return { ...unusable('rootless', range), variant: 'one id', usable: true }
 }
 
-function executorFindings(
-  isRoot: boolean,
-  own: ExecutorFinding,
-  blocked: Finding | undefined,
-  runtime: Finding,
-): readonly ExecutorFinding[] {
+interface Found {
+  readonly isRoot: boolean
+  readonly own: ExecutorFinding
+  readonly blocked: Finding | undefined
+  readonly tracing: Finding
+  readonly runtime: Finding
+}
+
+function executorFindings({ isRoot, own, blocked, tracing, runtime }: Found): readonly ExecutorFinding[] {
   const other: ExecutorFinding = isRoot
     ? { name: 'rootless', usable: false, reason: 'it is for ordinary users, and this is root' }
     : { name: 'local', usable: false, reason: 'it needs root, and this is an ordinary user' }
   const problem = blocked ?? (runtime.ok ? undefined : runtime)
   const container: ExecutorFinding =
     problem === undefined ? { name: 'container', usable: true } : unusable('container', problem)
-  return isRoot ? [own, other, container] : [other, own, container]
+  const traced: ExecutorFinding = isRoot
+    ? { name: 'traced', usable: false, reason: 'it is for ordinary users, and this is root' }
+    : tracing.ok
+      ? { name: 'traced', usable: true }
+      : unusable('traced', tracing)
+  return isRoot ? [own, other, traced, container] : [other, own, traced, container]
 }
 
 function unusable(name: Executor['name'], { name: what, detail, remedy }: Finding): ExecutorFinding {
@@ -160,6 +170,26 @@ function recordFinding(items: readonly ProbeItem[], directory: string): Finding 
     remedy:
       'Use a --cache-dir on ext4, xfs or btrfs, or on a tmpfs of Linux 6.6 or newer, not mounted strictatime',
   }
+}
+
+/** What is left where no namespace can be made. */
+function tracingFinding(items: readonly ProbeItem[], directory: string): Finding {
+  const name = 'tracing'
+  const failed = failure(items, ['trace'])
+  if (failed !== undefined)
+    return {
+      name,
+      ok: false,
+      detail: `${describe(failed)}: processes can't be traced`,
+      remedy: 'Allow ptrace and seccomp to processes (kernel.yama.ptrace_scope below 3, Docker on Linux 4.8)',
+    }
+  const records = recordFinding(
+    items.filter((item) => item.name !== 'user-notify'),
+    directory,
+  )
+  return records.ok
+    ? { name, ok: true, detail: 'can be used where no namespace can be made' }
+    : { ...records, name }
 }
 
 function mountFinding(items: readonly ProbeItem[], settings: Settings): Finding {

@@ -9,8 +9,8 @@ import {
   spawnMapped,
 } from '../native/index.ts'
 
-/** How a process stands to the namespaces that a build needs. */
-export type NamespaceKind = 'local' | 'rootless'
+/** How a process stands to the namespaces that a build needs; `traced` does without any. */
+export type NamespaceKind = 'local' | 'rootless' | 'traced'
 
 /** The variable by which the process inside knows that it is inside, and in what. */
 export const NAMESPACE_VARIABLE = 'OSSB_NAMESPACE'
@@ -45,9 +45,18 @@ export async function enterNamespace(options: EnterOptions, job: Job): Promise<n
 
 /** The programs that write the map said no, before anything was started. */
 function isMapperFailure(error: unknown): boolean {
+  return /^new[ug]idmap$/.test(failedStep(error))
+}
+
+/** The kernel said no to the namespace itself, before anything was started. */
+export function isNamespaceRefused(error: unknown): boolean {
+  return ['unshare', 'make mounts private', 'write'].includes(failedStep(error))
+}
+
+function failedStep(error: unknown): string {
   const cause =
     error instanceof OssbError ? (error.cause as { readonly step?: unknown } | undefined) : undefined
-  return typeof cause?.step === 'string' && /^new[ug]idmap$/.test(cause.step)
+  return typeof cause?.step === 'string' ? cause.step : ''
 }
 
 async function enterMapped(
@@ -69,6 +78,7 @@ async function enterMapped(
 
 function mapOf({ kind, environment, oneId }: EnterOptions): MapKind {
   if (kind === 'local') return { kind: 'root' }
+  if (kind === 'traced') return { kind: 'none' }
   const ids = hidesRange(environment) ? undefined : subordinateIds(currentUser())
   if (ids !== undefined) return { kind: 'user', ...ids }
   if (oneId === 'allowed') return { kind: 'one-id' }

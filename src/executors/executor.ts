@@ -41,7 +41,7 @@ export type Probe =
 
 /** A way to run a process in a root file system. */
 export interface Executor {
-  readonly name: 'local' | 'rootless' | 'container'
+  readonly name: 'local' | 'rootless' | 'traced' | 'container'
   /** Tries what a run needs, for real; never decides by a name or a version. */
   probe(): Promise<Probe>
   /**

@@ -51,10 +51,14 @@ export async function makeMountPoints(
     kind: kindOf(mount),
   }))
   try {
-    makeWorkingDirectory(rootfs, withoutLinks(rootfs, cwd), [
+    const made = makeWorkingDirectory(rootfs, withoutLinks(rootfs, cwd), [
       ...KERNEL,
       ...resolved.map(({ target }) => target),
     ])
+    await session.batch(
+      made.flatMap((path) => session.chown(path, { uid: 0, gid: 0 })),
+      job,
+    )
     for (const path of KERNEL) await makePath({ path: join(rootfs, path), kind: 'directory' }, maker, job)
     for (const [index, mount] of resolved.entries()) {
       const above = [...KERNEL, ...resolved.slice(0, index).map(({ target }) => target)]
@@ -89,12 +93,18 @@ function isCovered(path: string, mountPoints: readonly string[]): boolean {
   return mountPoints.some((above) => path === above || path.startsWith(above === '/' ? '/' : `${above}/`))
 }
 
-function makeWorkingDirectory(rootfs: string, cwd: string, mountPoints: readonly string[]): void {
+/** Answers what it made. */
+function makeWorkingDirectory(
+  rootfs: string,
+  cwd: string,
+  mountPoints: readonly string[],
+): readonly string[] {
   const path = join(rootfs, cwd)
-  if (isCovered(cwd, mountPoints) || lstatIfPresent(path) !== undefined) return
-  makeWorkingDirectory(rootfs, dirname(cwd), mountPoints)
+  if (isCovered(cwd, mountPoints) || lstatIfPresent(path) !== undefined) return []
+  const above = makeWorkingDirectory(rootfs, dirname(cwd), mountPoints)
   mkdirSync(path)
   chmodSync(path, 0o755)
+  return [...above, path]
 }
 
 function kindOf(mount: ProcessMount): 'directory' | 'file' {

@@ -55,7 +55,7 @@ export function createNamespaceExecutor({ name, helper, scratch }: NamespaceExec
  * The files of /etc that are a process's own. Equal ones are written once, as they are mounted read-only: but a process
  * that may change mounts gets some that no other will see.
  */
-function keepFiles(scratch: () => string): (process: ProcessSpec) => readonly ProcessMount[] {
+export function keepFiles(scratch: () => string): (process: ProcessSpec) => readonly ProcessMount[] {
   const kept = new Map<string, readonly ProcessMount[]>()
   const write = (process: ProcessSpec) => networkMounts(process, mkdtempSync(join(scratch(), 'etc-')))
   return (process) => {
@@ -67,7 +67,7 @@ function keepFiles(scratch: () => string): (process: ProcessSpec) => readonly Pr
   }
 }
 
-function runLimit({ name, soft, hard }: ProcessLimit): RunLimit {
+export function runLimit({ name, soft, hard }: ProcessLimit): RunLimit {
   return {
     name,
     resource: resourceNumber(name),

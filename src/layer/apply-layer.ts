@@ -1,7 +1,5 @@
 import {
-  chmodSync,
   closeSync,
-  fchmodSync,
   futimesSync,
   linkSync,
   lutimesSync,
@@ -113,7 +111,7 @@ const APPLY: Readonly<
     try {
       for await (const chunk of entry.content()) writeFully(fd, chunk)
       await root.chown(path, entry.header)
-      fchmodSync(fd, entry.header.mode)
+      await root.chmod(path, entry.header.mode)
       if (isWholeSecond(entry.header)) futimesSync(fd, secondsOf(entry.header), secondsOf(entry.header))
     } finally {
       closeSync(fd)
@@ -171,7 +169,7 @@ async function applyDevice(root: UnpackRoot, path: string, { header }: TarEntry)
     return
   }
   await root.chown(path, header)
-  chmodSync(path, header.mode)
+  await root.chmod(path, header.mode)
   await root.later({ type: 'settimes', path, mtimeNs: header.mtimeNs })
 }
 
@@ -188,7 +186,7 @@ async function createReplacing<T>(root: UnpackRoot, path: string, create: () => 
 
 async function setDirectory(root: UnpackRoot, path: string, header: TarHeader): Promise<void> {
   await root.chown(path, header)
-  chmodSync(path, header.mode)
+  await root.chmod(path, header.mode)
   root.directoryTime(path, header.mtimeNs)
 }
 

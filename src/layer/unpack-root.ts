@@ -24,6 +24,7 @@ export interface UnpackRoot {
   removeLower(hostPath: string): Promise<void>
   /** Gives a file to an owner. Its mode is to be set afterwards. */
   chown(hostPath: string, owner: Owner): Promise<void>
+  chmod(hostPath: string, mode: number): Promise<void>
   /** Does an operation some time before the end, together with others. */
   later(operation: FileOperation): Promise<void>
   now(operation: FileOperation): Promise<FileOperationResult | undefined>
@@ -90,6 +91,9 @@ export function createUnpackRoot(root: string, session: FileSession, job: Job): 
     },
     chown: async (hostPath, owner) => {
       for (const operation of session.chown(hostPath, owner)) await later(operation)
+    },
+    chmod: async (hostPath, mode) => {
+      for (const operation of session.chmod(hostPath, mode)) await later(operation)
     },
     later,
     now: async (operation) => {

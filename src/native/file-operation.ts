@@ -20,7 +20,9 @@ export type FileOperation = { readonly path: string; readonly optional?: true } 
   | { readonly type: 'settimes'; readonly mtimeNs?: bigint; readonly atimeNs?: bigint }
   /** Where this process has one id only, the owner is recorded; the other way, chown takes away set-id bits as always. */
   | { readonly type: 'chown'; readonly uid: number; readonly gid: number }
-  /** Result value: five little-endian 32-bit numbers: see c/fsop.c. */
+  /** As chmod(2), on record where this process could not go on with the mode. */
+  | { readonly type: 'chmod'; readonly mode: number }
+  /** Result value: six little-endian 32-bit numbers: see c/fsop.c. */
   | { readonly type: 'getowner' }
   | { readonly type: 'rename'; readonly to: string; readonly mode: 'replace' | 'noreplace' | 'exchange' }
   /** Result value: four little-endian 64-bit numbers: bytes in all, bytes free, files in all, files free. */
@@ -71,6 +73,7 @@ const REQUESTS: {
   listxattr: () => ['l'],
   settimes: ({ mtimeNs, atimeNs }) => ['t', timeField(mtimeNs), timeField(atimeNs)],
   chown: ({ uid, gid }) => ['c', String(uid), String(gid)],
+  chmod: ({ mode }) => ['p', String(mode)],
   getowner: () => ['w'],
   rename: ({ to, mode }) => ['x', to, mode],
   statfs: () => ['f'],
@@ -113,6 +116,7 @@ const ACTIONS: Readonly<Record<FileOperation['type'], string>> = {
   listxattr: 'list the extended attributes of',
   settimes: 'set the times of',
   chown: 'set the owner of',
+  chmod: 'set the mode of',
   getowner: 'read the owner of',
   rename: 'rename',
   statfs: 'read the free space at',

@@ -1,5 +1,5 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
-import { lchownSync } from 'node:fs'
+import { chmodSync, lchownSync } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type FileEntry, fileSystemError, type Job, OssbError } from '../core/index.ts'
@@ -12,7 +12,7 @@ import {
   requestOfOperation,
 } from './file-operation.ts'
 import { type Answer, createAnswerReader, encodeRequest, type Request } from './file-protocol.ts'
-import type { NativeHelper } from './helper.ts'
+import { helperEnvironment, type NativeHelper } from './helper.ts'
 import { hasOneId, withRecordedOwner } from './recorded-owner.ts'
 import { errnoName, systemError } from './system-error.ts'
 
@@ -25,11 +25,15 @@ export type { FileOperation, FileOperationResult, MountOperation } from './file-
 export interface FileSession extends AsyncDisposable {
   /** This process has one id only: the owners of files are on record beside them, and only this session knows them. */
   readonly recordsOwners: boolean
+  /** What the name of a tree that is kept ends with: trees with other records are of no use to this session. */
+  readonly treeSuffix: string
   /**
    * Gives a file to an owner: at once, or by the operations that it answers, which are for one of the next batches.
    * Links are not followed. Only the first way takes set-id bits away: set the mode afterwards.
    */
   chown(path: string, owner: { readonly uid: number; readonly gid: number }): readonly FileOperation[]
+  /** Gives a file a mode, likewise. A link is followed. */
+  chmod(path: string, mode: number): readonly FileOperation[]
   /** What was read of a file, with the owner that is on record, and as the device that an empty file stands for. */
   recorded(entry: FileEntry, path: string, job: Job): Promise<FileEntry>
   /**
@@ -71,7 +75,8 @@ interface Pending {
 }
 
 class CoProcess implements FileSession {
-  readonly recordsOwners = hasOneId()
+  readonly recordsOwners: boolean
+  readonly treeSuffix: string
   readonly #helper: NativeHelper
   readonly #args: readonly string[]
   readonly #pending: Pending[] = []
@@ -81,6 +86,8 @@ class CoProcess implements FileSession {
 
   constructor(helper: NativeHelper, namespace: 'shared' | 'own') {
     this.#helper = helper
+    this.recordsOwners = helper.recordsModes === true || hasOneId()
+    this.treeSuffix = helper.recordsModes === true ? '.traced' : this.recordsOwners ? '.recorded' : ''
     this.#args = namespace === 'own' ? ['fsop', 'own-namespace'] : ['fsop']
   }
 
@@ -102,6 +109,12 @@ class CoProcess implements FileSession {
   ): readonly FileOperation[] {
     if (this.recordsOwners) return [{ type: 'chown', path, uid, gid }]
     lchownSync(path, uid, gid)
+    return []
+  }
+
+  chmod(path: string, mode: number): readonly FileOperation[] {
+    if (this.#helper.recordsModes === true) return [{ type: 'chmod', path, mode }]
+    chmodSync(path, mode)
     return []
   }
 
@@ -168,7 +181,7 @@ class CoProcess implements FileSession {
 
   #start(): ChildProcessByStdio<Writable, Readable, null> {
     const child = spawn(this.#helper.path, this.#args, {
-      env: {},
+      env: helperEnvironment(this.#helper),
       cwd: '/',
       stdio: ['pipe', 'pipe', 'ignore'],
     })

@@ -20,6 +20,16 @@ import { errnoOf, OssbError } from '../core/index.ts'
 /** The helper program, ready to be started. */
 export interface NativeHelper {
   readonly path: string
+  /**
+   * For a process that is root of nothing: owners, and modes with which it could not go on itself, are kept on record
+   * beside the files (c/owner.h).
+   */
+  readonly recordsModes?: true
+}
+
+/** The whole environment that the helper is started with. */
+export function helperEnvironment({ recordsModes }: NativeHelper): Readonly<Record<string, string>> {
+  return recordsModes === true ? { OSSB_RECORDS: 'modes' } : {}
 }
 
 export interface LoadHelperOptions {

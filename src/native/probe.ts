@@ -25,6 +25,7 @@ export interface ProbeItem {
  * - `binfmt-misc`: a registry of interpreters of one's own, within a user namespace (Linux 6.7)
  * - `subordinate-ids`: a user namespace with the ranges that were given, through newuidmap and newgidmap
  * - `chroot`, `mknod` (a device), `ptrace`, `user-notify` (a seccomp filter with a supervisor): as this user
+ * - `trace`: a traced process whose calls a filter stops, as a run without namespaces needs it
  * - `owner-records`: what takes the place of owners (c/owner.h), on the file system of the directory
  */
 export type ProbeName =
@@ -42,6 +43,7 @@ export type ProbeName =
   | 'mknod'
   | 'ptrace'
   | 'user-notify'
+  | 'trace'
   | 'owner-records'
 
 export interface ProbeRanges {

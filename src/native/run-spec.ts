@@ -39,6 +39,11 @@ export interface RunSpec {
   readonly shmSize: number
   readonly limits: readonly RunLimit[]
   readonly mounts: readonly RunMount[]
+  /**
+   * Not in namespaces but by a supervisor that answers its system calls (c/trace.h). Mount points must exist then, and
+   * have no links in their paths; `scratch` is an empty directory for what the process sees as /dev and as tmpfs.
+   */
+  readonly traced?: { readonly scratch: string }
 }
 
 /** The specification as the helper reads it (c/spec.c): keys and values, each with a NUL after it. */

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { Readable, Writable } from 'node:stream'
 import { type Job, OssbError } from '../core/index.ts'
 import { signalName } from './exit-status.ts'
-import type { NativeHelper } from './helper.ts'
+import { helperEnvironment, type NativeHelper } from './helper.ts'
 import {
   describeFailure,
   type ErrorEvent,
@@ -41,8 +41,9 @@ export async function runInRoot(
 ): Promise<RunResult> {
   job.signal.throwIfAborted()
   const words = encodeRunSpec(spec)
-  const child = spawn(helper.path, ['run', '3', '4'], {
-    env: {},
+  const command = spec.traced === undefined ? ['run', '3', '4'] : ['trace', '3', '4', spec.traced.scratch]
+  const child = spawn(helper.path, command, {
+    env: helperEnvironment(helper),
     cwd: '/',
     stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
   })

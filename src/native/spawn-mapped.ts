@@ -10,11 +10,11 @@ import { mapError } from './map-error.ts'
 
 /**
  * `user`: root of a new user namespace, the ranges from id 1 on. `one-id`: the same without any ranges. `root`: a mount
- * namespace only.
+ * namespace only. `none`: no namespace at all.
  */
 export type MapKind =
   | { readonly kind: 'user'; readonly uidRanges: readonly IdRange[]; readonly gidRanges: readonly IdRange[] }
-  | { readonly kind: 'one-id' | 'root' }
+  | { readonly kind: 'one-id' | 'root' | 'none' }
 
 export type SpawnMappedOptions = MapKind & {
   /** The whole environment of the command. */

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { type FileEntry, fileSystemError, type Job } from '../core/index.ts'
-import type { NativeHelper } from './helper.ts'
+import { helperEnvironment, type NativeHelper } from './helper.ts'
 import { createWalkDecoder } from './walk-record.ts'
 
 /**
@@ -15,7 +15,10 @@ export async function* walkTree(
   job: Job,
 ): AsyncGenerator<readonly FileEntry[], void, undefined> {
   job.signal.throwIfAborted()
-  const child = spawn(helper.path, ['walk', root], { env: {}, stdio: ['ignore', 'pipe', 'ignore'] })
+  const child = spawn(helper.path, ['walk', root], {
+    env: helperEnvironment(helper),
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
   const closed = closing(child)
   const stop = () => child.kill('SIGKILL')
   job.signal.addEventListener('abort', stop, { once: true })

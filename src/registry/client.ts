@@ -1,6 +1,7 @@
 import type { LookupFunction } from 'node:net'
 import type { Job, Reference } from '../core/index.ts'
 import { type Clock, systemClock } from '../io/index.ts'
+import { askCloud } from './auth/ask-cloud.ts'
 import { createAuthorizer, type HostAuth } from './auth/authorizer.ts'
 import type { CredentialSource } from './auth/credentials/credential.ts'
 import { defaultKeychain, type KeychainOptions } from './auth/credentials/keychain.ts'
@@ -67,7 +68,7 @@ export function createDirectClient(options: DirectOptions): DirectClient {
   const endpoints = createEndpoints(transport, transportOptions)
   const exchange = createExchange(options.clock ?? systemClock, options)
   const tokens = createTokenCache({ transport, exchange, userAgent })
-  const keychain = options.keychain ?? defaultKeychain(options)
+  const keychain = options.keychain ?? defaultKeychain(options, askCloud(options))
   const warnings = createServerWarnings()
   const hosts = new Map<string, HostAuth>()
   const uploads = new Map<string, UploadMemory>()

@@ -9,6 +9,7 @@
  */
 export { copy, copyBlob } from './copy.ts'
 export { type ContentList, listContent } from './list-content.ts'
+export type { CredentialProvider } from './auth/credentials/keychain.ts'
 export type { RegistryLocation, RegistryMap } from './mirrors/location.ts'
 export { login, type LoginResult, logout, type LogoutResult } from './auth/login.ts'
 export type { RegistryCertificates } from './http/own-certificates.ts'

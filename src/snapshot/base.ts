@@ -19,7 +19,7 @@ export function keptSnapshot(context: SnapshotContext, id: Digest): string | und
 
 /** Trees with their owners on record, and trees that their owners own, are of no use to each other. */
 function placeOf({ paths, session }: SnapshotContext, id: Digest): string {
-  return session.recordsOwners ? `${paths.snapshot(id)}.recorded` : paths.snapshot(id)
+  return `${paths.snapshot(id)}${session.treeSuffix}`
 }
 
 function discard(context: SnapshotContext, path: string): void {

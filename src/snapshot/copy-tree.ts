@@ -1,4 +1,4 @@
-import { chmodSync, constants, copyFileSync, linkSync, mkdirSync, symlinkSync } from 'node:fs'
+import { constants, copyFileSync, linkSync, mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FileEntry, Job } from '../core/index.ts'
 import { type FileOperation, walkTree } from '../native/index.ts'
@@ -59,9 +59,8 @@ function setOwnerAndMode(
   to: string,
   { session }: SnapshotContext,
 ): readonly FileOperation[] {
-  const operations = session.chown(to, entry)
-  if (entry.type !== 'symlink') chmodSync(to, entry.mode)
-  return operations
+  const owner = session.chown(to, entry)
+  return entry.type === 'symlink' ? owner : [...owner, ...session.chmod(to, entry.mode)]
 }
 
 function attributesOf(entry: FileEntry, to: string): readonly FileOperation[] {

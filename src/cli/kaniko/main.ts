@@ -7,6 +7,7 @@ import { createLog, type Log } from './log.ts'
 import { LOGIN_COMMAND, runLogin } from './login.ts'
 import { type ParsedFlags, parseFlags } from './parse-flags.ts'
 import { PUSH_COMMAND, runPush } from './push.ts'
+import { unknownProviders } from './registry-options.ts'
 import { logSettings, reporting } from './reporting.ts'
 import { toExecutorRequest } from './request.ts'
 import { runExecutor } from './run-executor.ts'
@@ -58,6 +59,8 @@ async function execute(host: Host, api: Api): Promise<number> {
   const log = createLog(logSettings(values), host)
   tellOfOldFlags(parsed, log)
   tellOfFeatureFlags(host, log)
+  for (const name of unknownProviders(values))
+    log('warn', `Unknown cred-source ${JSON.stringify(name)}, skipping.`)
   const { environment, directory } = host
   return await runExecutor(toExecutorRequest({ values, environment, directory }), log, host, api)
 }

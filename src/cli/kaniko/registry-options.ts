@@ -1,9 +1,26 @@
-import type { RegistryAccess, RegistryCertificates } from '../../index.ts'
+import type { CredentialProvider, RegistryAccess, RegistryCertificates } from '../../index.ts'
 import { registryMaps } from '../registry-map.ts'
 import { CommandError } from './command-error.ts'
 import type { FlagValues } from './flag.ts'
 import type { PullFlag, PushFlag } from './registry-flags.ts'
 import type { Environment } from './values.ts'
+
+const PROVIDERS: readonly CredentialProvider[] = ['env', 'google', 'ecr', 'acr', 'gitlab']
+
+/** `--credential-helpers`: empty is none, and absent is all of them. */
+function credentialProviders(texts: readonly string[]): readonly CredentialProvider[] {
+  if (texts.length === 0) return PROVIDERS
+  return texts.flatMap((text) => {
+    return PROVIDERS.find((name) => name === text) ?? []
+  })
+}
+
+/** What `--credential-helpers` names and nobody knows. */
+export function unknownProviders(values: FlagValues<PushFlag>): readonly string[] {
+  return values
+    .list('credential-helpers')
+    .filter((text) => text !== '' && !PROVIDERS.some((name) => name === text))
+}
 
 /** Any registry. */
 const ALL = '*'
@@ -17,6 +34,7 @@ export function pullAccess(values: FlagValues<PullFlag>, environment: Environmen
       ...values.list('skip-tls-verify-registry'),
     ],
     environment,
+    credentialProviders: PROVIDERS,
     ...certificates(values),
     ...mirrors(values, environment),
   }
@@ -39,6 +57,7 @@ export function registryAccess(
       ...(values.on('insecure') ? pushed : []),
       ...pull.insecureRegistries,
     ],
+    credentialProviders: credentialProviders(values.list('credential-helpers')),
   }
 }
 

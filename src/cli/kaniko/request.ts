@@ -111,7 +111,7 @@ function boolVariable(name: string, environment: Environment): boolean | undefin
 
 /** Flags that nothing stands behind yet: better refused than ignored. */
 function checkCarriedOut(values: ExecutorValues): void {
-  for (const name of ['annotation', 'credential-helpers', 'reproducible'] as const)
+  for (const name of ['annotation', 'reproducible'] as const)
     if (values.isSet(name)) throw new CommandError(`--${name} cannot be carried out by this version of ossb`)
 }
 

@@ -111,10 +111,22 @@ export function convertVolume(state: StageState, { paths, range }: InstructionOf
   addHistory(state.image, `VOLUME ${goList(expanded)}`, 'empty')
 }
 
+/** All there are, several times over. */
+const MAX_PORTS = 500_000
+
+function countPorts({ scope }: StageState, count: number): void {
+  scope.expanded.ports += count
+  if (scope.expanded.ports > MAX_PORTS) throw dockerfileError(`EXPOSE names more than ${MAX_PORTS} ports`)
+}
+
 export function convertExpose(state: StageState, { ports, range }: InstructionOf<'EXPOSE'>): void {
   const words = ports.flatMap((port) => expandToWords(state, port, range))
   for (const word of words) checkPort(word, range, state.scope.lint)
-  const expanded = [...words].sort().flatMap(expandPort)
+  const expanded = [...words].sort().flatMap((word) => {
+    const some = expandPort(word)
+    countPorts(state, some.length)
+    return some
+  })
   for (const port of expanded) state.image.exposedPorts.add(port)
   addHistory(state.image, `EXPOSE ${goList(expanded)}`, 'empty')
 }

@@ -1,8 +1,12 @@
 import { createVertex, type MkdirAction } from '../../graph/index.ts'
 import { absolutePath, workingDirectory } from './container-path.ts'
+import { dockerfileError } from './dockerfile-error.ts'
 import { addHistory } from './image-state.ts'
 import type { InstructionOf } from './instructions.ts'
 import { expand, nextStepName, type StageState, stepText } from './stage-state.ts'
+
+/** Linux's PATH_MAX, without the zero at the end. Relative paths join up: without a limit, many would fill the memory. */
+const MAX_PATH = 4095
 
 /** WORKDIR: a layer with the directory, unless it is the root. */
 export function convertWorkdir(state: StageState, instruction: InstructionOf<'WORKDIR'>): void {
@@ -13,6 +17,8 @@ export function convertWorkdir(state: StageState, instruction: InstructionOf<'WO
     state.scope.lint.report('WorkdirRelativePath', range, written)
   state.ownWorkdir = true
   const path = workingDirectory(image.workingDir ?? '/', written)
+  if (path.length > MAX_PATH)
+    throw dockerfileError(`the working directory is longer than ${MAX_PATH} characters`)
   image.workingDir = path
   const name = nextStepName(state, stepText(instruction))
   if (path !== '/') {

@@ -37,7 +37,7 @@ export function parseDirectives(file: string, text: string): Directives {
     found.set(directive.name, directive)
     lines += 1
   }
-  const syntax = found.get('syntax') ?? syntaxAfterShebang(file, head)
+  const syntax = found.get('syntax') ?? syntaxAfterShebang(file, head) ?? foreignSyntax(file, text)
   const check = found.get('check')
   return {
     escape: escapeOf(found.get('escape')),
@@ -75,6 +75,28 @@ function syntaxAfterShebang(file: string, head: readonly string[]): Directive | 
   if (!head[0]?.startsWith('#!') || head[1] === undefined) return undefined
   const directive = parseDirective(head[1], { file, startLine: 2, endLine: 2 })
   return directive?.name === 'syntax' ? directive : undefined
+}
+
+const SLASHES = /^\/\/\s*syntax\s*=(.*)$/i
+
+/** Files of other frontends name their syntax in a comment of two slashes, or as a member of one JSON object. */
+function foreignSyntax(file: string, text: string): Directive | undefined {
+  const [first = '', second = ''] = text.replace(/^\uFEFF/, '').split('\n', 2)
+  const line = first.startsWith('#!') ? 2 : 1
+  const comment = SLASHES.exec((line === 2 ? second : first).trim())
+  const value = comment === null ? jsonSyntax(text) : comment[1]?.trim()
+  if (value === undefined || value === '') return undefined
+  return { name: 'syntax', value, range: { file, startLine: line, endLine: line } }
+}
+
+function jsonSyntax(text: string): string | undefined {
+  if (!/^\s*\{/.test(text)) return undefined
+  try {
+    const { syntax } = JSON.parse(text) as { readonly syntax?: unknown }
+    return typeof syntax === 'string' ? syntax : undefined
+  } catch {
+    return undefined
+  }
 }
 
 function escapeOf(directive: Directive | undefined): '\\' | '`' {

@@ -9,6 +9,7 @@ import {
 import { createPatternMatcher, type PatternMatcher } from '../../fs/index.ts'
 import type { CheckReport, CheckWarning, DockerfileInput, Frontend, Plan } from '../../graph/index.ts'
 import { buildArg, checkControlArguments, globalScope } from './arguments.ts'
+import { parseDirectives } from './directives.ts'
 import { type FromLine, readFromLines } from './from-lines.ts'
 import { finishConfig } from './image-state.ts'
 import { createLint, type Lint, parseCheckOptions } from './lint.ts'
@@ -115,10 +116,21 @@ async function forEachPlatform<T>(
 }
 
 function readDockerfile(input: DockerfileInput): Dockerfile {
-  const dockerfile = parseDockerfile(input.file.name, input.file.text)
-  checkSyntax(dockerfile.directives, buildArg(input, 'BUILDKIT_SYNTAX'))
+  const { name, text } = input.file
+  // A text in another language is not parsed as one in this.
+  checkSyntax(parseDirectives(name, text), buildArg(input, 'BUILDKIT_SYNTAX'))
+  const dockerfile = parseDockerfile(name, text)
   checkControlArguments(input)
+  checkPlatforms(input)
   return dockerfile
+}
+
+/** Images for Windows have paths, a default shell and variables of their own kind: none of that must come out as Linux's. */
+function checkPlatforms({ platforms }: DockerfileInput): void {
+  const windows = platforms.find(({ os }) => os === 'windows')
+  if (windows === undefined) return
+  const message = `Cannot build for ${formatPlatform(windows)}: Windows images are not built`
+  throw new OssbError('ERR_OSSB_USAGE', message, { hint: 'Give a --platform of Linux.' })
 }
 
 interface Checking extends Pick<Planning, 'images' | 'sourceImages' | 'job'> {
@@ -184,7 +196,7 @@ function createScope(options: ScopeOptions): PlanScope {
     fromLines: readFromLines({ ...options, globals }),
     ...(ignored === undefined ? {} : { ignored }),
     outline,
-    expanded: { characters: 0 },
+    expanded: { characters: 0, ports: 0 },
   }
 }
 

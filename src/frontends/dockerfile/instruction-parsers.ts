@@ -94,7 +94,9 @@ function oneOf<Choice extends string>(
 
 function parseRun(node: InstructionNode, flags: Flags): InstructionMembers['RUN'] {
   if (flags.list('device').length > 0)
-    throw dockerfileError('device feature is only supported in Dockerfile frontend 1.14.0-labs or later')
+    throw dockerfileError('device feature is only supported in Dockerfile frontend 1.14.0-labs or later', {
+      hint: 'The stable language is built in, whatever "# syntax" says: it gives no devices to RUN.',
+    })
   return {
     command: commandLine(node),
     heredocs: node.heredocs,

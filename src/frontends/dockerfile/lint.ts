@@ -27,8 +27,8 @@ export function parseCheckOptions(text: string | undefined, range?: SourceRange)
   for (const part of value === '' ? [] : splitParts(value)) {
     const equals = part.indexOf('=')
     if (equals === -1) throw dockerfileError(`invalid check option "${part}"`, place)
-    const key = part.slice(0, equals).trim()
-    const setting = part.slice(equals + 1).trim()
+    const key = part.slice(0, equals)
+    const setting = part.slice(equals + 1)
     if (key === 'skip' || key === 'experimental') options[key] = ruleSet(setting)
     else if (key !== 'error') throw dockerfileError(`invalid check option "${key}"`, place)
     else if (/^(?:1|t|true)$/i.test(setting)) options.error = true
@@ -49,7 +49,7 @@ function splitParts(value: string): readonly string[] {
 }
 
 function ruleSet(setting: string): RuleSet {
-  return setting === 'all' ? 'all' : setting.split(',').map((name) => name.trim())
+  return setting === 'all' ? 'all' : setting.split(',')
 }
 
 interface LintOptions {

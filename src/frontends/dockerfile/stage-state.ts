@@ -28,8 +28,8 @@ export interface PlanScope {
   readonly outline: OutlineRecord
   /** Whether nothing is to be built of it. */
   readonly isInspection: boolean
-  /** How much text expansion has made so far: bounded, so that a short file cannot fill the memory. */
-  readonly expanded: { characters: number }
+  /** How much text expansion has made so far, and how many ports: bounded, so that a short file cannot fill the memory. */
+  readonly expanded: { characters: number; ports: number }
 }
 
 /** Where COPY --from and RUN --mount=from= take files, and whether those keep their owners. */

@@ -29,7 +29,8 @@ static int open_in_proc(const struct waiting_call *call, const char *name, int f
 int is_still_waiting(const struct waiting_call *call)
 {
     uint64_t id = call->notice->id;
-    return ioctl(listener_fd(), SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+    /* A task that is traced stands still. */
+    return call->open || ioctl(listener_fd(), SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
 }
 
 static ssize_t read_memory(const struct waiting_call *call, uint64_t address, void *bytes, size_t size)
@@ -273,6 +274,8 @@ int open_of_caller(const struct waiting_call *call, int directory, const char *p
         errno = ENOENT;
         return -1;
     }
+    if (call->open)
+        return call->open(call, directory, path, follow);
     int fd = as_caller(call, directory, path, open_path, &opening);
     return fd < 0 && errno == ENOENT ? open_through_links(call, directory, path, follow) : fd;
 }

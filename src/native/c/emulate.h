@@ -51,10 +51,21 @@ void begin_answering(int listener, const struct run_spec *spec);
 int answer_call(short events);
 int listener_fd(void);
 
+/* Who asks for something. */
+struct caller_ids {
+    uid_t uid;
+    gid_t gid;
+    const gid_t *groups;
+    size_t group_count;
+};
+
 /* A call that waits for its answer. */
 struct waiting_call {
     const struct seccomp_notif *notice;
     const struct run_spec *spec;
+    struct caller_ids caller;
+    /* Of a run that is traced: opens as open_of_caller() does. Nobody can be asked for the root of such a caller. */
+    int (*open)(const struct waiting_call *call, int directory, const char *path, int follow);
 };
 
 /* In place of an answer: the kernel does the call after all. */

@@ -46,21 +46,28 @@ static const char *do_mknod(struct request *request)
     return mknod(path, type | (mode_t)mode, makedev(major_number, minor_number)) < 0 ? "mknod" : NULL;
 }
 
+/* What only root can set goes by another name. */
+static const char *attribute_of(const struct request *request)
+{
+    const char *name = request->fields[1].bytes;
+    return records_modes() && !strcmp(name, "security.capability") ? CAPABILITY_RECORD : name;
+}
+
 static const char *do_set_attribute(struct request *request)
 {
     const struct field *f = request->fields;
-    return lsetxattr(f[0].bytes, f[1].bytes, f[2].bytes, f[2].length, 0) < 0 ? "setxattr" : NULL;
+    return lsetxattr(f[0].bytes, attribute_of(request), f[2].bytes, f[2].length, 0) < 0 ? "setxattr" : NULL;
 }
 
 static const char *do_remove_attribute(struct request *request)
 {
-    return lremovexattr(request->fields[0].bytes, request->fields[1].bytes) < 0 ? "removexattr" : NULL;
+    return lremovexattr(request->fields[0].bytes, attribute_of(request)) < 0 ? "removexattr" : NULL;
 }
 
 static const char *do_get_attribute(struct request *request)
 {
     buffer_reserve(request->answer, ATTRIBUTE_LIMIT);
-    ssize_t count = lgetxattr(request->fields[0].bytes, request->fields[1].bytes,
+    ssize_t count = lgetxattr(request->fields[0].bytes, attribute_of(request),
                               request->answer->data + request->answer->length, ATTRIBUTE_LIMIT);
     if (count < 0)
         return "getxattr";
@@ -131,7 +138,23 @@ static const char *do_set_owner(struct request *request)
     return write_owner(place, status.stx_mode, &owner) < 0 ? "record the owner" : NULL;
 }
 
-/* path -> the owner of the file as two u32, then the device that it stands for: type 'c', 'b' or 0, major, minor */
+/* path, mode; links are followed, as by chmod(2) */
+static const char *do_set_mode(struct request *request)
+{
+    unsigned long long mode;
+    struct statx status;
+    struct place place = {.path = request->fields[0].bytes, .follow = 1};
+    if (number_field(request, 1, 07777, &mode) < 0)
+        return "read numbers";
+    if (syscall(SYS_statx, AT_FDCWD, place.path, 0, STATX_BASIC_STATS, &status) < 0)
+        return "stat";
+    return change_mode(place, &status, (mode_t)mode) < 0 ? "chmod" : NULL;
+}
+
+/*
+ * path -> the owner of the file as two u32, then the device that it stands for: type 'c', 'b' or 0, major, minor; then
+ * its mode as on record, or UINT32_MAX where it has the mode that the file system says
+ */
 static const char *do_get_owner(struct request *request)
 {
     struct statx status;
@@ -142,12 +165,14 @@ static const char *do_get_owner(struct request *request)
     int found = has_one_id() ? read_owner(place, &status, &owner) : 0;
     if (found < 0)
         return "read the owner";
-    uint32_t numbers[5] = {
-        found && owner.uid != ID_OF_MAKER ? owner.uid : status.stx_uid,
-        found && owner.gid != ID_OF_MAKER ? owner.gid : status.stx_gid,
+    int is_own = records_modes() && status.stx_uid == geteuid();
+    uint32_t numbers[6] = {
+        found && owner.uid != ID_OF_MAKER ? owner.uid : is_own ? 0 : status.stx_uid,
+        found && owner.gid != ID_OF_MAKER ? owner.gid : is_own ? 0 : status.stx_gid,
         (uint32_t)owner.device,
         owner.major,
         owner.minor,
+        found && owner.has_mode ? owner.mode : UINT32_MAX,
     };
     buffer_add(request->answer, numbers, sizeof numbers);
     return NULL;
@@ -178,7 +203,7 @@ static const struct {
     {'x', 3, fsop_rename},        {'f', 1, do_statfs},          {'L', 2, fsop_lock},
     {'U', 1, fsop_unlock},        {'b', 3, fsop_bind},          {'o', 5, fsop_overlay},
     {'u', 1, fsop_unmount},       {'m', 2, fsop_tmpfs},        {'c', 3, do_set_owner},
-    {'w', 1, do_get_owner},       {'i', 1, fsop_interpreters},
+    {'w', 1, do_get_owner},       {'i', 1, fsop_interpreters}, {'p', 2, do_set_mode},
 };
 
 static const char *perform(struct request *request)

@@ -8,13 +8,14 @@ static const struct {
     int (*command)(int argc, char **argv);
 } COMMANDS[] = {
     {"run", command_run},   {"map", command_map},   {"probe", command_probe},
-    {"walk", command_walk}, {"fsop", command_fsop},
+    {"walk", command_walk}, {"fsop", command_fsop}, {"trace", command_trace},
 };
 
 static const char USAGE[] =
     "usage: ossb-helper run SPEC-FD EVENT-FD\n"
+    "       ossb-helper trace SPEC-FD EVENT-FD SCRATCH\n"
     "       ossb-helper map EVENT-FD user UID-RANGES GID-RANGES COMMAND...\n"
-    "       ossb-helper map EVENT-FD one-id|root COMMAND...\n"
+    "       ossb-helper map EVENT-FD one-id|root|none COMMAND...\n"
     "       ossb-helper probe DIRECTORY\n"
     "       ossb-helper walk DIRECTORY\n"
     "       ossb-helper fsop\n";

@@ -254,11 +254,13 @@ int command_map(int argc, char **argv)
         enter_user_namespace(argv[2], argv[3]);
     else if (!strcmp(argv[1], "one-id"))
         enter_namespace_of_one_id();
-    if (unshare(CLONE_NEWNS) < 0)
-        fail("unshare", "mount namespace");
-    if (make_mounts_private() < 0)
-        fail("make mounts private", "/");
-    protect_own_program();
+    if (strcmp(argv[1], "none")) {
+        if (unshare(CLONE_NEWNS) < 0)
+            fail("unshare", "mount namespace");
+        if (make_mounts_private() < 0)
+            fail("make mounts private", "/");
+        protect_own_program();
+    }
     /* A change of ids clears the death signal: it comes last. */
     die_with_parent(event_fd);
     execvp(command[0], command);

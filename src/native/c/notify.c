@@ -82,7 +82,11 @@ int answer_call(short events)
     /* ENOENT: the caller was killed meanwhile. */
     if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, notice) < 0)
         return 1;
-    struct waiting_call call = {.notice = notice, .spec = spec};
+    struct waiting_call call = {
+        .notice = notice,
+        .spec = spec,
+        .caller = {.uid = spec->uid, .gid = spec->gid, .groups = spec->groups, .group_count = spec->group_count},
+    };
     int64_t answer = answer_for(&call);
     memset(response, 0, sizes.seccomp_notif_resp);
     response->id = notice->id;

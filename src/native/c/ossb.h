@@ -1,6 +1,6 @@
 /*
  * ossb-helper: what Node has no calls for. One static program with sub-commands that share this header:
- * run (a process in its own root), map (enter a user namespace), probe, walk, fsop.
+ * run (a process in its own root), trace (the same for who may make no namespaces), map (enter a user namespace), probe, walk, fsop.
  */
 #ifndef OSSB_H
 #define OSSB_H
@@ -61,6 +61,7 @@ int make_mounts_private(void);
 void enter_namespace_of_all_ids(void);
 
 int command_run(int argc, char **argv);
+int command_trace(int argc, char **argv);
 int command_map(int argc, char **argv);
 int command_probe(int argc, char **argv);
 int command_walk(int argc, char **argv);

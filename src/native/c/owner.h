@@ -5,6 +5,10 @@
  * place an empty file stands, " c major minor" or " b major minor". Links, fifos and whatever has no such attributes
  * carry it in their access time: seconds from OWNER_EPOCH (in the year 2286) on, which no clock gives and which relatime
  * leaves alone. Both go where the file goes: renames, hard links, copies of overlayfs; both end with it.
+ *
+ * A process that is not even root of a namespace has all files as its own and no way past their modes. What it can't
+ * open, as a mode of 0, or can't keep, as set-id bits, is on record as well, " m mode", and file capabilities are the
+ * attribute user.ossb.capability.
  */
 #ifndef OSSB_OWNER_H
 #define OSSB_OWNER_H
@@ -23,6 +27,9 @@ struct owner {
     char device;
     uint32_t major;
     uint32_t minor;
+    /* The mode of a file whose own one would keep this process out, or lose its set-id bits to it. */
+    int has_mode;
+    uint32_t mode;
 };
 
 /* A file: a name in the working directory, or one in /proc/self/fd, which is to be followed. */
@@ -31,8 +38,15 @@ struct place {
     int follow;
 };
 
-/* Whether this process is root of a user namespace that has one id. Asked first where /proc is that of this process. */
+/*
+ * Whether this process has one id: as root of a user namespace, or as OSSB_RECORDS says where it is no root at all.
+ * Asked first where /proc is that of this process.
+ */
 int has_one_id(void);
+/* The latter. */
+int records_modes(void);
+/* The name that a file capability goes by then. */
+#define CAPABILITY_RECORD "user.ossb.capability"
 /* Seconds of the access time from which on it is an owner, and whether one is. */
 #define OWNER_EPOCH 10000000000
 int is_owner_time(const struct statx_timestamp *time);
@@ -42,6 +56,8 @@ int read_owner(struct place place, const struct statx *status, struct owner *own
 int write_owner(struct place place, mode_t mode, const struct owner *owner);
 /* The same for an open file or directory. */
 int write_open_owner(int fd, const struct owner *owner);
+/* chmod, on record where need be. 0, or -1 with errno. */
+int change_mode(struct place place, const struct statx *status, mode_t mode);
 /* A file that stands for a device. 0, or -1 with errno. */
 int make_device_stand_in(const char *path, mode_t mode, const struct owner *owner);
 

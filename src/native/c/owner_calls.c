@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "emulate.h"
@@ -67,7 +68,8 @@ static uint32_t group_for_new(const struct waiting_call *call, int fd, const str
     path[length] = '\0';
     char *name = strrchr(path, '/');
     *name++ = '\0';
-    int parent = open_of_caller(call, AT_FDCWD, path[0] ? path : "/", 0);
+    int parent = call->open ? open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC)
+                            : open_of_caller(call, AT_FDCWD, path[0] ? path : "/", 0);
     struct statx above;
     struct owner owner;
     if (parent < 0)
@@ -97,18 +99,28 @@ int owner_of_file(const struct waiting_call *call, int fd, const struct statx *s
 }
 
 /* Root may give any file to anybody, others their own to a group of theirs (inode_change_ok in the kernel). */
-static int may_chown(const struct run_spec *spec, const struct owner *old, const struct chown_request *request)
+static int may_chown(const struct caller_ids *caller, const struct owner *old, const struct chown_request *request)
 {
-    if (spec->uid == 0)
+    if (caller->uid == 0)
         return 1;
-    if (old->uid != spec->uid || (request->uid != ID_OF_MAKER && request->uid != old->uid))
+    if (old->uid != caller->uid || (request->uid != ID_OF_MAKER && request->uid != old->uid))
         return 0;
-    if (request->gid == ID_OF_MAKER || request->gid == old->gid || request->gid == spec->gid)
+    if (request->gid == ID_OF_MAKER || request->gid == old->gid || request->gid == caller->gid)
         return 1;
-    for (size_t i = 0; i < spec->group_count; i++)
-        if (spec->groups[i] == request->gid)
+    for (size_t i = 0; i < caller->group_count; i++)
+        if (caller->groups[i] == request->gid)
             return 1;
     return 0;
+}
+
+/* As chown takes away from a file what runs it with the rights of its owner. */
+static void shed_rights(const char *path, const struct statx *status, struct owner *owner)
+{
+    if (!S_ISREG(status->stx_mode) || !records_modes())
+        return;
+    removexattr(path, CAPABILITY_RECORD);
+    if (owner->has_mode)
+        owner->mode &= ~(uint32_t)(owner->mode & S_IXGRP ? S_ISUID | S_ISGID : S_ISUID);
 }
 
 /*
@@ -124,9 +136,9 @@ static int change_owner(const struct waiting_call *call, int fd, const struct ch
         owner_of_file(call, fd, &status, &owner) < 0)
         return -1;
     errno = EPERM;
-    if (!may_chown(call->spec, &owner, request) ||
-        fchownat(fd, "", request->uid == ID_OF_MAKER ? (uid_t)-1 : 0, request->gid == ID_OF_MAKER ? (gid_t)-1 : 0,
-                 AT_EMPTY_PATH) < 0)
+    if (!may_chown(&call->caller, &owner, request) ||
+        fchownat(fd, "", request->uid == ID_OF_MAKER ? (uid_t)-1 : geteuid(),
+                 request->gid == ID_OF_MAKER ? (gid_t)-1 : getegid(), AT_EMPTY_PATH) < 0)
         return -1;
     if (request->uid != ID_OF_MAKER)
         owner.uid = request->uid;
@@ -136,6 +148,7 @@ static int change_owner(const struct waiting_call *call, int fd, const struct ch
     if (S_ISSOCK(status.stx_mode) || (request->uid == ID_OF_MAKER && request->gid == ID_OF_MAKER))
         return 0;
     self_fd(path + 6, fd);
+    shed_rights(path, &status, &owner);
     return write_owner((struct place){.path = path, .follow = 1}, status.stx_mode, &owner);
 }
 

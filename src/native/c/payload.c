@@ -112,12 +112,27 @@ static void drop_privileges_of_one_id(const struct run_spec *spec, int channel)
     close(listener);
 }
 
+/* Waits until it is, on the channel, before the first call that the filter stops. */
+static void become_traced(const struct run_spec *spec, int channel)
+{
+    char byte;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        fail("prctl PR_SET_NO_NEW_PRIVS", "");
+    if (read(channel, &byte, 1) != 1)
+        _exit(EXIT_HELPER_FAILURE);
+    install_filter(spec);
+}
+
 /*
  * The filter goes in while CAP_SYS_ADMIN is held, so that no_new_privs need not be set and sudo keeps working; what it
  * forbids comes before it, and the ids, whose change drops the capability, after it.
  */
 static void drop_privileges(const struct run_spec *spec, int channel)
 {
+    if (spec->is_traced) {
+        become_traced(spec, channel);
+        return;
+    }
     /* Not all kernels have keyrings, and a quota may be used up: then the old ones are out of reach by the filter. */
     syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
     if (spec->one_id) {

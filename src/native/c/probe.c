@@ -230,6 +230,56 @@ static int probe_user_notify(void)
     return 0;
 }
 
+/* Stops every getppid() of this process and of those that it starts. */
+static int stop_one_call(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog filter = {.len = sizeof code / sizeof code[0], .filter = code};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return failed("prctl PR_SET_NO_NEW_PRIVS");
+    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) < 0)
+        return failed("seccomp SECCOMP_SET_MODE_FILTER");
+    raise(SIGSTOP);
+    return (int)syscall(SYS_getppid) < 0 ? -1 : 0;
+}
+
+static int follow_to_stop(pid_t pid)
+{
+    int status;
+    const unsigned long options = PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL;
+    if (waitpid(pid, &status, WUNTRACED) < 0 || !WIFSTOPPED(status))
+        return -1;
+    if (ptrace(PTRACE_SEIZE, pid, NULL, (void *)options) < 0)
+        return failed("ptrace PTRACE_SEIZE");
+    kill(pid, SIGCONT);
+    while (waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status)) {
+        if (status >> 16 == PTRACE_EVENT_SECCOMP)
+            return 0;
+        if (ptrace(PTRACE_CONT, pid, NULL, NULL) < 0)
+            break;
+    }
+    return failed("ptrace PTRACE_EVENT_SECCOMP");
+}
+
+static int probe_trace(void)
+{
+    int status;
+    pid_t pid = fork();
+    if (pid < 0)
+        return failed("fork");
+    if (pid == 0)
+        _exit(stop_one_call() < 0);
+    int result = follow_to_stop(pid);
+    kill(pid, SIGKILL);
+    waitpid(pid, &status, __WALL);
+    return result;
+}
+
 static const struct {
     const char *name;
     int (*probe)(void);
@@ -247,6 +297,7 @@ static const struct {
     {"mknod", probe_mknod},
     {"ptrace", probe_ptrace},
     {"user-notify", probe_user_notify},
+    {"trace", probe_trace},
     {"owner-records", probe_owner_records},
 };
 

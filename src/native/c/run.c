@@ -34,13 +34,6 @@ struct outcome {
     int status;
 };
 
-/* One stream of the payload: where it writes, where that is read, and where it goes. */
-struct stream {
-    int reading;
-    int writing;
-    int destination;
-};
-
 static struct outcome *outcome;
 static volatile pid_t child;
 static const int FORWARDED[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
@@ -185,37 +178,6 @@ static _Noreturn void run_init(struct run_spec *spec, const struct stream *strea
     _exit(0);
 }
 
-static void open_stream(struct stream *stream, int destination)
-{
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        fail("pipe", "");
-    *stream = (struct stream){.reading = ends[0], .writing = ends[1], .destination = destination};
-}
-
-/* Hands on what is there. 0 at the end of the stream. */
-static int relay(const struct stream *stream)
-{
-    static char bytes[65536];
-    ssize_t count = read(stream->reading, bytes, sizeof bytes);
-    if (count < 0)
-        return errno == EINTR;
-    /* A reader that is gone does not stop the command. */
-    if (count > 0)
-        write_all(stream->destination, bytes, (size_t)count);
-    return count > 0;
-}
-
-/* What is in the pipe now: something outside may hold its other end for ever. */
-static void drain(const struct stream *stream)
-{
-    if (stream->reading < 0)
-        return;
-    fcntl(stream->reading, F_SETFL, O_NONBLOCK);
-    while (relay(stream))
-        ;
-}
-
 /* Until init is gone. */
 static void supervise(const struct run_spec *spec, struct stream *streams, int channel)
 {
@@ -228,10 +190,8 @@ static void supervise(const struct run_spec *spec, struct stream *streams, int c
         if (poll(polled, 4, -1) < 0)
             continue;
         for (size_t i = 0; i < 2; i++) {
-            if (polled[i + 1].revents && !relay(&streams[i])) {
-                close(streams[i].reading);
-                streams[i].reading = -1;
-            }
+            if (polled[i + 1].revents)
+                relay_stream(&streams[i]);
         }
         if (polled[3].revents && !answer_call(polled[3].revents))
             listener = -1;
@@ -243,8 +203,8 @@ static void supervise(const struct run_spec *spec, struct stream *streams, int c
         if (listener != was)
             begin_answering(listener, spec);
     }
-    drain(&streams[0]);
-    drain(&streams[1]);
+    drain_stream(&streams[0]);
+    drain_stream(&streams[1]);
 }
 
 static int report_end(int init_status)

@@ -52,6 +52,8 @@ struct run_spec {
     int insecure;
     /* Nothing can have another owner than this process: owners are recorded (owner.h). */
     int one_id;
+    /* The run is traced (trace.h): neither namespaces nor a root of its own. */
+    int is_traced;
 };
 
 /* Reads `fd` to its end; fails on anything that it does not know. */
@@ -106,6 +108,20 @@ void mount_devices(const struct run_spec *spec, struct outside *outside, int stu
 void mount_on(const struct outside *outside, int target, const char *type, unsigned long flags, const char *data);
 /* Index of /dev/null in `devices`. */
 enum { DEVICE_NULL = 0 };
+
+/* One stream of the payload: where it writes, where that is read, and where it goes. */
+struct stream {
+    int reading;
+    int writing;
+    int destination;
+};
+
+/* streams.c */
+void open_stream(struct stream *stream, int destination);
+/* Hands on what is there; at its end the stream is closed, and `reading` is -1. */
+void relay_stream(struct stream *stream);
+/* What is in the pipe now: something outside may hold its other end for ever. */
+void drain_stream(const struct stream *stream);
 
 /* payload.c */
 /* `channel` is where the listener of its filter goes, if there is one. */

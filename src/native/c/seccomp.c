@@ -18,6 +18,7 @@
 
 #include "emulate.h"
 #include "run.h"
+#include "trace.h"
 
 /* Where clone and unshare take them in their low 32 bits; in clone the time namespace's bit has another meaning. */
 #define NAMESPACES                                                                                                     \
@@ -116,7 +117,7 @@ static const struct convention CONVENTIONS[] = {
 };
 #endif
 
-enum { PROGRAM_LIMIT = 512 };
+enum { PROGRAM_LIMIT = 768 };
 
 struct program {
     struct sock_filter code[PROGRAM_LIMIT];
@@ -238,6 +239,69 @@ static void emulate_calls(struct program *program, const struct convention *conv
             emulate(program, &calls[i], as_root);
 }
 
+/* What no path of a traced run leads through, or what would go on behind its supervisor. */
+static const struct {
+    uint16_t number;
+    uint16_t error;
+} NOT_TRACED[] = {
+    {SYS_ptrace, EPERM},
+    {SYS_process_vm_readv, EPERM},
+    {SYS_process_vm_writev, EPERM},
+    {SYS_kcmp, EPERM},
+    {SYS_name_to_handle_at, EOPNOTSUPP},
+    /* openat2 pidfd_getfd process_madvise, setxattrat to removexattrat, statmount listmount, file_getattr file_setattr */
+    {437, ENOSYS},
+    {438, EPERM},
+    {440, EPERM},
+    {463, ENOSYS},
+    {464, ENOSYS},
+    {465, ENOSYS},
+    {466, ENOSYS},
+    {457, ENOSYS},
+    {458, ENOSYS},
+    {468, ENOSYS},
+    {469, ENOSYS},
+};
+
+/* When the number in the accumulator is `number` and an argument is `value`: the action. */
+static void judge_value(struct program *program, uint32_t number, size_t index, uint32_t value, uint32_t action)
+{
+    add(program, BPF_JMP | BPF_JEQ | BPF_K, number, 0, 4);
+    load(program, argument(index));
+    add(program, BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1);
+    give(program, action);
+    load(program, offsetof(struct seccomp_data, nr));
+}
+
+/* Sockets of the machine itself only: there is no network but one that is shared. */
+static void deny_network(struct program *program)
+{
+    add(program, BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 5);
+    load(program, argument(0));
+    add(program, BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, 2, 0);
+    add(program, BPF_JMP | BPF_JEQ | BPF_K, AF_NETLINK, 1, 0);
+    give(program, SECCOMP_RET_ERRNO | ENETUNREACH);
+    give(program, SECCOMP_RET_ALLOW);
+}
+
+static void trace_calls(struct program *program, const struct run_spec *spec)
+{
+    size_t count;
+    const struct traced_entry *entries = traced_entries(&count);
+    for (size_t i = 0; i < count; i++) {
+        add(program, BPF_JMP | BPF_JEQ | BPF_K, entries[i].number, 0, 1);
+        give(program, SECCOMP_RET_TRACE);
+    }
+    for (size_t i = 0; i < COUNT(NOT_TRACED); i++) {
+        add(program, BPF_JMP | BPF_JEQ | BPF_K, NOT_TRACED[i].number, 0, 1);
+        give(program, SECCOMP_RET_ERRNO | NOT_TRACED[i].error);
+    }
+    /* A process that nobody may look into can't be answered. */
+    judge_value(program, SYS_prctl, 0, PR_SET_DUMPABLE, SECCOMP_RET_ERRNO);
+    if (spec->new_network)
+        deny_network(program);
+}
+
 static void deny_calls(struct program *program, const struct convention *convention)
 {
     deny_bits(program, convention->clone, 0, NAMESPACES);
@@ -260,9 +324,11 @@ static void judge_calls(struct program *program, const struct convention *conven
         add(program, BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1);
         give(program, LACK);
     }
-    if (spec->one_id)
+    if (spec->is_traced)
+        trace_calls(program, spec);
+    else if (spec->one_id)
         emulate_calls(program, convention, spec->uid == 0);
-    if (!spec->insecure)
+    if (!spec->insecure || spec->is_traced)
         deny_calls(program, convention);
     give(program, SECCOMP_RET_ALLOW);
 }
@@ -289,17 +355,19 @@ int install_filter(const struct run_spec *spec)
 {
     struct program program = {.length = 0};
     load(&program, offsetof(struct seccomp_data, arch));
-    for (size_t i = 0; i < COUNT(CONVENTIONS); i++)
+    /* One calling convention is traced; with the other, calls would go to files of the host. */
+    for (size_t i = 0; i < (spec->is_traced ? 1 : COUNT(CONVENTIONS)); i++)
         add_convention(&program, &CONVENTIONS[i], spec);
     give(&program, LACK);
     struct sock_fprog filter = {.len = program.length, .filter = program.code};
-    const unsigned *flags = spec->one_id ? FLAGS_TO_LISTEN : FLAGS_TO_JUDGE;
-    if (spec->one_id && can_let_calls_go_on() < 0)
+    int listens = spec->one_id && !spec->is_traced;
+    const unsigned *flags = listens ? FLAGS_TO_LISTEN : FLAGS_TO_JUDGE;
+    if (listens && can_let_calls_go_on() < 0)
         fail("supervise system calls", "");
     for (size_t i = 0; i < 2; i++) {
         long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags[i], &filter);
         if (result >= 0)
-            return spec->one_id ? (int)result : -1;
+            return listens ? (int)result : -1;
     }
-    fail(spec->one_id ? "supervise system calls" : "install the seccomp filter", "");
+    fail(listens ? "supervise system calls" : "install the seccomp filter", "");
 }

@@ -40,7 +40,10 @@ static int open_file(const struct waiting_call *call, const struct stat_call *as
         return -1;
     if (path[0] != '\0')
         return open_of_caller(call, asked->directory, path, !(asked->flags & AT_SYMLINK_NOFOLLOW));
-    if (!(asked->flags & AT_EMPTY_PATH) || asked->directory < 0)
+    errno = ENOENT;
+    if (asked->path != 0 && (asked->flags & AT_EMPTY_PATH) && asked->directory == AT_FDCWD)
+        return open_of_caller(call, asked->directory, ".", 1);
+    if (!(asked->flags & AT_EMPTY_PATH))
         return -1;
     return open_descriptor_of_caller(call, asked->directory);
 }
@@ -48,16 +51,20 @@ static int open_file(const struct waiting_call *call, const struct stat_call *as
 /* 1 where the kernel's own answer would not do. */
 static int is_recorded(const struct waiting_call *call, int fd, struct statx *status, struct owner *owner)
 {
-    /* A file of somebody else, as in /proc, can have no record. */
-    if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, status) < 0 || status->stx_uid != 0 ||
-        owner_of_file(call, fd, status, owner) < 0)
+    if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, status) < 0)
         return 0;
-    return owner->uid != call->spec->uid || owner->gid != call->spec->gid || owner->device ||
+    *owner = (struct owner){.uid = status->stx_uid, .gid = status->stx_gid};
+    /* A file of somebody else, as in /proc, can have no record. */
+    if (status->stx_uid != geteuid() || owner_of_file(call, fd, status, owner) < 0)
+        return call->open != NULL;
+    return call->open || owner->uid != call->spec->uid || owner->gid != call->spec->gid || owner->device ||
            is_owner_time(&status->stx_atime);
 }
 
 static mode_t mode_of(mode_t mode, const struct owner *owner)
 {
+    if (owner->has_mode)
+        mode = (mode & S_IFMT) | owner->mode;
     return !owner->device ? mode : (mode & 07777) | (owner->device == 'c' ? S_IFCHR : S_IFBLK);
 }
 
@@ -96,7 +103,10 @@ static int64_t answer_statx(const struct waiting_call *call, int fd, const struc
     return write_caller_bytes(call, asked->result, &answer, sizeof answer) < 0 ? -errno : 0;
 }
 
-/* Whatever goes wrong is the kernel's to say: the call goes on there, with no more rights than it has. */
+/*
+ * Whatever goes wrong is the kernel's to say: the call goes on there, with no more rights than it has; but not in a run
+ * that is traced, where the kernel has other ideas of the path.
+ */
 int64_t emulate_stat(const struct waiting_call *call, enum emulation emulation)
 {
     struct stat_call asked = parse_call(call, emulation);
@@ -105,7 +115,7 @@ int64_t emulate_stat(const struct waiting_call *call, enum emulation emulation)
     int64_t answer = CALL_GOES_ON;
     int fd = open_file(call, &asked);
     if (fd < 0)
-        return CALL_GOES_ON;
+        return call->open ? -errno : CALL_GOES_ON;
     if (is_recorded(call, fd, &status, &owner) && is_still_waiting(call))
         answer = emulation == EMULATE_STATX ? answer_statx(call, fd, &asked, &owner)
                                             : answer_stat(call, fd, asked.result, &owner);

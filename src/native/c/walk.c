@@ -209,6 +209,13 @@ static void settle_owner(struct place place, const struct statx *status, struct 
         walk_failed("record the owner", place.path);
 }
 
+/* What has no record and no maker, as the files of a cache before a run used it. */
+static void take_own_for_root(struct statx *status)
+{
+    if (status->stx_uid == geteuid())
+        status->stx_uid = status->stx_gid = 0;
+}
+
 /* Puts what is on record in the place of what the file system says. */
 static void apply_owner(const char *name, struct statx *status)
 {
@@ -217,12 +224,16 @@ static void apply_owner(const char *name, struct statx *status)
     int found = read_owner(place, status, &owner);
     if (found < 0)
         walk_failed("read the owner", name);
+    if (records_modes())
+        take_own_for_root(status);
     if (has_maker && (owner.uid == ID_OF_MAKER || owner.gid == ID_OF_MAKER))
         settle_owner(place, status, &owner);
     if (owner.uid != ID_OF_MAKER)
         status->stx_uid = owner.uid;
     if (owner.gid != ID_OF_MAKER)
         status->stx_gid = owner.gid;
+    if (found && owner.has_mode)
+        status->stx_mode = (uint16_t)((status->stx_mode & S_IFMT) | owner.mode);
     if (!found || !owner.device)
         return;
     status->stx_mode = (uint16_t)((status->stx_mode & 07777) | (owner.device == 'c' ? S_IFCHR : S_IFBLK));
@@ -266,7 +277,7 @@ static uint32_t add_record(const char *name, const char *shown, struct statx *st
             record.flags |= FLAG_NOT_UTF8;
     } else if (S_ISREG(status->stx_mode)) {
         char value[CAPABILITY_LIMIT];
-        record.capability_length = (uint32_t)read_attribute(name, "security.capability", value, sizeof value);
+        record.capability_length = (uint32_t)read_attribute(name, records_modes() ? CAPABILITY_RECORD : "security.capability", value, sizeof value);
         buffer_add(&output, value, record.capability_length);
     } else if (S_ISDIR(status->stx_mode) && is_opaque(name)) {
         record.flags |= FLAG_OPAQUE;

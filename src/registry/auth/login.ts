@@ -1,5 +1,6 @@
 import { type Job, OssbError } from '../../core/index.ts'
 import type { CredentialSource } from './credentials/credential.ts'
+import { askCloud } from './ask-cloud.ts'
 import { registriesIn, removePassword, storePassword } from './credentials/docker-config-edit.ts'
 import { fileName } from './credentials/docker-config.ts'
 import { createHelpers } from './credentials/helper.ts'
@@ -87,7 +88,7 @@ function given(username: string, password: string): CredentialSource {
 
 /** Where a build would find credentials now. Trouble with other places is not that of a login. */
 async function sourceFor(registry: string, options: KeychainOptions, job: Job): Promise<string | undefined> {
-  const keychain = defaultKeychain(options)
+  const keychain = defaultKeychain(options, askCloud(options))
   try {
     return (await keychain.find({ registry, repository: '' }, job.signal))?.source
   } catch {

@@ -1,4 +1,5 @@
 import type { Job, Reference } from '../../core/index.ts'
+import { askCloud } from '../auth/ask-cloud.ts'
 import { systemClock } from '../../io/index.ts'
 import { createDirectClient, type DirectClient, type DirectOptions } from '../client.ts'
 import { defaultKeychain } from '../auth/credentials/keychain.ts'
@@ -40,7 +41,7 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
   const clients = new Map<string, DirectClient>()
   const memory = createMirrorMemory(options.clock ?? systemClock)
   // One for all, so that a helper is asked once.
-  const shared = { ...options, keychain: options.keychain ?? defaultKeychain(options) }
+  const shared = { ...options, keychain: options.keychain ?? defaultKeychain(options, askCloud(options)) }
   const wanted = new Set<string>()
   let rules: ReturnType<typeof readRouteFiles> | undefined
 

@@ -1,4 +1,3 @@
-import { chmodSync } from 'node:fs'
 import type { FileEntry, Job } from '../../core/index.ts'
 import { fileEntryOf, type Owner, type SourceFile } from '../../fs/index.ts'
 import type { FileOperation, FileSession } from '../../native/index.ts'
@@ -20,9 +19,9 @@ export function setAttributes(
   session: FileSession,
 ): readonly FileOperation[] {
   const operations = session.chown(to, owner ?? entry)
-  if (entry.type !== 'symlink')
-    chmodSync(to, mode === undefined ? entry.mode : applyMode(mode, entry.mode, entry.type === 'directory'))
-  return operations
+  if (entry.type === 'symlink') return operations
+  const given = mode === undefined ? entry.mode : applyMode(mode, entry.mode, entry.type === 'directory')
+  return [...operations, ...session.chmod(to, given)]
 }
 
 /** What a source is to be copied as. */

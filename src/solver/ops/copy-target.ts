@@ -1,5 +1,4 @@
 import {
-  chmodSync,
   constants,
   copyFileSync,
   linkSync,
@@ -91,7 +90,7 @@ export function createTarget({ root, session, mtimeNs: ownTime }: TargetOptions,
     for (const directory of missing) {
       mkdirSync(directory)
       late.owner(session.chown(directory, owner ?? ROOT))
-      chmodSync(directory, mode)
+      late.owner(session.chmod(directory, mode))
       if (ownTime !== undefined) late.directory(directory, ownTime)
     }
     return host
@@ -140,7 +139,8 @@ export function createTarget({ root, session, mtimeNs: ownTime }: TargetOptions,
     if (existing?.isDirectory() === false) throw nonDirectory(pathOf(to))
     if (existing === undefined) mkdirSync(to)
     // One that only leads to what is copied is not copied itself: its time is that of a directory made on the way.
-    if (source.isParentOnly && existing !== undefined) chmodSync(to, Number(source.stats.mode & 0o7777n))
+    if (source.isParentOnly && existing !== undefined)
+      late.owner(session.chmod(to, (await readSource(source, session, job)).mode))
     else late.owner(setAttributes(await readSource(source, session, job), to, options, session))
     if (!source.isParentOnly) late.directory(to, source.stats.mtimeNs)
     else if (existing === undefined && ownTime !== undefined) late.directory(to, ownTime)
@@ -174,7 +174,7 @@ export function createTarget({ root, session, mtimeNs: ownTime }: TargetOptions,
       makeRoomFor(to)
       writeFileSync(to, content, { flag: 'wx' })
       late.owner(session.chown(to, owner))
-      chmodSync(to, mode)
+      late.owner(session.chmod(to, mode))
       if (ownTime !== undefined) late.file(to, to, ownTime)
     },
     copy: async (tree, source, destination, options, reader) => {

@@ -1,4 +1,4 @@
-import { chmodSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileSystemError, type Job, OssbError } from '../../core/index.ts'
 import type { ProcessMount } from '../../executors/index.ts'
@@ -6,6 +6,7 @@ import type { Mount } from '../../graph/index.ts'
 import type { FileSession } from '../../native/index.ts'
 import type { Secrets, SshAgents } from '../../sources/index.ts'
 import type { Workspace } from '../../store/index.ts'
+import { claimMemory } from './secret-memory.ts'
 
 /** Where the secrets and agents of a RUN come from. */
 export interface Credentials {
@@ -29,8 +30,6 @@ export interface PreparedCredential {
 type Kind<T extends Mount['type']> = Extract<Mount, { type: T }>
 
 const NOTHING: PreparedCredential = { held: [] }
-/** More than the largest secret. */
-const MEMORY_BYTES = 1024 * 1024
 
 /** A secret as a file in memory, in the environment, or both; nothing where the caller gave none. */
 export async function prepareSecret(
@@ -48,11 +47,10 @@ export async function prepareSecret(
   }
   const env = mount.env === undefined ? {} : { env: `${mount.env}=${textOf(value, mount)}` }
   if (mount.target === undefined) return { ...env, held: [] }
-  const directory = context.workspace.directory()
-  const memory = await context.session.mount({ type: 'tmpfs', target: directory, size: MEMORY_BYTES }, job)
-  const source = join(directory, 'secret')
+  const memory = await claimMemory(context, job)
+  const source = join(memory.directory, 'secret')
   try {
-    writeFileSync(source, value, { mode: 0o400 })
+    writeFileSync(source, value, { mode: 0o600 })
     await give(source, mount, context, job)
   } catch (error) {
     await memory[Symbol.asyncDispose]()
@@ -108,8 +106,7 @@ async function give(
   job: Job,
 ): Promise<void> {
   try {
-    await session.batch(session.chown(path, { uid, gid }), job)
-    chmodSync(path, mode)
+    await session.batch([...session.chown(path, { uid, gid }), ...session.chmod(path, mode)], job)
   } catch (error) {
     throw fileSystemError(`give the ${type} "${id}" to user ${uid} and group ${gid}`, error)
   }

@@ -188,8 +188,10 @@ async function fillCache(
 ): Promise<void> {
   const fresh = context.workspace.directory()
   if (mount.input !== undefined) await copyInto(fresh, treeOf(trees, mount.input), mount.source, context, job)
-  await context.session.batch(context.session.chown(fresh, mount), job)
-  chmodSync(fresh, mount.mode)
+  await context.session.batch(
+    [...context.session.chown(fresh, mount), ...context.session.chmod(fresh, mount.mode)],
+    job,
+  )
   const move = { type: 'rename', path: fresh, to: directory, mode: 'noreplace', optional: true } as const
   const [moved] = await context.session.batch([move], job)
   if (moved?.ok === false && moved.code !== 'EEXIST')
@@ -229,10 +231,7 @@ async function claimCache(
 ): Promise<string> {
   mkdirSync(paths.mounts, { recursive: true })
   // What lies in a cache is owned in one way or recorded in the other.
-  const base = join(
-    paths.mounts,
-    `${digestHex(digestOf(mount.id))}${session.recordsOwners ? '.recorded' : ''}`,
-  )
+  const base = join(paths.mounts, `${digestHex(digestOf(mount.id))}${session.treeSuffix}`)
   if (mount.sharing === 'shared') return base
   if (mount.sharing === 'locked') {
     const lock = await session.lock(`${base}.lock`, 'exclusive', { wait: true }, job)

@@ -151,10 +151,11 @@ test('ossb build --help explains every flag', async () => {
                                       own. Repeatable. Default: all; with --offline none.
 
     Execution:
-          --executor auto|rootless|local|container
+          --executor auto|rootless|local|traced|container
                                       How RUN steps are run: rootless (user namespace), local (as root),
-                                      container (crun or runc); auto takes the strongest that works
-                                      here. Default: auto. Environment: OSSB_EXECUTOR.
+                                      traced (where no namespace is allowed), container (crun or runc);
+                                      auto takes the strongest that works here. Default: auto.
+                                      Environment: OSSB_EXECUTOR.
           --rootless                  The same as --executor rootless.
           --secret id=ID[,src=FILE|,env=VAR]
                                       Secret for RUN --mount=type=secret, from a file or a variable, at

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
+import { type Ask, cloudCredentials, type CloudProvider } from './cloud/index.ts'
 import type { Credential, CredentialRequest, CredentialSource } from './credential.ts'
 import { dockerConfigFile, type DockerConfigFile, dockerConfigText } from './docker-config.ts'
 import { environmentCredentials } from './environment.ts'
@@ -21,8 +22,13 @@ function firstHit(sources: readonly CredentialSource[]): CredentialSource {
   }
 }
 
+/** A place that is looked at after the files: variables as kaniko reads them, or a cloud. */
+export type CredentialProvider = 'env' | CloudProvider
+
 export interface KeychainOptions {
   readonly environment: Environment
+  /** What is asked after the files, in this order; absent is `env` alone. */
+  readonly credentialProviders?: readonly CredentialProvider[]
   /** The one file to look into, which must be there; absent is everywhere. */
   readonly authFile?: string
 }
@@ -31,17 +37,32 @@ export interface KeychainOptions {
  * Everywhere that Docker and Podman keep credentials, each later place for what the ones before it do not have:
  * DOCKER_AUTH_CONFIG, $REGISTRY_AUTH_FILE, $DOCKER_CONFIG/config.json or else ~/.docker/config.json, then
  * containers/auth.json in $XDG_RUNTIME_DIR or else /run/containers/<uid>, in $XDG_CONFIG_HOME or else ~/.config,
- * ~/.dockercfg, and variables as kaniko reads them.
+ * ~/.dockercfg, and what the options name.
+ * @param ask how a cloud is reached
  */
-export function defaultKeychain({ environment, authFile }: KeychainOptions): CredentialSource {
+export function defaultKeychain(
+  { environment, authFile, credentialProviders = ['env'] }: KeychainOptions,
+  ask: Ask,
+): CredentialSource {
   const helpers = createHelpers({ environment })
   if (authFile !== undefined) return dockerConfigFile({ path: authFile, required: true }, helpers)
   const inline = environment['DOCKER_AUTH_CONFIG']
   return firstHit([
     ...(inline ? [dockerConfigText(inline, 'the environment variable DOCKER_AUTH_CONFIG', helpers)] : []),
     ...filesOf(environment).map((file) => dockerConfigFile(file, helpers)),
-    ...(hasKanikoVariables(environment) ? [environmentCredentials(environment)] : []),
+    ...providers(credentialProviders, environment, ask),
   ])
+}
+
+function providers(
+  wanted: readonly CredentialProvider[],
+  environment: Environment,
+  ask: Ask,
+): readonly CredentialSource[] {
+  return wanted.flatMap((provider) => {
+    if (provider !== 'env') return cloudCredentials([provider], { environment, ask, now: Date.now })
+    return hasKanikoVariables(environment) ? [environmentCredentials(environment)] : []
+  })
 }
 
 function filesOf(environment: Environment): readonly DockerConfigFile[] {

@@ -109,6 +109,14 @@ const FLAGS: () => Readonly<Record<string, readonly [Good, Bad]>> = () => ({
       says: 'Error: error resolving dockerfile path: please provide a valid path to a Dockerfile',
     },
   ],
+  'credential-helpers': [
+    {
+      args: ['--credential-helpers', 'env', '--credential-helpers=gitlab', '--credential-helpers=x'],
+      options: { credentialProviders: ['env', 'gitlab'] },
+      check: ({ stderr }) => expect(stderr).toContain('Unknown cred-source "x", skipping.'),
+    },
+    noValue('credential-helpers'),
+  ],
   'custom-platform': [
     {
       args: ['--custom-platform=linux/arm/v7,linux/amd64'],
@@ -477,7 +485,6 @@ const OPEN = [
   'cache-repo',
   'cache-run-layers',
   'cache-ttl',
-  'credential-helpers',
   'no-push-cache',
   'reproducible',
 ]

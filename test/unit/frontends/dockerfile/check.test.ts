@@ -246,6 +246,11 @@ test.each([
     ["4 UndefinedVar: Usage of undefined variable '$b'"],
   ],
   [
+    'in a comment, too, the name of the directive is in any case',
+    'FROM scratch\n# Check = skip=UndefinedVar\nUSER $a',
+    [],
+  ],
+  [
     'names of rules are exact',
     'FROM scratch\n# check=skip=undefinedvar\nUSER $a',
     ["3 UndefinedVar: Usage of undefined variable '$a'"],
@@ -291,12 +296,124 @@ test.each([
     ['error: invalid check option "skip"'],
   ],
   [
+    'an option of check with a value that is none',
+    '# check=error=maybe\nFROM scratch',
+    ['error: failed to parse check option "error": invalid syntax "maybe"'],
+  ],
+  ['error=true without a finding', '# check=error=True\nFROM scratch', []],
+  [
+    'error=F is false',
+    '# check=error=F\nFROM scratch AS A',
+    ["2 StageNameCasing: Stage name 'A' should be lowercase"],
+  ],
+  [
+    'what comes after the second semicolon is one option',
+    '# check=skip=A;experimental=B;error=true;skip=all\nFROM scratch AS A',
+    ['error: failed to parse check option "error": invalid syntax "true;skip=all"'],
+  ],
+  [
+    'scratch is reserved, too',
+    'FROM debian AS scratch',
+    ['1 ReservedStageName: Stage name should not use the same name as reserved stage "scratch"'],
+  ],
+  [
+    'each instruction that only counts once, in one stage',
+    'FROM debian\nCMD []\nENTRYPOINT []\nCMD []\nENTRYPOINT []\nentrypoint []\nFROM debian\nCMD []',
+    [
+      '2 MultipleInstructionsDisallowed: Multiple CMD instructions should not be used in the same stage because only the last one will be used',
+      '3 MultipleInstructionsDisallowed: Multiple ENTRYPOINT instructions should not be used in the same stage because only the last one will be used',
+      '5 MultipleInstructionsDisallowed: Multiple entrypoint instructions should not be used in the same stage because only the last one will be used',
+      "6 ConsistentInstructionCasing: Command 'entrypoint' should match the case of the command majority (uppercase)",
+    ],
+  ],
+  [
+    'descriptions of arguments in stages, and of several at once',
+    '# check=experimental=all\nFROM debian\n# A is good\nARG A B\n# B is good\n# other\nARG A B\n\n#\nARG C',
+    ['7 InvalidDefinitionDescription: Comment for ARG should follow the format: `# <arg_key> <description>`'],
+  ],
+  [
+    'any part of the name of a variable',
+    'FROM scratch\nARG auth MY_PASSWD=1 KEYS TOKENIZER SECRET_VERSION\nLABEL password=1',
+    [
+      '2 SecretsUsedInArgOrEnv: Do not use ARG or ENV instructions for sensitive data (ARG "auth")',
+      '2 SecretsUsedInArgOrEnv: Do not use ARG or ENV instructions for sensitive data (ARG "MY_PASSWD")',
+    ],
+  ],
+  [
+    'a platform by a variable is no constant, whatever it is',
+    'ARG P=linux/amd64\nFROM --platform=$P scratch\nFROM --platform=${Q:-linux/amd64} scratch',
+    ["3 UndefinedArgInFrom: FROM argument 'Q' is not declared (did you mean P?)"],
+  ],
+  [
+    'a constant platform that the name of the stage says, or that is none',
+    'FROM --platform=linux/arm64 debian AS for-linux\nFROM --platform=linux/arm64 debian AS x-arm64',
+    [],
+  ],
+  [
+    'only the platform of the target alone is redundant',
+    'FROM --platform=$TARGETPLATFORM scratch\nFROM --platform=$TARGETOS/$TARGETARCH scratch\nFROM --platform=$BUILDPLATFORM scratch',
+    [
+      '1 RedundantTargetPlatform: Setting platform to predefined $TARGETPLATFORM in FROM is redundant as this is the default behavior',
+    ],
+  ],
+  [
+    'a base that is no name in a registry needs no default',
+    'FROM oci-layout:///a/B:c\nFROM oci-archive:///A\nFROM docker-archive:/A',
+    [],
+  ],
+  [
+    'keywords are counted in stages, and mixed ones are never right',
+    'arg A\narg B\nFROM scratch\nUser a\nUSER b\nuser c',
+    [
+      "4 ConsistentInstructionCasing: Command 'User' should match the case of the command majority (uppercase)",
+      "6 ConsistentInstructionCasing: Command 'user' should match the case of the command majority (uppercase)",
+    ],
+  ],
+  [
+    'a relative WORKDIR counts once, in each stage',
+    'FROM scratch AS a\nWORKDIR a\nWORKDIR b\nFROM scratch\nWORKDIR c\nFROM a\nWORKDIR d',
+    [
+      '2 WorkdirRelativePath: Relative workdir "a" can have unexpected results if the base image changes',
+      '5 WorkdirRelativePath: Relative workdir "c" can have unexpected results if the base image changes',
+    ],
+  ],
+  [
+    'each use of a variable in a flag, a name and a value',
+    'FROM scratch\nCOPY --chown=$a b c\nLABEL $d=1\nENV e=$e$g',
+    [
+      "2 UndefinedVar: Usage of undefined variable '$a'",
+      "3 UndefinedVar: Usage of undefined variable '$d'",
+      "4 UndefinedVar: Usage of undefined variable '$e'",
+      "4 UndefinedVar: Usage of undefined variable '$g'",
+    ],
+  ],
+  [
+    'all empty lines of an instruction are one finding, at its last line',
+    'FROM scratch\nLABEL \\\n\n a=b \\\n\n c=d\nRUN <<E\n\nE',
+    ['6 NoEmptyContinuation: Empty continuation line'],
+  ],
+  [
     'a blank base of a stage that nothing needs',
     'FROM $X AS a\nFROM scratch',
     ["1 UndefinedArgInFrom: FROM argument 'X' is not declared", 'error: base name ($X) should not be blank'],
   ],
 ])('%s', async (_name, text, expected) => {
   expect(await findings(text)).toEqual(expected)
+})
+
+test('what is found for each of several platforms is told once', async () => {
+  const platforms = ['amd64', 'arm64'].map((architecture) => ({ os: 'linux', architecture }))
+  const { warnings } = await planText('FROM scratch\nUSER $a', { platforms })
+  expect(warnings).toEqual(["UndefinedVar: Usage of undefined variable '$a' (line 2)"])
+})
+
+test('a suggestion is made among the variables of the stage', async () => {
+  const text = 'ARG GLOBAL=1\nFROM scratch\nENV HOME_DIR=/\nUSER $HOME_DUR\nUSER $GLOBALS\nUSER $home_dir'
+  expect(await findings(text)).toEqual([
+    "4 UndefinedVar: Usage of undefined variable '$HOME_DUR' (did you mean $HOME_DIR?)",
+    "5 UndefinedVar: Usage of undefined variable '$GLOBALS'",
+    "6 UndefinedVar: Usage of undefined variable '$home_dir'",
+  ])
 })
 
 test('with a target the stages that it needs are looked at, and no other', async () => {

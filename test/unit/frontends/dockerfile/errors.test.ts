@@ -34,7 +34,10 @@ test.each([
   ['LABEL =x', 'LABEL names can not be blank'],
   ['CMD --x y', 'unknown flag: --x'],
   ['RUN --network=foo x', 'invalid network mode "foo"'],
+  ['RUN --network=$A x', 'invalid network mode "$A"'],
   ['RUN --security=foo x', 'security "foo" is not valid'],
+  ['RUN --security=$A x', 'security "$A" is not valid'],
+  ['RUN --device=a/b=c x', 'device feature is only supported in Dockerfile frontend 1.14.0-labs or later'],
   ['RUN --mount=foo x', "invalid field 'foo' must be a key=value pair"],
   [
     'RUN --mount=from=$a,target=/x x',
@@ -45,10 +48,19 @@ test.each([
   ['HEALTHCHECK --interval=1us CMD x', 'Interval "interval" cannot be less than 1ms'],
   ['HEALTHCHECK --interval=x CMD x', 'time: invalid duration "x"'],
   ['HEALTHCHECK --retries=-1 CMD x', '--retries cannot be negative (-1)'],
+  ['HEALTHCHECK --retries=x CMD x', '--retries must be a number, not "x"'],
   ['ONBUILD MAINTAINER x', "MAINTAINER isn't allowed as an ONBUILD trigger"],
   ['COPY a <<EOF\nEOF', 'COPY cannot accept a heredoc as a destination'],
   ['ADD --from=x a b', 'unknown flag: --from'],
   ['ADD --parents a b', 'unknown flag: --parents'],
+  ['FROM debian AS', 'FROM requires either one or three arguments'],
+  ['FROM debian like a', 'FROM requires either one or three arguments'],
+  ['FROM debian AS a b', 'FROM requires either one or three arguments'],
+  [
+    'ADD x',
+    'ADD requires at least two arguments, but only one was provided. Destination could not be determined',
+  ],
+  ['FOO --x y', 'unknown instruction: FOO (did you mean FROM?)'],
 ])('%s fails on its line', async (line, message) => {
   const error = await errorOf(`FROM debian\n\n${line}\n`)
   expect(error.message).toBe(`dockerfile parse error on line 3: ${message}`)
@@ -57,6 +69,9 @@ test.each([
 
 test.each([
   ['RUN []', 'arguments are required'],
+  [`WORKDIR ${'/a'.repeat(2048)}`, 'the working directory is longer than 4095 characters'],
+  [`EXPOSE${' 1-65535'.repeat(8)}`, 'EXPOSE names more than 500000 ports'],
+  ['VOLUME /a $A', 'VOLUME specified can not be an empty string'],
   ['RUN --mount=type=foo,target=/x y', 'unsupported mount type "foo"'],
   ['RUN --mount=target=/x,mode=1 y', 'mode not allowed for "bind" type mounts'],
   ['RUN --mount=type=tmpfs,target=/x,sharing=locked y', 'invalid cache sharing set for tmpfs mount'],
@@ -81,6 +96,10 @@ test.each([
   ],
   ['EXPOSE 70000', 'invalid containerPort: 70000'],
   ['EXPOSE 9-8', 'invalid containerPort: 9-8'],
+  ['EXPOSE 9-x', 'invalid containerPort: 9-x'],
+  ['EXPOSE x-9', 'invalid containerPort: x-9'],
+  ['EXPOSE 1:-1', 'invalid containerPort: -1'],
+  ['EXPOSE 80:/udp', 'invalid port: "80:/udp": no port specified'],
   ['STOPSIGNAL 0', 'invalid signal: 0'],
   ['COPY <<../../x /y\nz\n../../x', 'the heredoc "../../x" cannot be a file: its name is a path'],
 ])('%s fails where it is carried out', async (line, message) => {
@@ -92,6 +111,16 @@ test.each([
 test.each(['SIGKILL', 'kill', '9', 'RTMIN+3', 'sigrtmax-1'])('STOPSIGNAL takes %s', async (signal) => {
   const { plans } = await planText(`FROM debian\nSTOPSIGNAL ${signal}\n`)
   expect(plans[0]?.config.config?.StopSignal).toBe(signal)
+})
+
+test.each([
+  ['0', '0/tcp'],
+  ['65535/SCTP', '65535/sctp'],
+  ['80/', '80/tcp'],
+  ['127.0.0.1::1-2/udp', '1/udp 2/udp'],
+])('EXPOSE takes %s', async (port, exposed) => {
+  const { plans } = await planText(`FROM debian\nEXPOSE ${port}\n`)
+  expect(Object.keys(plans[0]?.config.config?.ExposedPorts ?? {}).join(' ')).toBe(exposed)
 })
 
 test('any text gives a plan or one OssbError', async () => {
@@ -160,7 +189,16 @@ test.each([
     code: 'ERR_OSSB_USAGE',
     message: expect.stringContaining(`${name}=${value}`),
   })
-  await planText('FROM debian', { buildArgs: { [name]: 'false' } })
+  for (const off of ['', '0', 'F', 'False']) await planText('FROM debian', { buildArgs: { [name]: off } })
+})
+
+test('a build for Windows is refused', async () => {
+  const platforms = [{ os: 'windows', architecture: 'amd64' }]
+  const failed = await planText('FROM scratch\nCMD x', { platforms }).catch((error: unknown) => error)
+  expect(failed).toMatchObject({
+    code: 'ERR_OSSB_USAGE',
+    message: 'Cannot build for windows/amd64: Windows images are not built',
+  })
 })
 
 test.each([

@@ -36,6 +36,9 @@ const BASES: Readonly<Record<string, BaseConfig>> = {
     layers: 2,
   },
   'arm:1': { architecture: 'arm64', config: { Env: ['PATH=/bin'] }, layers: 0 },
+  'old-trigger:1': { config: { OnBuild: ['MAINTAINER x'] }, layers: 0 },
+  'wrong-trigger:1': { config: { OnBuild: ['COPY x'] }, layers: 0 },
+  'double-trigger:1': { config: { OnBuild: ['RUN a\nRUN b'] }, layers: 0 },
   'bare:1': { config: { Env: ['A=1'], Labels: { b: '2' } }, layers: 0 },
   'bad-trigger:1': { config: { OnBuild: ['FROM x'] }, layers: 0 },
 }

@@ -169,6 +169,13 @@ describe('parseSyntax()', () => {
     ])
   })
 
+  test('takes lines of up to 65,535 bytes, without their ends', () => {
+    const line = (blanks: number) => `RUN ä${' '.repeat(blanks)}x`
+    expect(texts(`FROM a\n${line(65_528)}\r\nRUN y`)).toEqual(['FROM a', line(65_528), 'RUN y'])
+    expect(() => texts(`FROM a\n${line(65_529)}\n`)).toThrow('dockerfile line greater than')
+    expect(texts(`FROM a\n${`${line(40_000)} \\\n`.repeat(2)}z`)[1]).toHaveLength(80_015)
+  })
+
   test.each([
     ['', 'the Dockerfile cannot be empty'],
     ['\n# x\n', 'file with no instructions'],
@@ -216,6 +223,31 @@ describe('Go notations', () => {
   test.each(['', '5', 's', '1d', '1s ', '--1s'])('no duration: %j', (text) => {
     expect(parseGoDuration(text)).toBeUndefined()
   })
+})
+
+/** Levenshtein's distance by the book. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (const [i, letter] of Array.from(a).entries()) {
+    const next = [i + 1]
+    for (const [j, other] of Array.from(b).entries())
+      next.push(
+        Math.min((row[j] ?? 0) + (letter === other ? 0 : 1), (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1),
+      )
+    row = next
+  }
+  return row.at(-1) ?? 0
+}
+
+test('didYouMean() goes by edit distance', () => {
+  const word = fc.stringMatching(/^[abc]{1,7}$/)
+  fc.assert(
+    fc.property(word, word, (a, b) => {
+      const isNear = distance(a, b) < 3 && a !== b
+      expect(didYouMean(a, [b])).toBe(isNear ? ` (did you mean ${b}?)` : '')
+    }),
+    { numRuns: 1000 },
+  )
 })
 
 test('didYouMean() offers what is at most two letters away', () => {

@@ -20,9 +20,11 @@ function write(path: string, content: unknown, mode = 0o600): string {
 }
 
 const find = (environment: Record<string, string>, registry = 'r.io', repository = 'team/app') =>
-  defaultKeychain({ environment }).find({ registry, repository }, signal)
+  defaultKeychain({ environment }, askNobody).find({ registry, repository }, signal)
 
 const inline = (auths: unknown) => ({ DOCKER_AUTH_CONFIG: JSON.stringify({ auths }) })
+
+const askNobody = () => Promise.reject(new Error('no cloud is asked here'))
 
 describe('defaultKeychain() takes the first place that has something for the host:', () => {
   const everywhere = () => {
@@ -75,14 +77,17 @@ describe('defaultKeychain() takes the first place that has something for the hos
     const environment = { ...inline({ 'r.io': basic('inline') }), HOME }
     const request = { registry: 'r.io', repository: 'x' }
     const authFile = join(root, 'auth.json')
-    expect(await defaultKeychain({ environment, authFile }).find(request, signal)).toMatchObject({
+    expect(await defaultKeychain({ environment, authFile }, askNobody).find(request, signal)).toMatchObject({
       username: 'auth-file',
     })
     expect(
-      await defaultKeychain({ environment, authFile }).find({ ...request, registry: 'other.io' }, signal),
+      await defaultKeychain({ environment, authFile }, askNobody).find(
+        { ...request, registry: 'other.io' },
+        signal,
+      ),
     ).toBeUndefined()
     await expect(
-      defaultKeychain({ environment, authFile: '/gone.json' }).find(request, signal),
+      defaultKeychain({ environment, authFile: '/gone.json' }, askNobody).find(request, signal),
     ).rejects.toMatchObject({
       code: 'ERR_OSSB_USAGE',
       message: 'Cannot read credentials from the file /gone.json: ENOENT',
