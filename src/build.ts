@@ -240,6 +240,7 @@ async function solvePlans(
     images,
     snapshotter,
     cache: caches.cache,
+    ...(caches.observer === undefined ? {} : { observer: caches.observer }),
     sources,
     layers: {
       store,

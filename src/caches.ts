@@ -18,6 +18,7 @@ import type { Foundation } from './foundation.ts'
 import { systemClock } from './io/index.ts'
 import type { Image, Repository } from './oci/index.ts'
 import type { BuildOptions, CacheSourceSpec, CacheTargetSpec } from './options.ts'
+import { createExplainer, type StepObserver } from './solver/index.ts'
 import { createOciLayout, storePaths } from './store/index.ts'
 
 /** The caches of a build. */
@@ -25,6 +26,8 @@ export interface Caches {
   /** The cache directory, then those of `cacheFrom`. */
   readonly cache: Cache
   readonly lost: LostLayers
+  /** Absent where nobody wants to know. */
+  readonly observer?: StepObserver
   /** Whether somebody wants to know all results. */
   readonly isShared: boolean
   /** The image as it is to be written: with its cache in it, where that was asked for. */
@@ -33,19 +36,25 @@ export interface Caches {
   write(entries: readonly CacheEntry[], images: readonly Image[], job: Job): Promise<void>
 }
 
-type Options = Pick<BuildOptions, 'cacheFrom' | 'cacheTo'>
+type Options = Pick<BuildOptions, 'cacheFrom' | 'cacheTo' | 'explain' | 'noCache'>
 type Parts = Pick<Foundation, 'paths' | 'store' | 'session' | 'registry' | 'images'>
 
-export function openCaches({ cacheFrom = [], cacheTo = [] }: Options, parts: Parts, job: Job): Caches {
+export function openCaches(
+  { cacheFrom = [], cacheTo = [], explain, noCache }: Options,
+  parts: Parts,
+  job: Job,
+): Caches {
   const { paths, store, images } = parts
   const lost = createLostLayers()
   const services: ImportServices = { store, lost, fetch: images.fetchFrom, job }
+  const cache = firstHit(
+    createStepCache({ paths, store, fetchRemote: images.fetchRemote, lost }),
+    cacheFrom.map((spec) => importedFrom(spec, parts, services)),
+  )
   return {
-    cache: firstHit(
-      createStepCache({ paths, store, fetchRemote: images.fetchRemote, lost }),
-      cacheFrom.map((spec) => importedFrom(spec, parts, services)),
-    ),
+    cache,
     lost,
+    ...(explain === undefined ? {} : { observer: createExplainer(noCache ? undefined : cache, explain) }),
     isShared: cacheTo.length > 0,
     finish: (image, entries) =>
       cacheTo.some(({ type }) => type === 'inline') ? withInlineCache(image, entries) : image,

@@ -68,6 +68,17 @@ interface SharedCacheForm {
   readonly ignoreError: boolean
 }
 
+/** Why a step was, or was not, taken from a cache. */
+export interface StepExplanation {
+  /** "[build 2/5] RUN make" */
+  readonly step: string
+  readonly outcome: 'hit' | 'miss'
+  /** The cache that had it; absent is the cache directory. */
+  readonly from?: string
+  /** For a miss: which input changed, from what to what. */
+  readonly reasons: readonly string[]
+}
+
 export type ExecutorChoice = 'auto' | 'rootless' | 'local' | 'container'
 
 /** What is to be built, as far as a build file can be understood without building. */
@@ -187,6 +198,8 @@ export interface BuildOptions extends RegistryAccess {
   /** Looked at in this order, after the cache directory. */
   readonly cacheFrom?: readonly CacheSourceSpec[]
   readonly cacheTo?: readonly CacheTargetSpec[]
+  /** Is told of each step why it was, or was not, taken from a cache. */
+  readonly explain?: (explanation: StepExplanation) => void
   /** Empty means `image` without a push. */
   readonly outputs: readonly OutputSpec[]
   readonly compression: LayerCompression

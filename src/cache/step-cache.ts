@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import * as v from 'valibot'
 import { type Descriptor, type Digest, errnoOf, fileSystemError, isDigest, type Job } from '../core/index.ts'
 import { writeFileAtomic } from '../io/index.ts'
@@ -6,6 +7,7 @@ import type { ContentStore, Layer } from '../oci/index.ts'
 import type { StorePaths } from '../store/index.ts'
 import type { Cache, CachedResult } from './cache.ts'
 import type { LostLayers } from './lost-layers.ts'
+import { aboutSchema, type StepAbout } from './step-about.ts'
 
 export interface StepCacheOptions {
   readonly paths: StorePaths
@@ -27,6 +29,7 @@ const record = v.object({
     }),
   ),
   content: v.optional(digest),
+  about: v.optional(aboutSchema),
 })
 
 type LayerRecord = v.InferOutput<typeof record>['layers'][number]
@@ -44,13 +47,26 @@ export function createStepCache(options: StepCacheOptions): Cache {
       const revived = await Promise.all(saved.layers.map((layer) => revive(layer, options, job)))
       const layers = revived.filter((layer) => layer !== undefined)
       if (layers.length < revived.length) return undefined
-      return { layers, ...(saved.content === undefined ? {} : { content: saved.content }) }
+      const { content, about } = saved
+      return {
+        layers,
+        ...(content === undefined ? {} : { content }),
+        ...(about === undefined ? {} : { about }),
+      }
     },
     save: (key, result) => {
       writeFileAtomic(paths.step(key), JSON.stringify(recordOf(result)))
       return Promise.resolve()
     },
+    known: () => Promise.resolve(aboutsIn(paths)),
   }
+}
+
+/** Of all records, the latest first. */
+function aboutsIn({ steps }: StorePaths): readonly StepAbout[] {
+  const files = existsSync(steps) ? readdirSync(steps).map((name) => join(steps, name)) : []
+  const dated = files.map((file) => ({ file, time: statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
+  return dated.sort((a, b) => b.time - a.time).flatMap(({ file }) => readRecord(file)?.about ?? [])
 }
 
 async function revive(
@@ -81,7 +97,7 @@ async function revive(
   })
 }
 
-function recordOf({ layers, content }: CachedResult): v.InferInput<typeof record> {
+function recordOf({ layers, content, about }: CachedResult): v.InferInput<typeof record> {
   return {
     layers: layers.map(({ diffId, descriptor: { mediaType, digest, size }, created, origin }) => ({
       diffId,
@@ -90,6 +106,7 @@ function recordOf({ layers, content }: CachedResult): v.InferInput<typeof record
       origin,
     })),
     content,
+    about,
   }
 }
 

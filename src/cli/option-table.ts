@@ -151,6 +151,7 @@ export interface BuildFlags
   readonly 'no-cache': boolean
   readonly 'cache-from': readonly string[]
   readonly 'cache-to': readonly string[]
+  readonly explain: boolean
 }
 
 export interface CacheInfoFlags extends HelpFlags, CacheFlags, ReportFlags {}
@@ -553,6 +554,12 @@ export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
     group: 'Cache',
     description:
       'Bring results elsewhere: type=registry,ref=REF, type=local,dest=DIR[,tag=TAG], type=kaniko,ref=REPOSITORY, or type=inline for the image itself. mode=max is all steps, mode=min (the default) those of the image. A failure is a warning, with ignore-error=false an error. Repeatable.',
+  },
+  explain: {
+    type: 'flag',
+    group: 'Cache',
+    description:
+      'Say of every step, at the end, why it was or was not taken from a cache: which input changed, from what to what.',
   },
   ...PROGRESS,
   quiet: {
