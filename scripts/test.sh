@@ -94,7 +94,8 @@ node_is_new_enough() {
 }
 
 packages="ca-certificates curl git procps openssl uidmap util-linux mmdebstrap busybox-static zstd xz-utils libcap2-bin
-openssh-client docker.io docker-registry apache2-utils skopeo umoci crun buildah"
+openssh-client docker.io docker-registry apache2-utils skopeo umoci crun buildah
+qemu-user-static"
 
 missing_packages() {
   local name

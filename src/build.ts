@@ -17,8 +17,10 @@ import {
   withSourceText,
 } from './core/index.ts'
 import {
+  createEmulation,
   createNamespaceExecutor,
   createOciRuntimeExecutor,
+  type Emulation,
   type Executor,
   NAMESPACE_VARIABLE,
   requireRuntime,
@@ -26,6 +28,7 @@ import {
 import {
   type ContentOptions,
   createDockerArchiveExporter,
+  createFlatArchiveExporter,
   createLocalDirExporter,
   createOciArchiveExporter,
   createOciLayoutExporter,
@@ -70,14 +73,17 @@ import {
   createSolver,
   finishImage,
   type SolverOptions,
+  squashHistory,
+  squashLayers,
 } from './solver/index.ts'
 import { openInput, openSshAgents, parseContext, type SshAgents } from './sources/index.ts'
-import type { Workspace } from './store/index.ts'
+import { createIndexLock, type Workspace } from './store/index.ts'
 
 /** Everything that a build works with, wired together; released at its end. */
 interface Engine extends Omit<Foundation, typeof Symbol.asyncDispose> {
   readonly snapshotter: Snapshotter
   readonly executor: Executor
+  readonly emulation: Emulation
   readonly sshAgents: SshAgents
 }
 
@@ -90,7 +96,7 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
   const context = parseContext(options.context)
   const named = namedContexts(options)
   await using engine = await openEngine(options, job)
-  await checkPushes(options.outputs, names, engine, job)
+  if (options.skipPushCheck !== true) await checkPushes(options.outputs, names, engine, job)
   const sources = createSources(options, engine)
   const lock = findLock(options, engine.archive)
   const inputs = createInputCheck({
@@ -149,7 +155,15 @@ async function openEngine(options: BuildOptions, job: Job): Promise<Engine & Asy
   )
   const snapshotter = await chooseSnapshotter(foundation, job)
   const executor = await executorOf(options, { helper, session, workspace })
-  return { ...foundation, snapshotter, executor, sshAgents, [Symbol.asyncDispose]: holding.handOver() }
+  const emulation = holding.hold(emulationOf(options, { helper, session, workspace }))
+  return {
+    ...foundation,
+    snapshotter,
+    executor,
+    emulation,
+    sshAgents,
+    [Symbol.asyncDispose]: holding.handOver(),
+  }
 }
 
 /** Overlay mounts where the cache directory's file system and the kernel allow them, which only trying tells. */
@@ -208,6 +222,22 @@ async function executorOf(
   )
 }
 
+/** Only inside a user namespace of its own does a registration not hold for the whole machine. */
+function emulationOf(
+  { environment, executor, emulators = [] }: BuildOptions,
+  { helper, session, workspace }: ExecutorParts,
+): Emulation {
+  const hasOwn = environment[NAMESPACE_VARIABLE] === 'rootless'
+  return createEmulation({
+    registry: hasOwn ? 'shared' : executor === 'container' ? 'none' : 'own',
+    session,
+    helper,
+    directory: () => workspace.directory(),
+    environment,
+    named: emulators,
+  })
+}
+
 /** What could not be written is refused before anything is built. */
 function checkPlatforms(outputs: readonly OutputSpec[], platforms: readonly Platform[]): void {
   if (outputs.some(({ type }) => type === 'docker')) requireOnePlatform(platforms.length)
@@ -232,6 +262,13 @@ async function solvePlans(
 ): Promise<Solved> {
   const clampTo = options.rewriteTimestamp ? requiredEpoch(plans) : undefined
   const { session, codec, store, images, snapshotter } = engine
+  const writer = {
+    store,
+    codec,
+    compression: options.compression,
+    session,
+    ...(clampTo === undefined ? {} : { clampTo: BigInt(clampTo) * 1_000_000_000n }),
+  }
   const solver = createSolver({
     runners: {
       exec: createExecRunner(engine),
@@ -242,13 +279,8 @@ async function solvePlans(
     cache: caches.cache,
     ...(caches.observer === undefined ? {} : { observer: caches.observer }),
     sources,
-    layers: {
-      store,
-      codec,
-      compression: options.compression,
-      session,
-      ...(clampTo === undefined ? {} : { clampTo: BigInt(clampTo) * 1_000_000_000n }),
-    },
+    layers: writer,
+    ...(options.ignoredPaths === undefined ? {} : { ignoredPaths: options.ignoredPaths }),
     contexts,
     noCache: options.noCache,
     parallelism: options.parallelism ?? availableParallelism(),
@@ -258,12 +290,17 @@ async function solvePlans(
   const outcomes = await solver.solve(roots, job)
   job.signal.throwIfAborted()
   const failures: Failure[] = []
-  const built = outcomes.flatMap((outcome, at) => {
+  const built: Image[] = []
+  for (const [at, outcome] of outcomes.entries()) {
     const plan = plans[at] as Plan
-    if (outcome.status === 'fulfilled') return [finishImage(plan, outcome.value, timeOf(plan))]
-    failures.push({ name: formatPlatform(plan.platform), error: outcome.reason })
-    return []
-  })
+    if (outcome.status === 'rejected')
+      failures.push({ name: formatPlatform(plan.platform), error: outcome.reason })
+    else if (options.singleLayer !== true) built.push(finishImage(plan, outcome.value, timeOf(plan)))
+    else {
+      const squashed = await squashLayers(outcome.value, { ...engine, layers: writer }, job)
+      built.push(finishImage(squashHistory(plan), squashed, timeOf(plan)))
+    }
+  }
   const [first, ...others] = failures
   if (first !== undefined) throw joinErrors(`build for ${plans.length} platforms`, [first, ...others])
   const entries = caches.isShared ? await solver.known(roots, job) : []
@@ -355,20 +392,27 @@ function exportersFor(
   switch (output.type) {
     case 'image':
       return [
-        exclusive(
-          createStoreExporter({ store: engine.store, names, ...content, onlyWhole: output.push }),
-          engine,
-        ),
+        createStoreExporter({ store: engine.store, names, ...content, onlyWhole: output.push }),
         ...(output.push ? [registryExporter(names, options, engine)] : []),
       ]
     case 'oci':
       return [
         output.tar
           ? createOciArchiveExporter({ dest, names, ...content })
-          : createOciLayoutExporter({ dest: output.dest, names, ...content }),
+          : createOciLayoutExporter({
+              dest: output.dest,
+              names,
+              lock: createIndexLock(engine.session, output.dest),
+              ...content,
+              ...(output.single === undefined ? {} : { single: output.single }),
+            }),
       ]
     case 'docker':
-      return [createDockerArchiveExporter({ dest, names })]
+      return [
+        output.flat === true
+          ? createFlatArchiveExporter({ dest, names })
+          : createDockerArchiveExporter({ dest, names }),
+      ]
     case 'tar':
       return [createRootfsTarExporter({ dest, roots, ...splitOf(output) })]
     case 'local':
@@ -405,17 +449,6 @@ function contentOptions({ imageFormat, buildArgs }: BuildOptions): ContentOption
   return {
     format: imageFormat,
     isIndex: /^(?:1|t|true)$/i.test(buildArgs['BUILDKIT_MULTI_PLATFORM'] ?? ''),
-  }
-}
-
-/** One build at a time changes the names in the store. */
-function exclusive(exporter: Exporter, { session, paths }: Engine): Exporter {
-  return {
-    name: exporter.name,
-    export: async (images, job) => {
-      await using _lock = await session.lock(`${paths.index}.lock`, 'exclusive', { wait: true }, job)
-      return await exporter.export(images, job)
-    },
   }
 }
 

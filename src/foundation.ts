@@ -1,8 +1,8 @@
-import { mkdirSync } from 'node:fs'
+import { chmodSync, mkdirSync } from 'node:fs'
 import { type Codec, createCodec } from './codec/index.ts'
 import { fileSystemError, type Job } from './core/index.ts'
 import { createArchives } from './images/index.ts'
-import { type InputArchive, localImages, openInputArchive } from './inputs/index.ts'
+import { baseImages, type InputArchive, localImages, openInputArchive } from './inputs/index.ts'
 import { createHolding } from './io/index.ts'
 import { type FileSession, loadHelper, type NativeHelper, openFileSession } from './native/index.ts'
 import type { ContentStore } from './oci/index.ts'
@@ -15,7 +15,14 @@ import {
 } from './registry/index.ts'
 import { createImageProvider, type ImageProvider } from './solver/index.ts'
 import { openSecrets, type Secrets } from './sources/index.ts'
-import { createOciLayout, openWorkspace, type StorePaths, storePaths, type Workspace } from './store/index.ts'
+import {
+  createIndexLock,
+  createOciLayout,
+  openWorkspace,
+  type StorePaths,
+  storePaths,
+  type Workspace,
+} from './store/index.ts'
 
 /** Milliseconds without progress after which a download counts as dead. */
 const STALL_MS = 60_000
@@ -38,7 +45,7 @@ export interface Foundation extends AsyncDisposable {
 }
 
 export type FoundationOptions = RegistryAccess &
-  Pick<BuildOptions, 'cacheDir' | 'secrets' | 'inputs' | 'chunkBytes'>
+  Pick<BuildOptions, 'cacheDir' | 'secrets' | 'inputs' | 'chunkBytes' | 'baseImages'>
 
 export async function openFoundation(options: FoundationOptions, job: Job): Promise<Foundation> {
   const paths = storePaths(options.cacheDir)
@@ -55,13 +62,14 @@ export async function openFoundation(options: FoundationOptions, job: Job): Prom
   const codec = holding.hold(createCodec())
   const registry = holding.hold(createRegistryClient(options))
   const http = holding.hold(createTransport({ ...options, insecureRegistries: [], stallMs: STALL_MS }))
-  const store = createOciLayout(paths.root)
+  const store = createOciLayout(paths.root, createIndexLock(session, `${paths.index}.lock`))
   const archives = holding.hold(createArchives())
   const images = createImageProvider({
     store,
     repository: (reference) => registry.repository(reference),
     archive: (type, path, opener) => archives.open(type, path, opener),
     local: localImages(archive, store, options),
+    ...(options.baseImages === undefined ? {} : { warmed: baseImages(options.baseImages) }),
   })
   return {
     paths,
@@ -82,6 +90,11 @@ export async function openFoundation(options: FoundationOptions, job: Job): Prom
 function createCacheDirectory(paths: StorePaths): void {
   try {
     mkdirSync(paths.root, { recursive: true, mode: 0o700 })
+    // Set-user-ID programs and device nodes of images lie in these: nobody else may reach them, whose directory it ever is.
+    for (const path of [paths.snapshots, paths.mounts, paths.work]) {
+      mkdirSync(path, { recursive: true, mode: 0o700 })
+      chmodSync(path, 0o700)
+    }
   } catch (error) {
     throw fileSystemError(`make the cache directory "${paths.root}"`, error)
   }

@@ -20,6 +20,9 @@ import type {
   LoginResult,
   LogoutOptions,
   LogoutResult,
+  PutTextOptions,
+  WarmImageOptions,
+  WarmImageResult,
 } from './options.ts'
 
 export { cacheInfo, cachePrune } from './cache-directory.ts'
@@ -101,6 +104,15 @@ export async function copyImage(options: CopyImageOptions, job: Job): Promise<Co
   return await engine.copyImage(options, job)
 }
 
+/**
+ * Brings a base image to a directory, for builds with `baseImages`; needs no namespace.
+ * @throws OssbError; nothing is in the directory then
+ */
+export async function warmImage(options: WarmImageOptions, job: Job): Promise<WarmImageResult> {
+  const engine = await import('./images/index.ts')
+  return await engine.warmImage(options, job)
+}
+
 /** What an image, or an index of images, is made of; needs no namespace. @throws OssbError */
 export async function inspectImage(options: InspectImageOptions, job: Job): Promise<ImageInspection> {
   const engine = await import('./images/index.ts')
@@ -134,4 +146,13 @@ export async function bundle(options: BundleOptions, job: Job): Promise<GatherRe
 export async function lock(options: LockOptions, job: Job): Promise<GatherResult> {
   const engine = await import('./bundle.ts')
   return await engine.lock(options, job)
+}
+
+/**
+ * Puts a text where a URL says (RFC 9110 9.3.4), as `text/plain`; needs no namespace.
+ * @throws OssbError ERR_OSSB_NETWORK when the server refuses it
+ */
+export async function putText(options: PutTextOptions, job: Job): Promise<void> {
+  const { putText: put } = await import('./put-text.ts')
+  await put(options, job)
 }

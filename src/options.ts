@@ -25,9 +25,22 @@ export type OutputSpec =
   /** Kept in the content store of the cache directory (an OCI layout), and pushed as well where `push` is set. */
   | { readonly type: 'image'; readonly names?: readonly string[]; readonly push: boolean }
   /** An OCI layout: as one tar file, or as a directory where `tar` is false. */
-  | { readonly type: 'oci'; readonly dest: string; readonly tar: boolean; readonly names?: readonly string[] }
+  | {
+      readonly type: 'oci'
+      readonly dest: string
+      readonly tar: boolean
+      readonly names?: readonly string[]
+      /** A directory whose index.json has this image as its only entry, without a name. */
+      readonly single?: boolean
+    }
   /** An archive for `docker load` and `podman load`. */
-  | { readonly type: 'docker'; readonly dest: string; readonly names?: readonly string[] }
+  | {
+      readonly type: 'docker'
+      readonly dest: string
+      readonly names?: readonly string[]
+      /** Without an OCI layout: the form of go-containerregistry, in which the blobs lie beside manifest.json. */
+      readonly flat?: boolean
+    }
   /** The final root file systems as a tar. */
   | ({ readonly type: 'tar'; readonly dest: string } & PlatformSplit)
   /** The final root file systems as a directory. */
@@ -85,6 +98,7 @@ export type ExecutorChoice = 'auto' | 'rootless' | 'local' | 'container'
 export type DefinitionOptions = Pick<
   BuildOptions,
   | 'context'
+  | 'contextSubdirectory'
   | 'dockerfile'
   | 'buildArgs'
   | 'target'
@@ -146,6 +160,8 @@ export interface RegistryTrust {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** The one file of credentials, in the format of Docker's config.json; absent is where Docker and Podman look. */
   readonly authFile?: string
+  /** Send a request whose failure may pass at least so often again; absent is as often as is usual (5). */
+  readonly retries?: number
   /** Certificates for one registry each. */
   readonly certificates?: readonly RegistryCertificates[]
   /** Directories like /etc/docker/certs.d, which are looked at before it. */
@@ -175,10 +191,19 @@ export interface LogoutOptions extends Pick<RegistryTrust, 'environment' | 'auth
   readonly registry?: string
 }
 
+/** Base images that were brought here before a build: see warmImage(). */
+export interface BaseImageDirectory {
+  readonly directory: string
+  /** Milliseconds after which an image counts as too old. */
+  readonly maxAgeMs: number
+}
+
 /** One build. Both command lines translate into this; nothing below them knows which was used. */
 export interface BuildOptions extends RegistryAccess {
   /** The build context: a directory, a tar archive, "-" (either a tar archive or a Dockerfile on standard input), a git or an HTTP URL. */
   readonly context: string
+  /** A directory in the context that is the context itself; absent is all of it. */
+  readonly contextSubdirectory?: string
   /** Contexts by name (`name` or `name::platform`): a path, a URL, `docker-image://`, `oci-layout://`, `oci-archive://` or `docker-archive://`. */
   readonly buildContexts?: Readonly<Record<string, string>>
   /**
@@ -205,6 +230,10 @@ export interface BuildOptions extends RegistryAccess {
   readonly compression: LayerCompression
   /** `oci` (default) or Docker's media types. */
   readonly imageFormat: 'oci' | 'docker'
+  /** One layer for all that is changed above the base image. */
+  readonly singleLayer?: boolean
+  /** Absolute paths (patterns as in .dockerignore) that are in no new layer. */
+  readonly ignoredPaths?: readonly string[]
   /** Clamp times in new layers to SOURCE_DATE_EPOCH. */
   readonly rewriteTimestamp: boolean
   readonly executor: ExecutorChoice
@@ -219,13 +248,19 @@ export interface BuildOptions extends RegistryAccess {
   readonly shmSize?: number
   /** Resource limits of each RUN; without one for "nofile" the soft limit of open files is 1024. */
   readonly ulimits?: readonly Ulimit[]
+  /** Static programs of QEMU's user mode, or directories with some, that come before those on PATH. */
+  readonly emulators?: readonly string[]
   /** How many steps run at once; absent is one for each processor. */
   readonly parallelism?: number
   /** Name of the frontend; `dockerfile` is the one that is built in. */
   readonly frontend: string
   readonly cacheDir: string
+  /** Where base images are taken from, and found by name when no registry can be reached. */
+  readonly baseImages?: BaseImageDirectory
   /** Push blobs in requests of at most this many bytes; absent is one for each, and smaller ones where that is too large. */
   readonly chunkBytes?: number
+  /** Do not ask before the build whether its pushes will be allowed. */
+  readonly skipPushCheck?: boolean
   /** Leave tags that their registry does not let go as they are, with a warning; absent makes them an error. */
   readonly ignoreImmutableTags?: boolean
   /** An archive of `bundle`: what it holds is taken from it, and not from the network. */
@@ -280,6 +315,12 @@ export interface GatherResult {
   readonly inputs: readonly BuildInputSummary[]
   /** What was written, for people. */
   readonly outputs: readonly string[]
+}
+
+/** What is put where. */
+export interface PutTextOptions extends Omit<RegistryTrust, 'insecureRegistries'> {
+  readonly url: string
+  readonly text: string
 }
 
 export interface BuildResult {
@@ -376,6 +417,25 @@ export interface CopyImageOptions extends ImageAccess {
   readonly referrers: boolean
   /** See BuildOptions. */
   readonly chunkBytes?: number
+}
+
+/** An image for a directory of base images: see BuildOptions.baseImages. */
+export interface WarmImageOptions extends ImageAccess {
+  /** A reference. */
+  readonly image: string
+  readonly directory: string
+  /** Absent is this machine's own. */
+  readonly platform?: string
+  /** Bring it also when it is there. */
+  readonly again?: boolean
+}
+
+export interface WarmImageResult {
+  /** Of the manifest. */
+  readonly digest: Digest
+  /** The OCI layout that holds it. */
+  readonly directory: string
+  readonly wasThere: boolean
 }
 
 export interface CopyImageResult {

@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import {
   type Descriptor,
   type Digest,
-  digestHex,
   isIndexType,
   isManifestType,
   type Job,
@@ -29,9 +28,9 @@ export async function cacheContents(
   helper: NativeHelper,
   job: Job,
 ): Promise<CacheContents> {
-  const blobs = namesIn(paths.blobs)
+  const blobs = blobsIn(paths)
   return {
-    blobs: { count: blobs.length, bytes: sum(blobs.map((name) => sizeOf(join(paths.blobs, name)))) },
+    blobs: { count: blobs.length, bytes: sum(blobs.map(sizeOf)) },
     snapshots: {
       count: namesIn(paths.snapshots).length,
       bytes: await treeBytes(paths.snapshots, helper, job),
@@ -80,9 +79,9 @@ export async function pruneCache(
   const kept = new Set(
     readLayoutIndex(paths.index).manifests.flatMap((image) => [...reachable(paths, image).keys()]),
   )
-  const orphans = namesIn(paths.blobs).filter((name) => !kept.has(name))
-  const orphanBytes = sum(orphans.map((name) => sizeOf(join(paths.blobs, name))))
-  for (const name of orphans) removeTree(join(paths.blobs, name))
+  const orphans = blobsIn(paths).filter((path) => !kept.has(path))
+  const orphanBytes = sum(orphans.map(sizeOf))
+  for (const path of orphans) removeTree(path)
   return {
     bytes: before.snapshots.bytes + before.downloads.bytes + orphanBytes,
     blobs: orphans.length,
@@ -91,14 +90,13 @@ export async function pruneCache(
   }
 }
 
-/** File names and sizes of all content that an image or index leads to, as far as it is there. */
+/** Files and sizes of all content that an image or index leads to, as far as it is there. */
 function reachable(paths: StorePaths, root: Descriptor): ReadonlyMap<string, number> {
   const found = new Map<string, number>()
   const visit = (content: Descriptor): void => {
-    const name = digestHex(content.digest)
-    const path = join(paths.blobs, name)
-    if (found.has(name) || !existsSync(path)) return
-    found.set(name, content.size)
+    const path = paths.blob(content.digest)
+    if (found.has(path) || !existsSync(path)) return
+    found.set(path, content.size)
     if (isIndexType(content.mediaType))
       for (const child of parseIndex(readFileSync(path), `"${path}"`).manifests) visit(child)
     else if (isManifestType(content.mediaType)) {
@@ -127,6 +125,13 @@ async function treeBytes(directory: string, helper: NativeHelper, job: Job): Pro
 function downloadsIn({ downloads }: StorePaths): CacheContents['downloads'] {
   const files = namesIn(downloads).filter((name) => !name.endsWith('.json'))
   return { count: files.length, bytes: sum(files.map((name) => sizeOf(join(downloads, name)))) }
+}
+
+/** The files of all content, and what a build that was killed left among them. */
+function blobsIn({ blobs }: StorePaths): readonly string[] {
+  return namesIn(blobs).flatMap((algorithm) =>
+    namesIn(join(blobs, algorithm)).map((name) => join(blobs, algorithm, name)),
+  )
 }
 
 function namesIn(directory: string): readonly string[] {

@@ -23,7 +23,10 @@ import type {
   LogoutOptions,
   LogoutResult,
   Outline,
+  PutTextOptions,
   TargetList,
+  WarmImageOptions,
+  WarmImageResult,
 } from '../index.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -41,6 +44,8 @@ export interface Api {
   copyImage(options: CopyImageOptions, job: Job): Promise<CopyImageResult>
   inspectImage(options: InspectImageOptions, job: Job): Promise<ImageInspection>
   createIndex(options: CreateIndexOptions, job: Job): Promise<CreateIndexResult>
+  warmImage(options: WarmImageOptions, job: Job): Promise<WarmImageResult>
+  putText(options: PutTextOptions, job: Job): Promise<void>
   cacheInfo(cacheDir: string, job: Job): Promise<CacheInfo>
   cachePrune(options: CachePruneOptions, job: Job): Promise<CachePruneResult>
   doctor(

@@ -13,6 +13,8 @@ export interface Host {
   /** The arguments after the name of the program. */
   readonly args: readonly string[]
   readonly environment: Readonly<Record<string, string | undefined>>
+  /** The working directory. */
+  readonly directory: string
   /** The command that starts this program again; `args` follow. */
   readonly self: readonly string[]
   readonly stdin: AsyncIterable<Uint8Array> & { readonly isTTY?: boolean }

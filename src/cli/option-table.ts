@@ -148,6 +148,7 @@ export interface BuildFlags
   readonly 'shm-size': string | undefined
   readonly ulimit: readonly string[]
   readonly parallel: string | undefined
+  readonly qemu: readonly string[]
   readonly 'no-cache': boolean
   readonly 'cache-from': readonly string[]
   readonly 'cache-to': readonly string[]
@@ -527,6 +528,15 @@ export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
     group: 'Execution',
     description: 'Resource limit of each RUN, for example nofile=4096:65536; -1 is no limit. Repeatable.',
     default: 'nofile with 1024 as the soft limit',
+  },
+  qemu: {
+    type: 'list',
+    value: 'PATH',
+    group: 'Execution',
+    description:
+      'Emulator for RUN steps of another architecture: a static qemu-ARCH or qemu-ARCH-static, or a directory with some. Repeatable.',
+    default: 'those on PATH',
+    environment: 'OSSB_QEMU',
   },
   parallel: {
     type: 'text',

@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs'
+import { basename, resolve } from 'node:path'
 import type { BuildOptions, Entitlement, ExtraHost, Ulimit } from '../index.ts'
 import { parseSecrets, parseSshAgents } from './credential-flags.ts'
 import type { BuildFlags } from './option-table.ts'
@@ -9,7 +11,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 /** The part of a build that is about its RUNs. */
 export type RunOptions = Pick<
   BuildOptions,
-  'secrets' | 'ssh' | 'network' | 'allow' | 'extraHosts' | 'shmSize' | 'ulimits' | 'parallelism'
+  'secrets' | 'ssh' | 'network' | 'allow' | 'extraHosts' | 'shmSize' | 'ulimits' | 'emulators' | 'parallelism'
 >
 
 const ENTITLEMENTS: readonly Entitlement[] = ['network.host', 'security.insecure']
@@ -40,6 +42,7 @@ export function runOptions(flags: BuildFlags, environment: Environment): RunOpti
     allow: allowed(flags),
     extraHosts: flags['add-host'].flatMap(parseExtraHosts),
     ulimits: parseUlimits(flags.ulimit),
+    emulators: flags.qemu.map(parseEmulator),
   }
   return {
     ...Object.fromEntries(Object.entries(lists).filter(([, list]) => list.length > 0)),
@@ -47,6 +50,18 @@ export function runOptions(flags: BuildFlags, environment: Environment): RunOpti
     ...(flags['shm-size'] === undefined ? {} : { shmSize: parseSize('shm-size', flags['shm-size']) }),
     ...(flags.parallel === undefined ? {} : { parallelism: parseParallelism(flags.parallel) }),
   }
+}
+
+/** @throws OssbError ERR_OSSB_USAGE for what is neither a directory nor an emulator by its name */
+function parseEmulator(text: string): string {
+  const path = resolve(text)
+  const status = statSync(path, { throwIfNoEntry: false })
+  if (status?.isDirectory() || (status?.isFile() && /^qemu-\w+$|^qemu-\w+-static$/.test(basename(path))))
+    return path
+  throw usageError(
+    `Cannot use --qemu ${text}: ${status === undefined ? 'there is no such file' : 'its name is not qemu-ARCH or qemu-ARCH-static'}`,
+    'Name a static emulator, such as /usr/bin/qemu-aarch64-static, or a directory with some.',
+  )
 }
 
 /** Who asks for the host's network for all has allowed it. */

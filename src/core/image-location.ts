@@ -1,3 +1,4 @@
+import { DIGEST_PATTERN, isDigest } from './digest.ts'
 import { OssbError } from './errors.ts'
 import { parseReference, type Reference } from './reference.ts'
 
@@ -52,12 +53,14 @@ export function parseImageLocation(text: string): ImageLocation {
   return { text, type: 'registry', reference: parseReference(text) }
 }
 
+const NUMBERED = new RegExp(`^([^:]+):?(@\\d+|@${DIGEST_PATTERN})$`, 's')
+
 /** `PATH`, `PATH:NAME`, `PATH@sha256:…`, `PATH@0` or `PATH:@0`: a path holds no colon, as for other tools. */
 function splitPath(text: string): { readonly path: string; readonly name: string } {
-  const numbered = /^([^:]+):?(@\d+|@sha256:[a-f0-9]{64})$/s.exec(text)
+  const numbered = NUMBERED.exec(text)
   if (numbered !== null) {
     const [, path = '', name = ''] = numbered
-    return { path, name: name.startsWith('@sha256:') ? name.slice(1) : name }
+    return { path, name: isDigest(name.slice(1)) ? name.slice(1) : name }
   }
   const colon = text.indexOf(':')
   if (colon === -1) return { path: text, name: '' }

@@ -32,7 +32,9 @@ export function parseReference(text: string): Reference {
     )
   const [beforeDigest, digest] = splitOnce(text, text.indexOf('@'))
   if (digest !== undefined && !isDigest(digest))
-    throw invalid(`"${digest}" is not a sha256 digest of 64 lower-case hex digits`)
+    throw invalid(
+      `"${digest}" is not a digest ("sha256:" and 64, or "sha512:" and 128 lower-case hex digits)`,
+    )
   const lastSlash = beforeDigest.lastIndexOf('/')
   const colon = beforeDigest.indexOf(':', lastSlash + 1)
   const [name, tag] = splitOnce(beforeDigest, colon)

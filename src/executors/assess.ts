@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { release } from 'node:os'
 import { getSystemErrorName } from 'node:util'
 import type { Job } from '../core/index.ts'
@@ -6,6 +6,7 @@ import { type NativeHelper, type ProbeItem, probeEnvironment } from '../native/i
 import { currentUser, subordinateIds } from './enter-namespace.ts'
 import type { Executor } from './executor.ts'
 import { explainRefusal, type Settings } from './explain-refusal.ts'
+import { emulationFinding } from './find-emulators.ts'
 import { findRuntime, RUNTIME_REMEDY } from './find-runtime.ts'
 import { readSettings } from './read-settings.ts'
 import { type MappingProblem, tryMapping } from './try-mapping.ts'
@@ -63,7 +64,10 @@ export async function assessEnvironment(
     ...(records === undefined ? [] : [records]),
     mounts,
     overlayFinding(items, isRoot, directory),
-    emulationFinding(items),
+    emulationFinding(
+      items.some(({ name, ok }) => name === 'binfmt-misc' && ok),
+      environment,
+    ),
     runtime,
   ]
   const blocked = [namespaces, mounts, range].find((finding) => finding?.ok === false)
@@ -173,25 +177,6 @@ function overlayFinding(items: readonly ProbeItem[], isRoot: boolean, directory:
     ok: false,
     detail: `${describe(failed)}: each step copies the root file system`,
     remedy: `use a --cache-dir that is not itself on an overlay (now ${directory}), on Linux 5.11 or newer`,
-  }
-}
-
-function emulationFinding(items: readonly ProbeItem[]): Finding {
-  const registry = '/proc/sys/fs/binfmt_misc'
-  const registered = existsSync(registry)
-    ? readdirSync(registry).filter((name) => name.startsWith('qemu-'))
-    : []
-  if (registered.length > 0)
-    return { name: 'emulation', ok: true, detail: `registered: ${registered.join(', ')}` }
-  const own = items.some((item) => item.name === 'binfmt-misc' && item.ok)
-    ? '; this kernel would allow a registration of our own'
-    : ''
-  return {
-    name: 'emulation',
-    ok: false,
-    detail: `no interpreter for another architecture is registered${own}`,
-    remedy:
-      'As root: apt-get install qemu-user-static binfmt-support (only for RUN steps of another architecture)',
   }
 }
 

@@ -25,6 +25,8 @@ export interface ProcessSpec {
   readonly shmSize: number
   /** Without one for "nofile", the soft limit of open files is 1024. */
   readonly limits: readonly ProcessLimit[]
+  /** A user namespace below this process's, as a path, in which it runs. */
+  readonly userNamespace?: string
 }
 
 /** How a process ended: its status (128 + signal number for a signal), never thrown. */

@@ -3,6 +3,7 @@
  * builder itself enters the namespaces that they need. Knows no Dockerfile, no image and no cache.
  */
 export * from './assess.ts'
+export { createEmulation, type Emulation } from './emulation.ts'
 export * from './enter-namespace.ts'
 export * from './executor.ts'
 export { requireRuntime } from './find-runtime.ts'

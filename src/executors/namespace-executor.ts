@@ -36,6 +36,7 @@ export function createNamespaceExecutor({ name, helper, scratch }: NamespaceExec
         gid: user.gid,
         groups: user.groups,
         hostname: process.hostname,
+        ...(process.userNamespace === undefined ? {} : { userNamespace: process.userNamespace }),
         network: process.network === 'none' ? 'none' : 'host',
         security: process.security,
         shmSize: process.shmSize,

@@ -88,6 +88,11 @@ const HIDDEN: readonly string[] = [
   '/proc/timer_list',
   '/proc/timer_stats',
   '/sys/firmware',
+  '/sys/kernel/debug',
+  '/sys/kernel/tracing',
+  '/sys/kernel/security',
+  '/sys/fs/bpf',
+  '/sys/fs/pstore',
   '/sys/devices/virtual/powercap',
 ]
 const PROTECTED: readonly string[] = [

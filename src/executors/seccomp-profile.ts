@@ -39,6 +39,8 @@ const NAMESPACE_FLAGS: readonly number[] = [
   0x0002_0000, 0x0200_0000, 0x0400_0000, 0x0800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000,
 ]
 const NAMESPACE_OF_TIME = 0x80
+/** Sockets to the machine that runs this one as its guest. */
+const AF_VSOCK = 40
 /** TIOCSTI and TIOCLINUX: what a terminal's owner seems to have typed. */
 const TERMINAL_INPUT: readonly number[] = [0x5412, 0x541c]
 
@@ -57,6 +59,7 @@ export function seccompProfile(architecture: string): SeccompProfile {
       ...NAMESPACE_FLAGS.map((flag) => deny(['clone'], [bit(flag)])),
       ...[...NAMESPACE_FLAGS, NAMESPACE_OF_TIME].map((flag) => deny(['unshare'], [bit(flag)])),
       ...TERMINAL_INPUT.map((value) => deny(['ioctl'], [{ index: 1, value, op: 'SCMP_CMP_EQ' }])),
+      deny(['socket'], [{ index: 0, value: AF_VSOCK, op: 'SCMP_CMP_EQ' }]),
       // Its flags lie in memory, where no filter sees them; C libraries then use clone.
       { names: ['clone3'], action: 'SCMP_ACT_ERRNO', errnoRet: ENOSYS },
     ],

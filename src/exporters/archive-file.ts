@@ -13,8 +13,7 @@ import { Readable } from 'node:stream'
 import { type Descriptor, type Digest, fileSystemError, type Job, OssbError } from '../core/index.ts'
 import { openRandomFile, type RandomFile, temporaryBeside, verified } from '../io/index.ts'
 import { encodeTarHeader, paddingOf } from '../layer/index.ts'
-import type { Repository } from '../oci/index.ts'
-import { blobPath } from './blob-archive.ts'
+import { blobDirectories, blobPath, type Repository } from '../oci/index.ts'
 import { OCI_LAYOUT_FILE } from './layout-index.ts'
 import { finalPath } from './output-file.ts'
 
@@ -110,7 +109,8 @@ function arrange(content: readonly Descriptor[]): {
   readonly start: Buffer
   readonly end: number
 } {
-  const start = Buffer.concat([memberHeader('blobs/', 0), memberHeader('blobs/sha256/', 0)])
+  const directories = blobDirectories(content.map(({ digest }) => digest))
+  const start = Buffer.concat(directories.map((directory) => memberHeader(directory, 0)))
   const places = new Map<Digest, Place>()
   let at = start.length
   for (const blob of [...content].sort((a, b) => (a.digest < b.digest ? -1 : 1))) {

@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { pack as createPack, type Pack } from 'tar-stream'
-import { type Digest, digestHex, type Job } from '../core/index.ts'
+import type { Job } from '../core/index.ts'
 import { verified } from '../io/index.ts'
-import type { ImageDocument, Layer } from '../oci/index.ts'
+import { blobDirectories, blobPath, type ImageDocument, type Layer } from '../oci/index.ts'
 import { OCI_LAYOUT_FILE } from './layout-index.ts'
 
 interface ArchiveFile {
@@ -46,8 +46,8 @@ export async function* blobArchive(
 }
 
 async function fill(pack: Pack, content: BlobContent, options: ArchiveOptions, job: Job): Promise<void> {
-  addDirectory(pack, 'blobs/')
-  addDirectory(pack, 'blobs/sha256/')
+  const digests = [...content.layers, ...content.documents].map(({ descriptor }) => descriptor.digest)
+  for (const directory of blobDirectories(digests)) addDirectory(pack, directory)
   const files = [
     ...blobFiles(content, job),
     textFile('index.json', options.index),
@@ -88,11 +88,6 @@ function blobFiles(content: BlobContent, job: Job): readonly ArchiveFile[] {
       open,
     }))
     .sort((a, b) => (a.name < b.name ? -1 : 1))
-}
-
-/** Where a blob lies in an OCI layout (image-spec image-layout.md#blobs). */
-export function blobPath(digest: Digest): string {
-  return `blobs/sha256/${digestHex(digest)}`
 }
 
 function textFile(name: string, text: string): ArchiveFile {

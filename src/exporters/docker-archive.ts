@@ -1,6 +1,6 @@
 import { type Digest, familiarReference, OssbError, parseReference } from '../core/index.ts'
-import { assembleImage } from '../oci/index.ts'
-import { blobArchive, blobPath } from './blob-archive.ts'
+import { assembleImage, blobPath } from '../oci/index.ts'
+import { blobArchive } from './blob-archive.ts'
 import { type Exporter, exportedAs } from './exporter.ts'
 import { imageContent } from './image-content.ts'
 import { createdOf, layoutEntries, serializeLayoutIndex } from './layout-index.ts'
@@ -24,7 +24,10 @@ export function createDockerArchiveExporter(options: DockerArchiveOptions): Expo
       const [config] = images.map(
         (image) => assembleImage(image, { format: 'docker' }).config.descriptor.digest,
       )
-      const layers = content.layers.map(({ descriptor }) => blobPath(descriptor.digest))
+      // The same layer may be in an image more than once.
+      const layers = images.flatMap((image) =>
+        image.layers.map(({ descriptor }) => blobPath(descriptor.digest)),
+      )
       const archive = {
         index: serializeLayoutIndex(
           layoutEntries({ ...content, ...createdOf(images), names: options.names }),

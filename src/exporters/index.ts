@@ -3,9 +3,10 @@
  * Gets images and root file systems handed in; knows no solver, no frontend and no command line.
  */
 export * from './archive-file.ts'
-export { blobArchive, blobPath } from './blob-archive.ts'
+export { blobArchive } from './blob-archive.ts'
 export * from './docker-archive.ts'
 export * from './exporter.ts'
+export * from './flat-archive.ts'
 export type { ContentOptions } from './image-content.ts'
 export { layoutEntries, serializeLayoutIndex } from './layout-index.ts'
 export * from './local-dir.ts'

@@ -1,8 +1,8 @@
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Descriptor, errnoOf, fileSystemError, OssbError } from '../core/index.ts'
+import { type Descriptor, errnoOf, fileSystemError, MEDIA_TYPE, OssbError } from '../core/index.ts'
 import { writeFileAtomic } from '../io/index.ts'
-import { createOciLayout, readLayoutIndex } from '../store/index.ts'
+import { createOciLayout, type IndexLock, readLayoutIndex, withoutLock } from '../store/index.ts'
 import { type Exporter, exportedAs } from './exporter.ts'
 import { type ContentOptions, imageContent } from './image-content.ts'
 import { createdOf, layoutEntries, mergeLayoutIndex, serializeLayoutIndex } from './layout-index.ts'
@@ -12,6 +12,10 @@ export interface OciLayoutOptions extends ContentOptions {
   /** A directory; created where it is missing. */
   readonly dest: string
   readonly names: readonly string[]
+  /** Held while index.json changes; `dest` is there then. Absent where nobody else writes to it. */
+  readonly lock?: IndexLock
+  /** index.json has this image as its only entry, without a name, whatever was in it. */
+  readonly single?: boolean
 }
 
 /**
@@ -19,7 +23,7 @@ export interface OciLayoutOptions extends ContentOptions {
  * replaced. Every file appears whole, and index.json is the last one, so that the layout is valid at any moment.
  */
 export function createOciLayoutExporter(options: OciLayoutOptions): Exporter {
-  const { dest, names } = options
+  const { dest, names, single = false, lock = withoutLock } = options
   return {
     name: 'oci',
     async export(images, job) {
@@ -28,7 +32,11 @@ export function createOciLayoutExporter(options: OciLayoutOptions): Exporter {
       const created = createDirectory(join(dest, 'blobs', 'sha256'))
       try {
         await putContent(createOciLayout(dest), content, job)
-        writeIndex(dest, layoutEntries({ ...content, ...createdOf(images), names }, 'latest'))
+        const entries = layoutEntries({ ...content, ...createdOf(images), names }, 'latest')
+        await lock(() => {
+          if (single) writeFileAtomic(join(dest, 'index.json'), singleIndex(content.root))
+          else writeIndex(dest, entries)
+        }, job)
       } catch (error) {
         if (created !== undefined && isEmpty(dest)) rmSync(created, { recursive: true, force: true })
         throw error
@@ -39,6 +47,22 @@ export function createOciLayoutExporter(options: OciLayoutOptions): Exporter {
       }
     },
   }
+}
+
+/** As go-containerregistry writes it: three spaces a level. */
+function singleIndex({ mediaType, digest, size }: Descriptor): string {
+  const isImage = mediaType === MEDIA_TYPE.ociManifest
+  const entry = {
+    mediaType,
+    size,
+    digest,
+    ...(isImage ? { artifactType: MEDIA_TYPE.ociConfig } : {}),
+  }
+  return JSON.stringify(
+    { schemaVersion: 2, mediaType: MEDIA_TYPE.ociIndex, manifests: [entry] },
+    undefined,
+    3,
+  )
 }
 
 /** The first directory that had to be created, or undefined when all were there. */

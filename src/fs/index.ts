@@ -5,6 +5,7 @@
 export * from './content-digest.ts'
 export * from './file-entry.ts'
 export * from './go-match.ts'
+export * from './hold-directory.ts'
 export * from './ignore-file.ts'
 export * from './owner.ts'
 export * from './pattern.ts'

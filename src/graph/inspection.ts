@@ -61,6 +61,8 @@ export interface Target {
   readonly isDefault: boolean
   /** What it is built on, as written. */
   readonly base: string
+  /** The image that it is built on, with the values of arguments in its name; absent for a stage, scratch, and a name that can't be worked out. */
+  readonly image?: string
   readonly platform?: string
   readonly source: SourceRange
 }

@@ -4,11 +4,12 @@ import {
   familiarReference,
   type ImageFileType,
   type ImageLocation,
+  isDigest,
   OssbError,
   parseReference,
 } from '../core/index.ts'
-import { blobPath, createArchiveFile, layoutEntries, serializeLayoutIndex } from '../exporters/index.ts'
-import { parseManifest, referralOf } from '../oci/index.ts'
+import { createArchiveFile, layoutEntries, serializeLayoutIndex } from '../exporters/index.ts'
+import { blobPath, parseManifest, referralOf } from '../oci/index.ts'
 import type { ContentList } from '../registry/index.ts'
 import { REF_NAME } from '../store/index.ts'
 import { type DestinationParts, notAName, type OpenDestination, type PlannedContent } from './place.ts'
@@ -20,7 +21,7 @@ export async function openArchiveDestination(
   { path, name, type, text }: FileLocation,
   { options, plan }: DestinationParts,
 ): Promise<OpenDestination> {
-  if (/^(?:@|sha256:)/.test(name)) throw notAName(text)
+  if (name.startsWith('@') || isDigest(name)) throw notAName(text)
   const isDocker = type === 'docker-archive'
   const names = isDocker ? repoTags(name, options.tags) : [name, ...options.tags].filter((one) => one !== '')
   const content = await plan()

@@ -9,7 +9,7 @@ import {
   parseReference,
 } from '../core/index.ts'
 import type { Repository } from '../oci/index.ts'
-import { createOciLayout } from '../store/index.ts'
+import { createIndexLock, createOciLayout, type IndexLock } from '../store/index.ts'
 import { type DestinationParts, notAName, type OpenDestination } from './place.ts'
 
 const NOTHING_TO_RELEASE = { [Symbol.asyncDispose]: () => Promise.resolve() }
@@ -31,18 +31,20 @@ export async function openDestination(parts: DestinationParts): Promise<OpenDest
       makeDirectory(options.cacheDir, 0o700)
       const cache = await places.cache()
       const names = [location.name, ...options.tags.map((tag) => formatReference({ ...reference, tag }))]
-      const destination = named(
-        createOciLayout(cache.root),
+      return named(
+        createOciLayout(cache.root, cache.lock),
         names.map((name) => formatReference(parseReference(name))),
         (name) => `cache:${name}`,
       )
-      return { ...destination, name: (root, job) => cache.naming(() => destination.name(root, job)) }
     }
     case 'oci': {
-      if (/^(?:@|sha256:)/.test(location.name)) throw notAName(location.text)
+      if (location.name.startsWith('@') || isDigest(location.name)) throw notAName(location.text)
       assertLayout(location.path)
       const names = [location.name === '' ? 'latest' : location.name, ...options.tags]
-      return named(createOciLayout(location.path), names, (name) => `oci:${location.path}:${name}`)
+      // The lock is on the directory, where nothing of it is left.
+      const lock: IndexLock = async (task, job) =>
+        await createIndexLock(await places.session(), location.path)(task, job)
+      return named(createOciLayout(location.path, lock), names, (name) => `oci:${location.path}:${name}`)
     }
     case 'oci-archive':
     case 'docker-archive':

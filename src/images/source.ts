@@ -9,10 +9,11 @@ import {
   parseReference,
 } from '../core/index.ts'
 import { createHolding } from '../io/index.ts'
+import type { FileSession } from '../native/index.ts'
 import type { ImageSource, ReferrerSource } from '../oci/index.ts'
 import type { RegistryAccess } from '../options.ts'
 import type { RegistryClient } from '../registry/index.ts'
-import { createOciLayout, storePaths } from '../store/index.ts'
+import { createIndexLock, createOciLayout, type IndexLock, storePaths } from '../store/index.ts'
 
 /** What places of images are opened with. */
 export interface PlaceOptions extends RegistryAccess {
@@ -31,44 +32,46 @@ export interface OpenSource extends AsyncDisposable {
 /** Registries and the cache are opened once for a command, and only when a place needs them. */
 export interface Places extends AsyncDisposable {
   registry(): Promise<RegistryClient>
+  /** For locks on what is written to. */
+  session(): Promise<FileSession>
   /** The cache directory, safe from a prune for as long as this is open. */
   cache(): Promise<CachePlace>
 }
 
 export interface CachePlace {
   readonly root: string
-  /** Runs what changes the names in the cache, alone. */
-  naming<T>(task: () => Promise<T>): Promise<T>
+  /** Held while the names in the cache change. */
+  readonly lock: IndexLock
 }
 
 /** Code for what a command does not touch is not loaded: that of registries takes longer than most commands. */
 export function createPlaces(options: PlaceOptions, job: Job): Places {
   const holding = createHolding()
   let registry: Promise<RegistryClient> | undefined
+  let session: Promise<FileSession> | undefined
   let cache: Promise<CachePlace> | undefined
   const openRegistry = async () => {
     const { createRegistryClient } = await import('../registry/index.ts')
     return holding.hold(createRegistryClient(options))
   }
+  const openSession = async () => {
+    const { loadHelper, openFileSession } = await import('../native/index.ts')
+    return holding.hold(openFileSession(loadHelper()))
+  }
+  const openedSession = () => (session ??= openSession())
   const openCache = async (): Promise<CachePlace> => {
     const paths = storePaths(options.cacheDir)
-    const { loadHelper, openFileSession } = await import('../native/index.ts')
-    const session = holding.hold(openFileSession(loadHelper()))
-    const lock = await session.lock(paths.lock, 'shared', { wait: true }, job)
+    const files = await openedSession()
+    const lock = await files.lock(paths.lock, 'shared', { wait: true }, job)
     if (lock !== undefined) holding.hold(lock)
-    return {
-      root: paths.root,
-      async naming(task) {
-        await using _lock = await session.lock(`${paths.index}.lock`, 'exclusive', { wait: true }, job)
-        return await task()
-      },
-    }
+    return { root: paths.root, lock: createIndexLock(files, `${paths.index}.lock`) }
   }
   return {
     registry: () => (registry ??= openRegistry()),
+    session: openedSession,
     cache: () => (cache ??= openCache()),
     async [Symbol.asyncDispose]() {
-      await Promise.allSettled([registry, cache])
+      await Promise.allSettled([registry, session, cache])
       await holding[Symbol.asyncDispose]()
     },
   }

@@ -120,12 +120,17 @@ function familiarName(name: string): string {
 
 /** What of a build says where its main context and its Dockerfile are. */
 export function inputOptions(
-  { dockerfile, buildArgs }: Pick<BuildOptions, 'dockerfile' | 'buildArgs'>,
+  {
+    dockerfile,
+    buildArgs,
+    contextSubdirectory,
+  }: Pick<BuildOptions, 'dockerfile' | 'buildArgs' | 'contextSubdirectory'>,
   context: ContextSpec,
 ): InputOptions {
   return {
     context,
     ...(dockerfile === undefined ? {} : { dockerfile }),
+    ...(contextSubdirectory === undefined ? {} : { subdirectory: contextSubdirectory }),
     keepGitDir: /^(?:1|t|true)$/i.test(buildArgs['BUILDKIT_CONTEXT_KEEP_GIT_DIR'] ?? ''),
   }
 }

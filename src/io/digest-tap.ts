@@ -1,5 +1,4 @@
-import { createHash, type Hash } from 'node:crypto'
-import type { Digest } from '../core/index.ts'
+import { createDigester, type Digest, type DigestAlgorithm } from '../core/index.ts'
 
 /** Counts and hashes what passes. `digest` and `size` are right once the stream was read to its end. */
 export interface DigestTap {
@@ -8,20 +7,20 @@ export interface DigestTap {
   readonly size: number
 }
 
-export function createDigestTap(): DigestTap {
-  const hash: Hash = createHash('sha256')
+export function createDigestTap(algorithm?: DigestAlgorithm): DigestTap {
+  const digester = createDigester(algorithm)
   let size = 0
   let digest: Digest | undefined
   async function* through(chunks: AsyncIterable<Uint8Array>) {
     for await (const chunk of chunks) {
       size += chunk.length
-      hash.update(chunk)
+      digester.update(chunk)
       yield chunk
     }
   }
   return {
     through,
-    digest: () => (digest ??= `sha256:${hash.digest('hex')}`),
+    digest: () => (digest ??= digester.digest()),
     get size() {
       return size
     },

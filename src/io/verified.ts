@@ -1,6 +1,12 @@
-import { createHash, type Hash } from 'node:crypto'
 import { Readable } from 'node:stream'
-import { type Descriptor, type Digest, OssbError } from '../core/index.ts'
+import {
+  algorithmOf,
+  createDigester,
+  type Descriptor,
+  type Digest,
+  type Digester,
+  OssbError,
+} from '../core/index.ts'
 
 /** On a stream that `verifiedStream` made: what it checks, and where its bytes come from. */
 const CHECKED = Symbol('checked')
@@ -50,15 +56,15 @@ async function* verify(
   expected: Descriptor,
   from: string,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const hash = createHash('sha256')
+  const digester = createDigester(algorithmOf(expected.digest))
   let size = 0
   for await (const chunk of chunks) {
     if (chunk.length === 0) continue
     size += chunk.length
     if (size > expected.size)
       throw mismatch(expected, from, `it has more than the ${expected.size} bytes that its descriptor states`)
-    hash.update(chunk)
-    if (size === expected.size) assertDigest(hash, expected, from)
+    digester.update(chunk)
+    if (size === expected.size) assertDigest(digester, expected, from)
     yield chunk
   }
   if (size !== expected.size)
@@ -67,11 +73,11 @@ async function* verify(
       from,
       `it has ${size} bytes and not the ${expected.size} that its descriptor states`,
     )
-  if (size === 0) assertDigest(hash, expected, from)
+  if (size === 0) assertDigest(digester, expected, from)
 }
 
-function assertDigest(hash: Hash, expected: Descriptor, from: string): void {
-  const digest = `sha256:${hash.digest('hex')}`
+function assertDigest(digester: Digester, expected: Descriptor, from: string): void {
+  const digest = digester.digest()
   if (digest !== expected.digest) throw mismatch(expected, from, `its digest is ${digest}`)
 }
 

@@ -52,6 +52,11 @@ export type MountOperation =
     }
   /** Memory that is gone when it is unmounted, for what must not be on a disk; mode 0700. `size` in bytes. */
   | { readonly type: 'tmpfs'; readonly target: string; readonly size: number }
+  /**
+   * The registry of interpreters of the session's user namespace, with an entry for each line (binfmt_misc). Where it is
+   * mounted already the entries are added. Linux 6.7.
+   */
+  | { readonly type: 'interpreters'; readonly target: string; readonly lines: readonly string[] }
 
 /** The letter of the operation and its fields after the path (c/fsop.c). */
 const REQUESTS: {
@@ -86,6 +91,7 @@ function timeField(nanoseconds: bigint | undefined): string {
 export function requestOfMount(mount: MountOperation): Request {
   if (mount.type === 'bind')
     return { operation: 'b', fields: [mount.source, mount.target, mount.readonly ? 'ro' : 'rw'] }
+  if (mount.type === 'interpreters') return { operation: 'i', fields: [mount.target, ...mount.lines] }
   if (mount.type === 'tmpfs') return { operation: 'm', fields: [mount.target, String(mount.size)] }
   return {
     operation: 'o',

@@ -48,13 +48,18 @@ export interface FileSession extends AsyncDisposable {
     options: { readonly wait: boolean },
     job: Job,
   ): Promise<AsyncDisposable | undefined>
+  /** The user namespace that it works in, as a path that other processes of this user can open; starts it. */
+  userNamespace(): string
   /** Mounts; disposing unmounts, at once for new users and for good when the last old one is gone. */
   mount(mount: MountOperation, job: Job): Promise<AsyncDisposable>
 }
 
-/** Starts nothing yet: the co-process comes with the first operation. */
-export function openFileSession(helper: NativeHelper): FileSession {
-  return new CoProcess(helper)
+/**
+ * Starts nothing yet: the co-process comes with the first operation.
+ * @param namespace `own`: the session works in a user namespace (all ids as they are) and a mount namespace of its own
+ */
+export function openFileSession(helper: NativeHelper, namespace: 'shared' | 'own' = 'shared'): FileSession {
+  return new CoProcess(helper, namespace)
 }
 
 const LOCK_RETRY_FIRST = 10
@@ -68,13 +73,15 @@ interface Pending {
 class CoProcess implements FileSession {
   readonly recordsOwners = hasOneId()
   readonly #helper: NativeHelper
+  readonly #args: readonly string[]
   readonly #pending: Pending[] = []
   #child: ChildProcessByStdio<Writable, Readable, null> | undefined
   #closed: Promise<void> = Promise.resolve()
   #failure: OssbError | undefined
 
-  constructor(helper: NativeHelper) {
+  constructor(helper: NativeHelper, namespace: 'shared' | 'own') {
     this.#helper = helper
+    this.#args = namespace === 'own' ? ['fsop', 'own-namespace'] : ['fsop']
   }
 
   async batch(operations: readonly FileOperation[], job: Job): Promise<readonly FileOperationResult[]> {
@@ -122,6 +129,11 @@ class CoProcess implements FileSession {
     }
   }
 
+  userNamespace(): string {
+    this.#child ??= this.#start()
+    return `/proc/${this.#child.pid}/ns/user`
+  }
+
   async mount(mount: MountOperation, job: Job): Promise<AsyncDisposable> {
     job.signal.throwIfAborted()
     const answer = await this.#ask(requestOfMount(mount))
@@ -155,7 +167,11 @@ class CoProcess implements FileSession {
   }
 
   #start(): ChildProcessByStdio<Writable, Readable, null> {
-    const child = spawn(this.#helper.path, ['fsop'], { env: {}, cwd: '/', stdio: ['pipe', 'pipe', 'ignore'] })
+    const child = spawn(this.#helper.path, this.#args, {
+      env: {},
+      cwd: '/',
+      stdio: ['pipe', 'pipe', 'ignore'],
+    })
     const reader = createAnswerReader()
     child.stdout.on('data', (chunk: Buffer) => {
       for (const answer of reader(chunk)) this.#pending.shift()?.resolve(answer)

@@ -29,6 +29,8 @@ export interface RunSpec {
   /** Supplementary groups. */
   readonly groups: readonly number[]
   readonly hostname: string
+  /** The path of a user namespace below this process's, to be entered first. */
+  readonly userNamespace?: string
   /** `none`: a network of its own with nothing but a loopback device. */
   readonly network: 'host' | 'none'
   /** `insecure`: all capabilities that this process has, no seccomp filter, nothing hidden or read-only. */
@@ -55,6 +57,7 @@ export function encodeRunSpec(spec: RunSpec): Buffer {
     'gid',
     String(spec.gid),
     ...spec.groups.flatMap((group) => ['group', String(group)]),
+    ...(spec.userNamespace === undefined ? [] : ['user-namespace', spec.userNamespace]),
     ...(spec.network === 'none' ? ['no-network'] : []),
     ...(spec.security === 'insecure' ? ['insecure'] : []),
     ...spec.limits.flatMap(limitWords),

@@ -11,7 +11,7 @@ const marks = v.nullish(v.record(v.string(), v.object({})))
 
 const digest = v.custom<Digest>(
   (value) => typeof value === 'string' && isDigest(value),
-  'not a sha256 digest',
+  'not a digest of SHA-256 or SHA-512',
 )
 
 const platform = v.object({

@@ -4,11 +4,11 @@ import { backOff, verifiedStream } from '../io/index.ts'
 import { type Answer, type Asker, createAsker } from './blob-answer.ts'
 import { beginElsewhere } from './foreign.ts'
 import { HttpFailure } from './http/http-failure.ts'
-import { adviseRetry, noteAttempts, requestRetry, TransferFailure } from './http/retry-policy.ts'
-import { guarded } from './http/stall.ts'
 import { shortDigest } from './manifests.ts'
 import { reportProgress } from './progress.ts'
+import { adviseRetry, noteAttempts, requestRetry, TransferFailure } from './http/retry-policy.ts'
 import type { Session } from './session.ts'
+import { guarded } from './http/stall.ts'
 
 export async function hasBlob(session: Session, digest: Digest, job: Job): Promise<boolean> {
   const response = await session.send(

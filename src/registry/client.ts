@@ -7,7 +7,7 @@ import { defaultKeychain, type KeychainOptions } from './auth/credentials/keycha
 import { checkLogin } from './auth/login-check.ts'
 import { createTokenCache } from './auth/tokens.ts'
 import { createEndpoints } from './endpoint.ts'
-import { createExchange } from './http/exchange.ts'
+import { createExchange, type Patience } from './http/exchange.ts'
 import { apiHost } from './http/origin.ts'
 import type { TrustOptions } from './http/own-certificates.ts'
 import type { ReachOptions } from './http/reach.ts'
@@ -19,13 +19,11 @@ import { checkPush } from './upload/push-check.ts'
 import { createUploadMemory, type UploadMemory } from './upload/upload-memory.ts'
 import { cancelUpload } from './upload/upload-session.ts'
 
-export interface DirectOptions extends TrustOptions, KeychainOptions, ReachOptions {
+export interface DirectOptions extends TrustOptions, KeychainOptions, ReachOptions, Patience {
   /** Registries (`host[:port]`) that may be spoken to without a trusted certificate, or over plain http. */
   readonly insecureRegistries: readonly string[]
   /** Where credentials are taken from; absent is where they are usually kept. */
   readonly keychain?: CredentialSource
-  /** How often a request is sent at most; absent is the standard. */
-  readonly attempts?: number
   readonly userAgent?: string
   /** Milliseconds without progress after which a connection counts as dead; 60 s when absent. */
   readonly stallMs?: number
@@ -67,7 +65,7 @@ export function createDirectClient(options: DirectOptions): DirectClient {
   const transportOptions = { ...options, stallMs }
   const transport = createTransport(transportOptions)
   const endpoints = createEndpoints(transport, transportOptions)
-  const exchange = createExchange(options.clock ?? systemClock, options.attempts)
+  const exchange = createExchange(options.clock ?? systemClock, options)
   const tokens = createTokenCache({ transport, exchange, userAgent })
   const keychain = options.keychain ?? defaultKeychain(options)
   const warnings = createServerWarnings()

@@ -7,14 +7,13 @@
  * asks who is there. upload/ brings content to a registry. mirrors/ decides which registry is asked in the first place.
  * `Repository` stands on the first three; see repository.ts and session.ts.
  */
-
-export { type LoginResult, type LogoutResult, login, logout } from './auth/login.ts'
 export { copy, copyBlob } from './copy.ts'
-export type { RegistryCertificates } from './http/own-certificates.ts'
-export { requireReach } from './http/reach.ts'
-export { createTransport, type Transport } from './http/transport.ts'
 export { type ContentList, listContent } from './list-content.ts'
 export type { RegistryLocation, RegistryMap } from './mirrors/location.ts'
-export { createRegistryClient, type RegistryClient } from './mirrors/routed-client.ts'
+export { login, type LoginResult, logout, type LogoutResult } from './auth/login.ts'
+export type { RegistryCertificates } from './http/own-certificates.ts'
 export { readDocument } from './read-document.ts'
+export { requireReach } from './http/reach.ts'
 export { entriesOf, type ResolvedImage, resolveForPlatform } from './resolve-platform.ts'
+export { createRegistryClient, type RegistryClient } from './mirrors/routed-client.ts'
+export { createTransport, type Transport } from './http/transport.ts'

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import {
+  algorithmOf,
   type Descriptor,
   type Digest,
   digestOf,
@@ -12,8 +13,8 @@ import {
 } from '../core/index.ts'
 import { verified } from '../io/index.ts'
 import { MAX_DOCUMENT_BYTES } from '../oci/index.ts'
-import type { HttpResponse } from './http/transport.ts'
 import type { Session } from './session.ts'
+import type { HttpResponse } from './http/transport.ts'
 
 /** Registries answer 404, or convert, when the type that they hold is not in the list. */
 const ACCEPT: string = [
@@ -98,7 +99,7 @@ export async function getManifest(session: Session, reference: string, job: Job)
     job,
   )
   const what = `manifest ${reference} of "${session.registry}/${session.repository}"`
-  const digest = digestOf(bytes)
+  const digest = digestOf(bytes, isDigest(reference) ? algorithmOf(reference) : undefined)
   if (isDigest(reference) && digest !== reference)
     throw new OssbError('ERR_OSSB_INTEGRITY', `Cannot use ${what}: its digest is ${digest}`, {
       hint: 'The content was damaged or replaced on its way, by a proxy or a mirror. Nothing of it was kept.',

@@ -17,10 +17,10 @@ import {
   selectReferrers,
 } from '../oci/index.ts'
 import { HttpFailure } from './http/http-failure.ts'
-import type { HttpResponse } from './http/transport.ts'
 import { getManifest } from './manifests.ts'
-import type { Session } from './session.ts'
 import { putManifest } from './upload/put-manifest.ts'
+import type { Session } from './session.ts'
+import type { HttpResponse } from './http/transport.ts'
 
 /** What registries without the referrers API answer: the specification says 404, with whatever body. */
 const NO_API: ReadonlySet<number> = new Set([400, 404, 405, 406, 501])

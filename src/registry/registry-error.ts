@@ -1,11 +1,11 @@
 import { type ErrorCode, fileSystemError, OssbError } from '../core/index.ts'
-import { LoginFailure } from './auth/login-failure.ts'
 import { CertificateFailure, isCertificateCode } from './http/certificate.ts'
 import { connectionCode } from './http/connection-code.ts'
 import { describeFailure, HttpFailure } from './http/http-failure.ts'
+import { LoginFailure } from './auth/login-failure.ts'
+import { pushHint } from './upload/push-hint.ts'
 import { attemptsOf } from './http/retry-policy.ts'
 import { ProxyFailure } from './http/tunnel.ts'
-import { pushHint } from './upload/push-hint.ts'
 
 /** What an error of a registry is explained with. */
 export interface FailureContext {

@@ -10,13 +10,13 @@ import {
 import { createSemaphore, readAll, verified } from '../io/index.ts'
 import { MAX_DOCUMENT_BYTES, type ReferrerSource, type Repository, referralOf } from '../oci/index.ts'
 import { hasBlob, openBlob } from './blobs.ts'
+import { explainRefusedTag, ImmutableTag } from './upload/immutable-tag.ts'
 import { getManifest, hasManifest, type ManifestContent, openManifest, resolveManifest } from './manifests.ts'
+import { createPushedContent } from './upload/pushed-content.ts'
+import { explainRefusedFormat, putManifest } from './upload/put-manifest.ts'
 import { announceReferrer, listReferrers } from './referrers.ts'
 import { removeManifest } from './remove-manifest.ts'
 import type { Session } from './session.ts'
-import { explainRefusedTag, ImmutableTag } from './upload/immutable-tag.ts'
-import { createPushedContent } from './upload/pushed-content.ts'
-import { explainRefusedFormat, putManifest } from './upload/put-manifest.ts'
 import { uploadBlob } from './upload/upload.ts'
 
 export interface RemoteRepositoryOptions {
@@ -57,7 +57,7 @@ export function createRemoteRepository(
     if (referral === undefined && (await hasManifest(session, expected.digest, job))) return
     const put = () => putManifest(session, expected.digest, content, job)
     const { listsSubject } = await pushed.completing(put, job).catch((error: unknown) => {
-      throw explainRefusedFormat(error, expected.mediaType, name)
+      throw explainRefusedFormat(error, expected, name)
     })
     if (referral !== undefined && !listsSubject)
       await listing.run(() => announceReferrer(session, referral, job), job.signal)

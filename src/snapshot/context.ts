@@ -1,5 +1,5 @@
 import type { Codec } from '../codec/index.ts'
-import { formatBytes, type Job, OssbError } from '../core/index.ts'
+import { algorithmOf, formatBytes, type Job, OssbError } from '../core/index.ts'
 import { createDigestTap } from '../io/index.ts'
 import { applyLayer, limitExpansion } from '../layer/index.ts'
 import type { FileSession, NativeHelper } from '../native/index.ts'
@@ -28,7 +28,7 @@ export async function unpackLayer(
   context: SnapshotContext,
   job: Job,
 ): Promise<void> {
-  const tap = createDigestTap()
+  const tap = createDigestTap(algorithmOf(layer.diffId))
   const packed = reportProgress(await layer.open(job), layer, job)
   const unpacked = limitExpansion(context.codec.decompress(packed), layer.descriptor)
   try {

@@ -3,7 +3,7 @@
  * changes. Knows layers, and nothing of steps, processes or caches.
  */
 export { chainIdOf } from './chain-id.ts'
-export type { SnapshotContext } from './context.ts'
+export { type SnapshotContext, unpackLayer } from './context.ts'
 export { createCopySnapshotter } from './copy-snapshotter.ts'
 export { createOverlaySnapshotter } from './overlay-snapshotter.ts'
 export * from './snapshot.ts'

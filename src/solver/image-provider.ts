@@ -3,6 +3,7 @@ import {
   type Descriptor,
   type Digest,
   digestOf,
+  type ErrorCode,
   formatPlatform,
   type ImageFileType,
   type ImageLocation,
@@ -45,6 +46,8 @@ export interface ImageProviderOptions {
   readonly archive: (type: ArchiveType, path: string, job: Job) => Promise<ImageSource>
   /** Where images are looked for before a registry is asked: see findLocal(). */
   readonly local?: readonly ImageSource[]
+  /** What a registry says of an image counts, but the image itself is taken from here, and all of it when no registry can be reached. */
+  readonly warmed?: readonly ImageSource[]
 }
 
 type FileLocation = Extract<ImageLocation, { readonly type: ImageFileType }>
@@ -69,6 +72,9 @@ export interface PulledImage {
   readonly content: readonly Descriptor[]
 }
 
+/** What says nothing of an image, but only that nobody could be asked. */
+const UNREACHABLE: ReadonlySet<ErrorCode> = new Set(['ERR_OSSB_NETWORK', 'ERR_OSSB_OFFLINE'])
+
 /** How many layers are downloaded at once. */
 const DOWNLOADS = 4
 
@@ -85,6 +91,7 @@ export function createImageProvider({
   repository,
   archive,
   local = [],
+  warmed = [],
 }: ImageProviderOptions): ImageProvider {
   const resolved = new Map<string, Promise<ResolvedImage>>()
   const downloads = createSemaphore(DOWNLOADS)
@@ -119,12 +126,21 @@ export function createImageProvider({
     const here = isFile ? undefined : await findLocal(local, parseReference(reference), platform, job)
     if (here !== undefined) return here
     const { repository: source, name } = await locate(reference, job)
-    return { repository: source, ...(await resolveForPlatform(source, { name, reference }, platform, job)) }
+    try {
+      return { repository: source, ...(await resolveForPlatform(source, { name, reference }, platform, job)) }
+    } catch (error) {
+      const isAway = error instanceof OssbError && UNREACHABLE.has(error.code)
+      const known =
+        isAway && !isFile ? await findLocal(warmed, parseReference(reference), platform, job) : undefined
+      if (known === undefined) throw error
+      return known
+    }
   }
 
   const sourceOf = async ({ reference, manifest }: ImageOp, job: Job) => {
     const away = await locate(reference, job)
-    return { ...away, repository: (await firstWhole(local, manifest, job)) ?? away.repository }
+    const here = await firstWhole([...local, ...warmed], manifest, job)
+    return { ...away, repository: here ?? away.repository }
   }
 
   const resolveFor = async (reference: string, platform: Platform, job: Job): Promise<ResolvedImage> => {
@@ -199,7 +215,8 @@ export function createImageProvider({
     downloads.run(() => fetchContent(descriptor, source, job), job.signal)
 
   const fetchRemote = async (descriptor: Descriptor, origin: string, job: Job): Promise<void> => {
-    for (const here of local) if (await here.has(descriptor, job)) return fetchFrom(descriptor, here, job)
+    for (const here of [...local, ...warmed])
+      if (await here.has(descriptor, job)) return fetchFrom(descriptor, here, job)
     const slash = origin.indexOf('/')
     const source = repository({ registry: origin.slice(0, slash), repository: origin.slice(slash + 1) })
     return fetchFrom(descriptor, source, job)

@@ -1,5 +1,5 @@
-import { errnoOf, fileSystemError, type Job, jobOf, OssbError } from '../core/index.ts'
-import type { SourceTree } from '../fs/index.ts'
+import { type Change, errnoOf, fileSystemError, type Job, jobOf, OssbError } from '../core/index.ts'
+import { createPatternMatcher, type SourceTree } from '../fs/index.ts'
 import type { Op, Vertex } from '../graph/index.ts'
 import { createLayer, type LayerWriterOptions } from '../layer/index.ts'
 import type { Layer } from '../oci/index.ts'
@@ -18,6 +18,8 @@ export interface StepOptions {
   readonly runners: Runners
   readonly snapshotter: Snapshotter
   readonly layers: LayerWriterOptions
+  /** What is in no layer, whatever a step made of it: absolute paths, or patterns as in .dockerignore. */
+  readonly ignoredPaths?: readonly string[]
   /** When a step ran, for its layer (RFC 3339). */
   readonly now: () => string
 }
@@ -70,10 +72,28 @@ async function makeLayer(
   await using root = await options.snapshotter.prepare(isIndependent ? [] : below, job)
   const read = [...new Set(runner.selections(op).map(({ input }) => input))]
   await withTrees(read, inputs, options.snapshotter, (trees) => runner.run(op, vertex, root, trees, job), job)
-  const layer = await createLayer(root.changes(job), root.rootfs, options.now(), options.layers, job)
-  // An empty root with this layer is a state that no other step starts from.
-  if (!isIndependent) await root.commit(layer, job)
+  const kept = leaveOut(options.ignoredPaths ?? [], root.changes(job))
+  const layer = await createLayer(kept.changes, root.rootfs, options.now(), options.layers, job)
+  // An empty root with this layer is a state that no other step starts from, and so is one with more than is in it.
+  if (!isIndependent && !kept.isLess()) await root.commit(layer, job)
   return layer
+}
+
+/** The changes without those of some paths, and whether there were any of these. */
+function leaveOut(
+  paths: readonly string[],
+  changes: AsyncIterable<Change>,
+): { readonly changes: AsyncIterable<Change>; readonly isLess: () => boolean } {
+  if (paths.length === 0) return { changes, isLess: () => false }
+  const ignored = createPatternMatcher(paths.map((path) => path.replace(/^\/+/, '')))
+  let isLess = false
+  async function* kept() {
+    for await (const change of changes) {
+      if (ignored.matches(change.type === 'upsert' ? change.entry.path : change.path)) isLess = true
+      else yield change
+    }
+  }
+  return { changes: kept(), isLess: () => isLess }
 }
 
 /** Shows several inputs as trees at once. */

@@ -215,8 +215,9 @@ function createWalk(options: SolverOptions, limit: Semaphore, jobs: RootJobs): W
 
   /** What is the same for all steps of a build. */
   const settings = () => {
-    const { compression, clampTo } = options.layers
-    return { behaviour: BEHAVIOUR, compression, clampTo: clampTo?.toString() }
+    const { layers, ignoredPaths } = options
+    const { compression, clampTo } = layers
+    return { behaviour: BEHAVIOUR, compression, clampTo: clampTo?.toString(), ignoredPaths }
   }
 
   const keyOf = (kind: string, op: Op, inputs: readonly Digest[]): Digest =>

@@ -63,6 +63,8 @@ export interface InputOptions {
    */
   readonly dockerfile?: string
   readonly keepGitDir: boolean
+  /** A directory in the context that is the context itself; absent is all of it. */
+  readonly subdirectory?: string
 }
 
 /**
@@ -79,10 +81,12 @@ export async function openInput(
     throw usage("invalid argument: can't use stdin for both build context and dockerfile")
   const given = await givenDockerfile(named, services, job)
   if (context.type === 'directory') {
-    const dockerfile = given ?? readDockerfile(context.path, named)
-    return { dockerfile, tree: openDirectory(context.path, dockerfile.path) }
+    const path = subdirectoryOf(context.path, options)
+    const dockerfile = given ?? readDockerfile(path, named)
+    return { dockerfile, tree: openDirectory(path, dockerfile.path) }
   }
-  const opened = await openRemote(context, options, services, job)
+  const whole = await openRemote(context, options, services, job)
+  const opened = { ...whole, tree: { ...whole.tree, root: subdirectoryOf(whole.tree.root, options) } }
   const { tree, time } = opened
   const about = { tree, ...(time === undefined ? {} : { time }) }
   if (opened.dockerfile === undefined)
@@ -90,6 +94,17 @@ export async function openInput(
   if (named !== undefined && context.type === 'stdin')
     throw usage('ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles')
   return { dockerfile: given ?? opened.dockerfile, ...about }
+}
+
+/** @throws OssbError ERR_OSSB_CONTEXT where the context has no such directory */
+function subdirectoryOf(root: string, { subdirectory }: InputOptions): string {
+  if (subdirectory === undefined) return root
+  const path = resolveInRoot(root, subdirectory, { last: 'follow' })
+  if (lstatIfPresent(path)?.isDirectory() === true) return path
+  throw new OssbError(
+    'ERR_OSSB_CONTEXT',
+    `Cannot use "${subdirectory}" as the build context: there is no such directory in the context`,
+  )
 }
 
 /** The files of a context. */

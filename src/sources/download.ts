@@ -9,7 +9,9 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import {
+  algorithmOf,
   type Digest,
+  type DigestAlgorithm,
   digestHex,
   digestOf,
   fileSystemError,
@@ -65,12 +67,19 @@ const PROGRESS_MS = 100
  */
 export async function download(what: Download, services: SourceServices, job: Job): Promise<Downloaded> {
   const fetched = (await takeGathered(what.url, services, job)) ?? (await fetchFile(what, services, job))
-  if (what.checksum !== undefined && fetched.digest !== what.checksum)
-    throw new OssbError(
-      'ERR_OSSB_INTEGRITY',
-      `Cannot use "${what.url}": digest mismatch ${fetched.digest}: ${what.checksum}`,
-    )
-  return fetched
+  const { checksum } = what
+  if (checksum === undefined) return fetched
+  const digest = await digestAs(algorithmOf(checksum), fetched)
+  if (digest === checksum) return fetched
+  throw new OssbError(
+    'ERR_OSSB_INTEGRITY',
+    `Cannot use "${what.url}": digest mismatch ${digest}: ${checksum}`,
+  )
+}
+
+/** Files are known by one algorithm, and a checksum may be of the other. */
+async function digestAs(algorithm: DigestAlgorithm, { path, digest }: Downloaded): Promise<Digest> {
+  return algorithmOf(digest) === algorithm ? digest : await digestOfFile(path, algorithm)
 }
 
 /** Whether a file can be had at all: gathered, from a host that may be asked, or from an earlier download. */
@@ -288,11 +297,15 @@ async function readRecord(url: string, services: SourceServices): Promise<Downlo
   }
 }
 
+async function digestOfFile(path: string, algorithm: DigestAlgorithm): Promise<Digest> {
+  const tap = createDigestTap(algorithm)
+  for await (const _chunk of tap.through(createReadStream(path))) continue
+  return tap.digest()
+}
+
 async function isContent(path: string, digest: Digest): Promise<boolean> {
   try {
-    const tap = createDigestTap()
-    for await (const _chunk of tap.through(createReadStream(path))) continue
-    return tap.digest() === digest
+    return (await digestOfFile(path, algorithmOf(digest))) === digest
   } catch {
     return false
   }

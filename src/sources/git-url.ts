@@ -19,8 +19,12 @@ export interface GitSource {
   readonly fetchByCommit?: boolean
 }
 
+/** Says that a URL is one of a git repository, whatever its path looks like: `git+https://host/repository`. */
+const GIT_TRANSPORT = /^git\+(?=(?:https?|ssh):\/\/)/i
+
 /** Whether a text names a git repository, as ADD and contexts write it: by its scheme, or by a path that ends in `.git`. */
 export function isGitUrl(text: string): boolean {
+  if (GIT_TRANSPORT.test(text)) return true
   if (/^(?:git|ssh):\/\//i.test(text)) return true
   if (/^https?:\/\//i.test(text))
     return /^[^?#]*\.git\/?(?:[?#]|$)/.test(text.replace(/^[^:]*:\/\/[^/?#]*/, ''))
@@ -39,7 +43,8 @@ export function expandGitShorthand(text: string): string | undefined {
  */
 export function parseGitUrl(text: string): GitSource {
   const [beforeFragment, fragment = ''] = splitAt(text, '#')
-  const [remote, query = ''] = splitAt(beforeFragment, '?')
+  const [address, query = ''] = splitAt(beforeFragment, '?')
+  const remote = address.replace(GIT_TRANSPORT, '')
   checkRemote(remote, text)
   const [fragmentRef, fragmentDirectory = ''] = splitAt(fragment, ':')
   const values = queryValues(query, text)

@@ -1,7 +1,8 @@
 import type { Readable } from 'node:stream'
-import { type Descriptor, type Digest, digestHex, MEDIA_TYPE, OssbError } from '../core/index.ts'
+import { type Descriptor, MEDIA_TYPE, OssbError } from '../core/index.ts'
 import { verifiedStream } from '../io/index.ts'
 import {
+  blobPath,
   type ImageIndex,
   type ImageSource,
   MAX_DOCUMENT_BYTES,
@@ -26,8 +27,8 @@ export interface ArchiveFiles {
 export function createArchiveLayout(files: ArchiveFiles): ImageSource & ReferrerSource {
   const content = archiveContent(files)
   return {
-    has: (wanted) => Promise.resolve(files.size(blobName(wanted.digest)) === wanted.size),
-    open: async (wanted) => openMember(files, blobName(wanted.digest), wanted),
+    has: (wanted) => Promise.resolve(files.size(blobPath(wanted.digest)) === wanted.size),
+    open: async (wanted) => openMember(files, blobPath(wanted.digest), wanted),
     resolve: async (name) => resolveInLayout(content, name),
     referrers: async (subject, _job, options = {}) => layoutReferrers(content, { ...options, subject }),
   }
@@ -43,7 +44,7 @@ export function archiveContent(files: ArchiveFiles): LayoutContent {
     where: files.where,
     index: () => readIndex(files),
     document: (digest) => {
-      const name = blobName(digest)
+      const name = blobPath(digest)
       return (files.size(name) ?? Number.POSITIVE_INFINITY) > MAX_DOCUMENT_BYTES
         ? undefined
         : files.read(name)
@@ -56,11 +57,6 @@ function readIndex(files: ArchiveFiles): ImageIndex {
   return bytes === undefined
     ? { schemaVersion: 2, mediaType: MEDIA_TYPE.ociIndex, manifests: [] }
     : parseIndex(bytes, `index.json of "${files.where}"`)
-}
-
-/** Where a blob lies in a layout (image-spec image-layout.md#blobs). */
-function blobName(digest: Digest): string {
-  return `blobs/sha256/${digestHex(digest)}`
 }
 
 /** @throws OssbError ERR_OSSB_NOT_FOUND */

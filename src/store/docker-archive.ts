@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import * as v from 'valibot'
-import { type Descriptor, type Digest, isIndexType, type Job, OssbError } from '../core/index.ts'
+import { type Descriptor, type Digest, isDigest, isIndexType, type Job, OssbError } from '../core/index.ts'
 import {
   type ImageSource,
   MAX_DOCUMENT_BYTES,
@@ -51,7 +51,7 @@ export function createDockerArchive(files: ArchiveFiles): ImageSource & Referrer
   const resolve = async (name: string, job: Job): Promise<Descriptor> => {
     const known = converted.get(name as Digest)
     if (known !== undefined) return known.manifest.descriptor
-    if (layout !== undefined && (name.startsWith('sha256:') || files.size('manifest.json') === undefined))
+    if (layout !== undefined && (isDigest(name) || files.size('manifest.json') === undefined))
       return layout.resolve(name, job)
     const entry = chooseEntry(readEntries(files), name, files.where)
     return (layout === undefined ? undefined : inLayout(files, entry)) ?? (await convert(entry, job))
@@ -113,8 +113,10 @@ function chooseEntry(entries: readonly DockerImageEntry[], name: string, where: 
 function inLayout(files: ArchiveFiles, { Config, RepoTags }: DockerImageEntry): Descriptor | undefined {
   const content = archiveContent(files)
   const { manifests } = content.index()
-  const hex = /([a-f0-9]{64})(?:\.json)?$/.exec(Config)?.[1]
-  const holds = (entry: Descriptor) => hex !== undefined && leadsToConfig(content, entry, `sha256:${hex}`)
+  // A name of its own, or with the algorithm in front of it, as in a layout.
+  const [, hex] = /(?<![a-f0-9])([a-f0-9]{64}(?:[a-f0-9]{64})?)(?:\.json)?$/.exec(Config) ?? []
+  const config = hex === undefined ? '' : `${hex.length === 64 ? 'sha256' : 'sha512'}:${hex}`
+  const holds = (entry: Descriptor) => leadsToConfig(content, entry, config)
   const named = manifests.filter(({ annotations }) => {
     const name = annotations?.['io.containerd.image.name']
     return name !== undefined && RepoTags?.some((tag) => sameName(tag, name))

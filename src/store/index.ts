@@ -4,6 +4,7 @@
  */
 export { type ArchiveFiles, createArchiveLayout } from './archive-layout.ts'
 export { createDockerArchive } from './docker-archive.ts'
+export { createIndexLock, type IndexLock, withoutLock } from './index-lock.ts'
 export { REF_NAME } from './layout-content.ts'
 export * from './oci-layout.ts'
 export * from './paths.ts'

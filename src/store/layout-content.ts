@@ -33,12 +33,12 @@ export function resolveInLayout(content: LayoutContent, name: string): Descripto
     if (known === undefined) throw notFound(content, name)
     return known
   }
-  // What refers to an image is none.
+  // What refers to an image is none, but where it has a name of its own.
   const images = manifests.filter((manifest) => !isReferrer(content, manifest))
   if (name === '') return onlyImage(content, images)
   const found = /^@\d+$/.test(name)
     ? images[Number(name.slice(1))]
-    : (images.findLast((manifest) => manifest.annotations?.[REF_NAME] === name) ??
+    : (manifests.findLast((manifest) => manifest.annotations?.[REF_NAME] === name) ??
       images.findLast((manifest) => sameName(manifest.annotations?.[FULL_NAME], name)))
   if (found === undefined) throw notFound(content, name)
   return found

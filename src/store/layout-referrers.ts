@@ -11,7 +11,7 @@ import { type LayoutContent, REF_NAME } from './layout-content.ts'
 
 /**
  * What the index of a layout leads to and has this subject. Some tools write the list of a registry without the
- * referrers API into layouts as well: an index with the name `sha256-<hex>`.
+ * referrers API into layouts as well: an index with the name `<algorithm>-<hex>`.
  */
 export function layoutReferrers(
   content: LayoutContent,

@@ -1,5 +1,5 @@
 import { createReadStream, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import { type Descriptor, errnoOf, fileSystemError, type Job, MEDIA_TYPE, OssbError } from '../core/index.ts'
 import { createDigestTap, verified, verifiedStream, writeFileAtomic, writeStreamAtomic } from '../io/index.ts'
@@ -10,6 +10,7 @@ import {
   parseIndex,
   type ReferrerSource,
 } from '../oci/index.ts'
+import { type IndexLock, withoutLock } from './index-lock.ts'
 import { type LayoutContent, REF_NAME, resolveInLayout } from './layout-content.ts'
 import { layoutReferrers, referralIn } from './layout-referrers.ts'
 import { storePaths } from './paths.ts'
@@ -18,9 +19,13 @@ const LAYOUT = '{"imageLayoutVersion":"1.0.0"}'
 
 /**
  * An OCI image layout in a directory (image-spec image-layout.md) as a repository. Content appears under its name only
- * when it is whole and has the right digest, so several processes may write at once and any may be killed.
+ * when it is whole and has the right digest, so several processes may write at once and any may be killed. Names are in
+ * one file, which is changed under `lock`.
  */
-export function createOciLayout(directory: string): ContentStore & ReferrerSource {
+export function createOciLayout(
+  directory: string,
+  lock: IndexLock = withoutLock,
+): ContentStore & ReferrerSource {
   const paths = storePaths(resolve(directory))
   const content: LayoutContent = {
     where: directory,
@@ -52,15 +57,24 @@ export function createOciLayout(directory: string): ContentStore & ReferrerSourc
       )
     }
     const referral = referralIn(content, expected)
-    if (referral !== undefined) list(referral.referrer)
+    if (referral !== undefined) await list(referral.referrer, job)
   }
 
   /** What refers to something else is found by the index, and need have no name there. */
-  const list = (manifest: Descriptor): void => {
-    const index = readLayoutIndex(paths.index)
-    if (index.manifests.some((known) => known.digest === manifest.digest)) return
-    writeFileAtomic(paths.index, JSON.stringify({ ...index, manifests: [...index.manifests, manifest] }))
+  const list = async (manifest: Descriptor, job: Job): Promise<void> => {
+    const isKnown = ({ digest }: Descriptor) => digest === manifest.digest
+    if (readLayoutIndex(paths.index).manifests.some(isKnown)) return
+    await changeIndex((manifests) => (manifests.some(isKnown) ? manifests : [...manifests, manifest]), job)
   }
+
+  const changeIndex = (
+    change: (manifests: ImageIndex['manifests']) => ImageIndex['manifests'],
+    job: Job,
+  ): Promise<void> =>
+    lock(() => {
+      const index = readLayoutIndex(paths.index)
+      writeFileAtomic(paths.index, JSON.stringify({ ...index, manifests: change(index.manifests) }))
+    }, job)
 
   const ingest = async (
     mediaType: string,
@@ -70,7 +84,7 @@ export function createOciLayout(directory: string): ContentStore & ReferrerSourc
     mark()
     const tap = createDigestTap()
     return await writeStreamAtomic(
-      `${paths.blobs}/ingest`,
+      join(paths.blobs, 'sha256', 'ingest'),
       tap.through(chunks),
       (temporary) => {
         renameSync(temporary, paths.blob(tap.digest()))
@@ -80,20 +94,18 @@ export function createOciLayout(directory: string): ContentStore & ReferrerSourc
     )
   }
 
-  const tag = (manifest: Descriptor, name: string): Promise<void> => {
+  const tag = async (manifest: Descriptor, name: string, job: Job): Promise<void> => {
     mark()
-    const index = readLayoutIndex(paths.index)
-    const others = index.manifests.filter((other) => other.annotations?.[REF_NAME] !== name)
     const named = { ...manifest, annotations: { ...manifest.annotations, [REF_NAME]: name } }
-    writeFileAtomic(paths.index, JSON.stringify({ ...index, manifests: [...others, named] }))
-    return Promise.resolve()
+    const isOther = (other: Descriptor) => other.annotations?.[REF_NAME] !== name
+    await changeIndex((manifests) => [...manifests.filter(isOther), named], job)
   }
 
   /** Makes the directory a layout, if it is none yet. Its index comes with the first name: two writers can't undo it. */
   const mark = (): void => {
     if (existsSync(paths.layoutMark)) return
     try {
-      mkdirSync(paths.blobs, { recursive: true })
+      mkdirSync(join(paths.blobs, 'sha256'), { recursive: true })
       writeFileAtomic(paths.layoutMark, LAYOUT)
     } catch (error) {
       throw fileSystemError(`make an OCI layout in "${directory}"`, error)

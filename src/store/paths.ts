@@ -1,11 +1,12 @@
 import { join } from 'node:path'
 import { type Digest, digestHex } from '../core/index.ts'
+import { blobPath } from '../oci/index.ts'
 
 /**
  * Every name in a cache directory:
  *
  *     oci-layout, index.json      the content, as an OCI layout; names of images are in the index
- *     blobs/sha256/<hex>          layers, configs and manifests
+ *     blobs/<algorithm>/<hex>     layers, configs and manifests; what is made here is in blobs/sha256
  *     steps/<hex>.json            results of steps, by cache key
  *     snapshots/<chain id>/       unpacked root file systems
  *     downloads/<hex>[.json]      files of ADD from URLs, by content, and what is known of each URL
@@ -30,21 +31,20 @@ export interface StorePaths {
 }
 
 export function storePaths(root: string): StorePaths {
-  const blobs = join(root, 'blobs', 'sha256')
   const steps = join(root, 'steps')
   const snapshots = join(root, 'snapshots')
   return {
     root,
     index: join(root, 'index.json'),
     layoutMark: join(root, 'oci-layout'),
-    blobs,
+    blobs: join(root, 'blobs'),
     steps,
     snapshots,
     downloads: join(root, 'downloads'),
     mounts: join(root, 'mounts'),
     work: join(root, 'work'),
     lock: join(root, 'lock'),
-    blob: (digest) => join(blobs, digestHex(digest)),
+    blob: (digest) => join(root, blobPath(digest)),
     step: (key) => join(steps, `${digestHex(key)}.json`),
     snapshot: (chainId) => join(snapshots, digestHex(chainId)),
   }

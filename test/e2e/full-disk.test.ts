@@ -71,6 +71,15 @@ describe.each(await identities())('as $name', (identity) => {
     expect(await workspace.leftovers()).toEqual([])
   })
 
+  test('a RUN that fills the disk fails alone, and leaves a cache that works', async () => {
+    await using workspace = await createWorkspace(identity)
+    const dockerfile = `FROM oci-layout://${base}:base\nRUN head -c 30000000 /dev/zero > /big\n`
+    const result = await buildOnSmallDisk(workspace, ['--cache-dir', 'disk/cache'], dockerfile)
+    expect(result.stderr).toMatch(/did not complete successfully: exit code: 1/)
+    expect(result.stdout).toContain('statuses 1 0')
+    expect(await workspace.leftovers()).toEqual([])
+  })
+
   test('F8: a disk that fills up while a base image arrives is one clear error, and keeps no part of it', async () => {
     await using workspace = await createWorkspace(identity)
     const registry = await startUploadRegistry()

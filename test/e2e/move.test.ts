@@ -2,9 +2,17 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Descriptor } from '../../src/core/index.ts'
 import { mustRun } from '../support/command.ts'
 import { identities } from '../support/identity.ts'
-import { layoutNames, type SampleImages, sampleLayout } from '../support/layout-image.ts'
+import {
+  handMadeLayout,
+  layoutNames,
+  named,
+  putImage,
+  type SampleImages,
+  sampleLayout,
+} from '../support/layout-image.ts'
 import { type RunningRegistry, startRegistry } from '../support/registry.ts'
 import { createWorkspace, type Workspace } from '../support/workspace.ts'
 
@@ -61,6 +69,40 @@ describe.each(everyone)('ossb copy as $name', (identity) => {
       expect(layoutNames(file('second'))[name]).toBe(digest)
     }
     expect(await workspace.leftovers()).toEqual([])
+  })
+
+  test('keeps digests of SHA-512, and builds on images with them', async () => {
+    await using workspace = await createWorkspace(identity)
+    const file = (name: string) => workspace.file(name)
+    let image: Descriptor | undefined
+    await workspace.fill('long', async (directory) => {
+      const layout = handMadeLayout(directory, 'sha512')
+      image = await putImage(layout, { architecture: 'amd64', layers: ['gzip', 'plain'] })
+      layout.finish([named(image, 'long')])
+    })
+    const { digest } = image as Descriptor
+    const archive = `oci-archive:${file('long.tar')}:long`
+    const second = `oci:${file('second')}:long`
+    expect(
+      (await workspace.mustOssb(['copy', '-q', `oci:${file('long')}:long`, archive])).stdout.trim(),
+    ).toBe(digest)
+    expect((await workspace.mustOssb(['copy', '-q', archive, second])).stdout.trim()).toBe(digest)
+    expect((await workspace.mustOssb(['inspect', `oci:${file('second')}@${digest}`])).stdout).toContain(
+      digest,
+    )
+    // It keeps blobs by any digest, and manifests by SHA-256 only.
+    const remote = `${registry.host}/${identity.userName}/long:1`
+    const refused = await workspace.ossb(['copy', second, remote])
+    expect(refused.status).not.toBe(0)
+    expect(refused.stderr).toContain('hint: The registry may keep manifests by SHA-256 digests only')
+    await workspace.write({ 'context/Dockerfile': 'FROM base\nCOPY new /new\n', 'context/new': 'new' })
+    const base = `base=oci-layout://${file('second')}@${digest}`
+    await workspace.mustOssb(['build', '-t', remote, '--push', '--build-context', base, 'context'])
+    const pulled = await workspace.mustOssb(['copy', '-q', remote, `oci:${file('back')}:long`])
+    expect(pulled.stdout).toMatch(/^sha256:/)
+    const layers = await workspace.mustOssb(['inspect', '--format', 'json', `oci:${file('back')}:long`])
+    expect(layers.stdout.match(/sha(?:256|512)(?=:)/g)).toEqual(expect.arrayContaining(['sha256', 'sha512']))
+    expect((await readdir(file('back/blobs/sha512'))).length).toBe(2)
   })
 
   test('copies one platform, and several as an index of them', async () => {

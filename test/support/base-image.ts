@@ -38,7 +38,7 @@ export async function distributionBase(): Promise<string> {
 }
 
 /** Where this machine itself takes its packages from. */
-async function packageSource(): Promise<{ suite: string; mirrors: string[] }> {
+export async function packageSource(): Promise<{ suite: string; mirrors: string[] }> {
   const suite = /^VERSION_CODENAME=(\w+)/m.exec(await readFile('/etc/os-release', 'utf8'))?.[1]
   if (suite === undefined) throw new Error('/etc/os-release names no VERSION_CODENAME')
   const format = '$(REPO_URI) $(RELEASE) $(COMPONENT)'
@@ -52,10 +52,15 @@ async function packageSource(): Promise<{ suite: string; mirrors: string[] }> {
   return { suite, mirrors: [...new Set(mirrors)] }
 }
 
+/** Where what takes long to make is kept between runs. */
+export function cacheOf(): string {
+  const owner = process.getuid?.() ?? 0
+  return process.env['OSSB_TEST_CACHE'] ?? join(tmpdir(), `ossb-test-cache-${owner}`)
+}
+
 /** A directory made once and kept between runs, complete or absent. */
 async function cached(name: string, make: (dest: string) => Promise<unknown>): Promise<string> {
-  const owner = process.getuid?.() ?? 0
-  const cache = process.env['OSSB_TEST_CACHE'] ?? join(tmpdir(), `ossb-test-cache-${owner}`)
+  const cache = cacheOf()
   const dest = join(cache, `${name}-${process.arch}-${RECIPE}`)
   if (existsSync(dest)) return dest
   await mkdir(cache, { recursive: true, mode: 0o755 })

@@ -31,6 +31,8 @@ export function fakeApi(replaced: Partial<Api> = {}): Api {
     copyImage: unexpected,
     inspectImage: unexpected,
     createIndex: unexpected,
+    putText: unexpected,
+    warmImage: unexpected,
     cacheInfo: unexpected,
     cachePrune: unexpected,
     doctor: unexpected,
@@ -58,6 +60,7 @@ export async function runCli(
     {
       args,
       environment: { HOME: '/home/me' },
+      directory: '/work/dir',
       self: ['node', 'ossb.js'],
       stdin: Readable.from([]),
       stdout: stdout,

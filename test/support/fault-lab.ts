@@ -139,7 +139,7 @@ export async function pullIntoStore(made: FaultLab, secrets: readonly string[] =
     () => undefined,
     (thrown: unknown) => thrown ?? new Error('nothing was thrown'),
   )
-  const kept = readdirSync(storePaths(directory).blobs)
+  const kept = readdirSync(join(storePaths(directory).blobs, 'sha256'))
   expect(kept).toEqual(error === undefined ? [digestHex(blob.digest)] : [])
   expectNoSecret([error, made.job.events], secrets)
   made.registry.heal()

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createSecureServer, type ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { digestOf, hasDigest, isDigest } from '../../src/core/index.ts'
 
 /** What a fault does with a request. `content` is what an honest answer to a GET would hold. */
 type Fault =
@@ -180,10 +180,6 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(parts)
 }
 
-function digestOf(bytes: Buffer): string {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
-}
-
 const UNKNOWN = (code: string): Answer => ({
   status: 404,
   headers: { 'content-type': 'application/json' },
@@ -211,10 +207,12 @@ function manifestAnswer(
   request: IncomingMessage,
   { repository, reference, body }: { repository: string; reference: string; body: Buffer },
 ): Answer {
-  const key = reference.startsWith('sha256:') ? reference : `${repository}:${reference}`
+  const key = isDigest(reference) ? reference : `${repository}:${reference}`
   if (request.method === 'PUT') {
     const manifest = { mediaType: request.headers['content-type'] ?? '', bytes: body }
+    if (isDigest(reference) && !hasDigest(body, reference)) return { status: 400 }
     state.manifests.set(key, manifest).set(digestOf(body), manifest)
+    // Like distribution it goes by SHA-256, whatever it was asked for.
     return { status: 201, headers: { 'docker-content-digest': digestOf(body) } }
   }
   const found = state.manifests.get(key)
@@ -240,7 +238,7 @@ function uploadAnswer(
   if (request.method === 'DELETE') return { status: 204 }
   const digest = url.searchParams.get('digest') ?? ''
   const stateIsKept = url.search.startsWith('?_state=a%2Bb%3D&')
-  if (!stateIsKept || digestOf(body) !== digest)
+  if (!stateIsKept || !(isDigest(digest) && hasDigest(body, digest)))
     return {
       status: 400,
       headers: { 'content-type': 'application/json' },

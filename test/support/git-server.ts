@@ -8,6 +8,8 @@ import { mustRun, startCommand } from './command.ts'
 export interface GitServer extends AsyncDisposable {
   /** `git://127.0.0.1:PORT` */
   readonly url: string
+  /** Where the repositories are. */
+  readonly directory: string
   /** Makes an empty repository, without which nothing can be committed to it. */
   create(name: string): Promise<void>
   /** Writes files, commits all of them, and answers the commit. */
@@ -45,6 +47,7 @@ export async function startGitServer(): Promise<GitServer> {
   await daemon.waitFor(/Ready to rumble/)
   return {
     url: `git://127.0.0.1:${port}`,
+    directory,
     git,
     create: async (name) => {
       await mkdir(join(directory, name))

@@ -2,24 +2,32 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { createCodec } from '../../src/codec/index.ts'
-import { type Descriptor, digestHex, digestOf, MEDIA_TYPE } from '../../src/core/index.ts'
+import {
+  type Descriptor,
+  type DigestAlgorithm,
+  digestHex,
+  digestOf,
+  MEDIA_TYPE,
+} from '../../src/core/index.ts'
 import { encodeTarHeader, paddingOf } from '../../src/layer/index.ts'
 import { tarHeader } from './tar-header.ts'
 
 /** An OCI layout that a test fills by hand. */
 export interface HandMadeLayout {
+  readonly algorithm: DigestAlgorithm
   put(mediaType: string, content: Buffer | object): Descriptor
   /** Puts descriptors into index.json. */
   finish(entries: readonly (Descriptor & { readonly platform?: object })[]): void
 }
 
-export function handMadeLayout(directory: string): HandMadeLayout {
-  const blobs = join(directory, 'blobs', 'sha256')
+export function handMadeLayout(directory: string, algorithm: DigestAlgorithm = 'sha256'): HandMadeLayout {
+  const blobs = join(directory, 'blobs', algorithm)
   mkdirSync(blobs, { recursive: true })
   return {
+    algorithm,
     put(mediaType, content) {
       const bytes = Buffer.isBuffer(content) ? content : Buffer.from(JSON.stringify(content))
-      const digest = digestOf(bytes)
+      const digest = digestOf(bytes, algorithm)
       writeFileSync(join(blobs, digestHex(digest)), bytes)
       return { mediaType, digest, size: bytes.length }
     },
@@ -77,7 +85,7 @@ export async function putImage(layout: HandMadeLayout, settings: ImageSettings):
     os: 'linux',
     ...(variant === undefined ? {} : { variant }),
     config: settings.config ?? {},
-    rootfs: { type: 'layers', diff_ids: tars.map((tar) => digestOf(tar)) },
+    rootfs: { type: 'layers', diff_ids: tars.map((tar) => digestOf(tar, layout.algorithm)) },
     history: [
       ...tars.map((_, at) => ({ created_by: `COPY file-${at} / # test` })),
       { created_by: 'CMD ["run"]', empty_layer: true },

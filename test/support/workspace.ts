@@ -26,6 +26,9 @@ export interface Workspace extends AsyncDisposable {
   environment(more?: Readonly<Record<string, string>>): NodeJS.ProcessEnv
   ossb(args: readonly string[], options?: OssbOptions): Promise<CommandResult>
   startOssb(args: readonly string[], options?: OssbOptions): RunningCommand
+  /** The program in the place of kaniko's `executor`. */
+  executor(args: readonly string[], options?: OssbOptions): Promise<CommandResult>
+  warmer(args: readonly string[], options?: OssbOptions): Promise<CommandResult>
   /** `ossb` that has to succeed; its standard output and standard error. */
   mustOssb(args: readonly string[], options?: OssbOptions): Promise<CommandResult>
   /** Processes, mounts and temporary files that should be gone. */
@@ -44,12 +47,14 @@ export async function createWorkspace(identity: Identity): Promise<Workspace> {
     await mkdir(file(name))
     await give(file(name), identity)
   }
-  const startOssb = (args: readonly string[], options: OssbOptions = {}): RunningCommand =>
-    startCommand(identity.node, [identity.program, ...args], {
+  const start = (program: string, args: readonly string[], options: OssbOptions = {}): RunningCommand =>
+    startCommand(identity.node, [program, ...args], {
       ...commandOptions(identity, path),
       ...options,
       env: environment(identity, path, options.env),
     })
+  const startOssb = (args: readonly string[], options?: OssbOptions): RunningCommand =>
+    start(identity.program, args, options)
   const ossb = (args: readonly string[], options?: OssbOptions): Promise<CommandResult> =>
     startOssb(args, options).done
   return {
@@ -66,6 +71,8 @@ export async function createWorkspace(identity: Identity): Promise<Workspace> {
     environment: (more) => environment(identity, path, more),
     startOssb,
     ossb,
+    executor: (args, options) => start(programOf(identity, 'executor'), args, options).done,
+    warmer: (args, options) => start(programOf(identity, 'warmer'), args, options).done,
     mustOssb: async (args, options) => {
       const result = await ossb(args, options)
       if (result.status === 0) return result
@@ -82,6 +89,11 @@ export async function createWorkspace(identity: Identity): Promise<Workspace> {
       await mustRunAsRoot('rm', ['-rf', path])
     },
   }
+}
+
+/** Another program of the package. */
+export function programOf({ program }: Identity, name: 'executor' | 'warmer'): string {
+  return join(dirname(program), `${name}.js`)
 }
 
 function commandOptions(identity: Identity, cwd: string): CommandOptions {
@@ -145,7 +157,7 @@ async function leftMounts(path: string): Promise<string[]> {
 
 /** What may be in a cache directory when no build runs. */
 const COMPLETE =
-  /^$|^(oci-layout|index\.json|index\.json\.lock|lock|blobs|steps|snapshots|downloads|mounts|work|blobs\/sha256)$|^blobs\/sha256\/[0-9a-f]{64}$|^steps\/[0-9a-f]{64}\.json$|^downloads\/[0-9a-f]{64}(\.json)?$|^snapshots\/[0-9a-f]{64}(\/|$)|^mounts\//
+  /^$|^(oci-layout|index\.json|index\.json\.lock|lock|blobs|steps|snapshots|downloads|mounts|work|blobs\/sha256)$|^blobs\/sha256\/[0-9a-f]{64}$|^steps\/[0-9a-f]{64}\.json$|^downloads\/[0-9a-f]{64}(\.json)?$|^snapshots\/[0-9a-f]{64}(\.recorded)?(\/|$)|^mounts\//
 
 /** Files in the temporary directory and unfinished ones in the cache. */
 async function leftFiles(path: string): Promise<string[]> {

@@ -2,6 +2,7 @@ import type { Job } from '../../index.ts'
 import type { Api } from '../api.ts'
 import type { Host } from '../host.ts'
 import type { LoginFlags, LogoutFlags } from '../option-table.ts'
+import { readPassword } from '../read-password.ts'
 import { registryTrust } from '../registry-flags.ts'
 import { usageError } from '../usage-error.ts'
 
@@ -69,7 +70,7 @@ async function userOf(flags: LoginFlags, registry: string, host: Host): Promise<
   if (flags['password-stdin']) {
     if (username === undefined)
       throw usageError('Cannot use --password-stdin without --username', 'Write --username NAME.')
-    return { username, password: checked(await passwordFrom(host.stdin), 'standard input') }
+    return { username, password: checked(await readPassword(host.stdin), 'standard input') }
   }
   if (password !== undefined)
     host.stderr.write(
@@ -94,23 +95,6 @@ async function userOf(flags: LoginFlags, registry: string, host: Host): Promise<
 function checked(password: string, origin: string): string {
   if (password !== '') return password
   throw usageError(`Cannot log in: the password is empty (${origin})`, 'Try again.')
-}
-
-const LONGEST_PASSWORD = 64 * 1024
-
-/** All of it but the line break at its end, which a file or `echo` leaves there. */
-async function passwordFrom(stdin: AsyncIterable<Uint8Array>): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of stdin) {
-    chunks.push(chunk)
-    size += chunk.length
-    if (size > LONGEST_PASSWORD)
-      throw usageError('Cannot read a password of more than 64 KiB', 'Is this the right file?')
-  }
-  return Buffer.concat(chunks)
-    .toString('utf8')
-    .replace(/\r?\n$/, '')
 }
 
 function silentJob(host: Host): Job {

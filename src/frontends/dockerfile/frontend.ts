@@ -9,7 +9,7 @@ import {
 import { createPatternMatcher, type PatternMatcher } from '../../fs/index.ts'
 import type { CheckReport, CheckWarning, DockerfileInput, Frontend, Plan } from '../../graph/index.ts'
 import { buildArg, checkControlArguments, globalScope } from './arguments.ts'
-import { readFromLines } from './from-lines.ts'
+import { type FromLine, readFromLines } from './from-lines.ts'
 import { finishConfig } from './image-state.ts'
 import { createLint, type Lint, parseCheckOptions } from './lint.ts'
 import { checkDockerfile } from './lint-checks.ts'
@@ -86,7 +86,10 @@ export function createDockerfileFrontend(): Frontend<DockerfileInput> {
       return outlineOf(input.file, target, scope.outline)
     },
 
-    targets: (input) => targetsOf(input.file, readDockerfile(input)),
+    targets(input) {
+      const dockerfile = readDockerfile(input)
+      return targetsOf(input.file, dockerfile, basesOf(dockerfile, input))
+    },
   }
 }
 
@@ -142,6 +145,18 @@ async function checkEverything(
     work.job,
   )
   await planStages(targets, { scope, ...work })
+}
+
+/** What each stage is built on, by index; nothing where that can't be worked out. */
+function basesOf(dockerfile: Dockerfile, input: DockerfileInput): readonly FromLine[] {
+  const lint = createDockerfileLint(dockerfile, input, () => undefined)
+  const options = { dockerfile, input, platform: firstPlatform(input), lint, isInspection: true }
+  try {
+    return createScope(options).fromLines
+  } catch (error) {
+    if (error instanceof OssbError) return []
+    throw error
+  }
 }
 
 function firstPlatform({ platforms, buildPlatform }: DockerfileInput): Platform {

@@ -1,5 +1,6 @@
 import type { SourceRange } from '../../core/index.ts'
 import type { Outline, OutlineArgument, OutlineMount, SourceFile, TargetList } from '../../graph/index.ts'
+import type { FromLine } from './from-lines.ts'
 import type { Dockerfile, Stage } from './stages.ts'
 
 /** What is noted while stages are planned, to tell in the end what a build takes from outside. */
@@ -79,13 +80,19 @@ function inOrder<Item extends { readonly source: SourceRange }>(items: readonly 
 }
 
 /** Every stage, as something that can be built. */
-export function targetsOf(file: SourceFile, { stages }: Dockerfile): TargetList {
+export function targetsOf(file: SourceFile, { stages }: Dockerfile, bases: readonly FromLine[]): TargetList {
+  const names = new Set(['scratch', ...stages.map(({ name }) => name?.toLowerCase())])
+  const imageOf = ({ index }: Stage) => {
+    const base = bases[index]?.base
+    return base === undefined || names.has(base.toLowerCase()) ? {} : { image: base }
+  }
   return {
     file,
     targets: stages.map((stage) => ({
       ...stageFacts(stage),
       isDefault: stage.index === stages.length - 1,
       base: stage.base,
+      ...imageOf(stage),
       ...(stage.platform === undefined ? {} : { platform: stage.platform }),
       source: stage.range,
     })),

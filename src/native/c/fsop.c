@@ -178,7 +178,7 @@ static const struct {
     {'x', 3, fsop_rename},        {'f', 1, do_statfs},          {'L', 2, fsop_lock},
     {'U', 1, fsop_unlock},        {'b', 3, fsop_bind},          {'o', 5, fsop_overlay},
     {'u', 1, fsop_unmount},       {'m', 2, fsop_tmpfs},        {'c', 3, do_set_owner},
-    {'w', 1, do_get_owner},
+    {'w', 1, do_get_owner},       {'i', 1, fsop_interpreters},
 };
 
 static const char *perform(struct request *request)
@@ -261,8 +261,10 @@ static int answer_all(struct buffer *input, struct buffer *answers)
 int command_fsop(int argc, char **argv)
 {
     struct buffer input = {0}, answers = {0};
-    (void)argc;
     (void)argv;
+    /* An argument asks for a user namespace of its own, for what must not be done to the one of this process. */
+    if (argc > 0)
+        enter_namespace_of_all_ids();
     /* An interrupt from the terminal reaches the whole group; this process ends when its client is done with it. */
     setsid();
     signal(SIGINT, SIG_IGN);

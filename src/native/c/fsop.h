@@ -25,6 +25,7 @@ const char *fsop_unlock(struct request *request);
 const char *fsop_bind(struct request *request);
 const char *fsop_overlay(struct request *request);
 const char *fsop_tmpfs(struct request *request);
+const char *fsop_interpreters(struct request *request);
 const char *fsop_unmount(struct request *request);
 void fsop_unmount_all(void);
 

@@ -161,6 +161,35 @@ const char *fsop_overlay(struct request *request)
     return failed;
 }
 
+/*
+ * target, then lines for binfmt_misc: the registry of interpreters of this user namespace (Linux 6.7), mounted there
+ * unless it is already, with an entry for each line. What is registered goes when it is unmounted.
+ */
+const char *fsop_interpreters(struct request *request)
+{
+    const char *target = request->fields[0].bytes;
+    int directory = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (directory >= 0 && faccessat(directory, "register", F_OK, 0) < 0) {
+        close(directory);
+        if (mount("binfmt_misc", target, "binfmt_misc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+            return "mount binfmt_misc";
+        remember(target);
+        directory = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    }
+    if (directory < 0)
+        return "open mount point";
+    const char *failed = NULL;
+    for (size_t i = 1; i < request->count && !failed; i++) {
+        const struct field *line = &request->fields[i];
+        int fd = openat(directory, "register", O_WRONLY | O_CLOEXEC);
+        if (fd < 0 || write(fd, line->bytes, line->length) < 0)
+            failed = "register the interpreter";
+        close_all(&fd, 1);
+    }
+    close_all(&directory, 1);
+    return failed;
+}
+
 const char *fsop_unmount(struct request *request)
 {
     const char *target = request->fields[0].bytes;

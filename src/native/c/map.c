@@ -6,12 +6,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
+#include <linux/mount.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kernel.h"
 #include "ossb.h"
 
 enum { RANGE_LIMIT = 340, MESSAGE_LIMIT = 1000 };
@@ -173,6 +176,69 @@ static void enter_namespace_of_one_id(void)
     write_own_id("/proc/self/gid_map", gid);
 }
 
+/* The child stays outside, where it may write about more than one id. The last number stands for none. */
+void enter_namespace_of_all_ids(void)
+{
+    static const char ALL[] = "0 0 4294967294";
+    int go[2], status;
+    char byte = 0, path[64] = "";
+    struct buffer directory = {0};
+    buffer_text(&directory, "/proc/");
+    buffer_number(&directory, getpid());
+    buffer_add(&directory, "", 1);
+    if (pipe2(go, O_CLOEXEC) < 0)
+        fail("pipe", "");
+    pid_t writer = fork();
+    if (writer < 0)
+        fail("fork", "");
+    if (writer == 0) {
+        close(go[1]);
+        if (read(go[0], &byte, 1) != 1)
+            _exit(1);
+        strcat(strcpy(path, directory.data), "/uid_map");
+        write_file(path, ALL);
+        strcat(strcpy(path, directory.data), "/gid_map");
+        write_file(path, ALL);
+        _exit(0);
+    }
+    close(go[0]);
+    if (unshare(CLONE_NEWUSER) < 0)
+        fail("unshare", "user namespace");
+    if (write(go[1], &byte, 1) != 1)
+        fail("write", "pipe");
+    close(go[1]);
+    while (waitpid(writer, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        _exit(EXIT_HELPER_FAILURE);
+    if (unshare(CLONE_NEWNS) < 0)
+        fail("unshare", "mount namespace");
+    if (make_mounts_private() < 0)
+        fail("make mounts private", "/");
+    free(directory.data);
+}
+
+/*
+ * Read-only in this mount namespace, as what runs as root later on may reach the program of its process 1 through /proc.
+ * One that has no path any more has none for anybody else either.
+ */
+static void protect_own_program(void)
+{
+    char path[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    path[length < 0 ? 0 : length] = '\0';
+    if (access(path, F_OK) < 0)
+        return;
+    if (mount(path, path, NULL, MS_BIND, NULL) < 0)
+        fail("mount bind", path);
+    int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int program = open(path, O_PATH | O_CLOEXEC);
+    if (proc < 0 || program < 0 || add_mount_attributes(proc, program, MOUNT_ATTR_RDONLY) < 0)
+        fail("make read-only", path);
+    close(proc);
+    close(program);
+}
+
 int command_map(int argc, char **argv)
 {
     unsigned long long fd;
@@ -192,6 +258,7 @@ int command_map(int argc, char **argv)
         fail("unshare", "mount namespace");
     if (make_mounts_private() < 0)
         fail("make mounts private", "/");
+    protect_own_program();
     /* A change of ids clears the death signal: it comes last. */
     die_with_parent(event_fd);
     execvp(command[0], command);

@@ -57,6 +57,9 @@ int add_mount_attributes(int proc_fd, int fd, uint64_t attributes);
 int bind_mount(int proc_fd, int source, int target);
 int make_mounts_private(void);
 
+/* A user namespace with all ids as they are, and a mount namespace in it. */
+void enter_namespace_of_all_ids(void);
+
 int command_run(int argc, char **argv);
 int command_map(int argc, char **argv);
 int command_probe(int argc, char **argv);

@@ -15,6 +15,10 @@ static const char *const HIDDEN[] = {
     "/proc/keys",         "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi",
     "/proc/timer_list",   "/proc/timer_stats", "/sys/firmware",      "/sys/devices/virtual/powercap",
 };
+/* File systems by which the machine's root looks into the kernel; where they are mounted, a bind of /sys brings them. */
+static const char *const HIDDEN_MOUNTS[] = {
+    "/sys/kernel/debug", "/sys/kernel/tracing", "/sys/kernel/security", "/sys/fs/bpf", "/sys/fs/pstore",
+};
 static const char *const PROTECTED[] = {
     "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
 };
@@ -111,6 +115,16 @@ static void hide(const struct outside *outside, const char *path)
     close(fd);
 }
 
+static void hide_mounts(const struct outside *outside)
+{
+    struct stat above, status;
+    if (stat("/sys", &above) < 0)
+        return;
+    for (size_t i = 0; i < COUNT(HIDDEN_MOUNTS); i++)
+        if (lstat(HIDDEN_MOUNTS[i], &status) == 0 && status.st_dev != above.st_dev)
+            hide(outside, HIDDEN_MOUNTS[i]);
+}
+
 static void protect(const struct outside *outside, const char *path)
 {
     int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -194,6 +208,8 @@ static void mount_all(struct run_spec *spec, struct outside *outside, int stub_c
     mount_sys(spec, outside, stub_channel);
     for (size_t i = 0; i < COUNT(HIDDEN) && !spec->insecure; i++)
         hide(outside, HIDDEN[i]);
+    if (!spec->insecure)
+        hide_mounts(outside);
     for (size_t i = 0; i < COUNT(PROTECTED) && !spec->insecure; i++)
         protect(outside, PROTECTED[i]);
     if (spec->one_id && spec->uid == 0)

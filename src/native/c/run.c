@@ -113,8 +113,20 @@ static void raise_loopback(void)
     close(fd);
 }
 
+static void enter_user_namespace(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || setns(fd, CLONE_NEWUSER) < 0)
+        fail("enter the user namespace", path);
+    close(fd);
+    /* A change of what this process may do can have cleared it. */
+    die_with_parent(event_fd);
+}
+
 static void enter_namespaces(const struct run_spec *spec)
 {
+    if (spec->user_namespace)
+        enter_user_namespace(spec->user_namespace);
     if (unshare(CLONE_NEWIPC) < 0)
         fail("unshare", "ipc namespace");
     if (unshare(CLONE_NEWUTS) < 0)

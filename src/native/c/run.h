@@ -36,6 +36,8 @@ struct run_spec {
     const char *cwd;
     const char *hostname;
     const char *shm_size;
+    /* Where to enter one that lies below that of this process; NULL is none. */
+    const char *user_namespace;
     struct text_list args;
     struct text_list env;
     struct run_mount *mounts;

@@ -11,6 +11,7 @@
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -31,6 +32,7 @@ struct convention {
     uint32_t clone;
     uint32_t unshare;
     uint32_t ioctl;
+    uint32_t socket;
     const uint16_t *denied;
     size_t denied_count;
 };
@@ -104,13 +106,13 @@ static const uint16_t DENIED_32[] = {
 
 #ifdef __x86_64__
 static const struct convention CONVENTIONS[] = {
-    {AUDIT_ARCH_X86_64, SYS_clone, SYS_unshare, SYS_ioctl, DENIED_NATIVE, COUNT(DENIED_NATIVE)},
-    {AUDIT_ARCH_I386, 120, 310, 54, DENIED_32, COUNT(DENIED_32)},
+    {AUDIT_ARCH_X86_64, SYS_clone, SYS_unshare, SYS_ioctl, SYS_socket, DENIED_NATIVE, COUNT(DENIED_NATIVE)},
+    {AUDIT_ARCH_I386, 120, 310, 54, 359, DENIED_32, COUNT(DENIED_32)},
 };
 #else
 static const struct convention CONVENTIONS[] = {
-    {AUDIT_ARCH_AARCH64, SYS_clone, SYS_unshare, SYS_ioctl, DENIED_NATIVE, COUNT(DENIED_NATIVE)},
-    {AUDIT_ARCH_ARM, 120, 337, 54, DENIED_32, COUNT(DENIED_32)},
+    {AUDIT_ARCH_AARCH64, SYS_clone, SYS_unshare, SYS_ioctl, SYS_socket, DENIED_NATIVE, COUNT(DENIED_NATIVE)},
+    {AUDIT_ARCH_ARM, 120, 337, 54, 281, DENIED_32, COUNT(DENIED_32)},
 };
 #endif
 
@@ -166,6 +168,16 @@ static void deny_terminal_input(struct program *program, uint32_t number)
     load(program, argument(1));
     add(program, BPF_JMP | BPF_JEQ | BPF_K, PUT_INTO_TERMINAL_INPUT, 1, 0);
     add(program, BPF_JMP | BPF_JEQ | BPF_K, SELECTION_OF_CONSOLE, 0, 1);
+    give(program, DENY);
+    give(program, SECCOMP_RET_ALLOW);
+}
+
+/* Sockets to the machine that runs this one as its guest belong to no network namespace. */
+static void deny_host_sockets(struct program *program, uint32_t number)
+{
+    add(program, BPF_JMP | BPF_JEQ | BPF_K, number, 0, 4);
+    load(program, argument(0));
+    add(program, BPF_JMP | BPF_JEQ | BPF_K, AF_VSOCK, 0, 1);
     give(program, DENY);
     give(program, SECCOMP_RET_ALLOW);
 }
@@ -231,6 +243,7 @@ static void deny_calls(struct program *program, const struct convention *convent
     deny_bits(program, convention->clone, 0, NAMESPACES);
     deny_bits(program, convention->unshare, 0, NAMESPACES | NAMESPACE_OF_TIME);
     deny_terminal_input(program, convention->ioctl);
+    deny_host_sockets(program, convention->socket);
     add(program, BPF_JMP | BPF_JEQ | BPF_K, CLONE3, 0, 1);
     give(program, LACK);
     for (size_t i = 0; i < convention->denied_count; i++) {

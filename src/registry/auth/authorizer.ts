@@ -1,10 +1,10 @@
 import { OssbError } from '../../core/index.ts'
-import { isForbiddenAddress, isLoopback } from '../http/origin.ts'
-import type { HttpResponse } from '../http/transport.ts'
 import { type Challenge, parseChallenges } from './auth-challenge.ts'
 import type { Credential, CredentialSource } from './credentials/credential.ts'
 import { LoginFailure } from './login-failure.ts'
+import { isForbiddenAddress, isLoopback } from '../http/origin.ts'
 import { basicHeader, type TokenCache, type TokenRequest } from './tokens.ts'
+import type { HttpResponse } from '../http/transport.ts'
 
 /** How a registry wants to be convinced; learnt from its first 401 and shared by all repositories on it. */
 export interface HostAuth {

@@ -1,11 +1,11 @@
 import { type Job, OssbError } from '../../core/index.ts'
-import { canonicalRegistry } from '../http/origin.ts'
-import { createRegistryClient, type RegistryOptions } from '../mirrors/routed-client.ts'
 import type { CredentialSource } from './credentials/credential.ts'
-import { fileName } from './credentials/docker-config.ts'
 import { registriesIn, removePassword, storePassword } from './credentials/docker-config-edit.ts'
+import { fileName } from './credentials/docker-config.ts'
 import { createHelpers } from './credentials/helper.ts'
 import { defaultKeychain, type KeychainOptions, loginFile } from './credentials/keychain.ts'
+import { canonicalRegistry } from '../http/origin.ts'
+import { createRegistryClient, type RegistryOptions } from '../mirrors/routed-client.ts'
 
 export interface LoginOptions extends Omit<RegistryOptions, 'keychain'> {
   readonly registry: string

@@ -1,10 +1,10 @@
 import * as v from 'valibot'
 import { OssbError } from '../../core/index.ts'
 import { readAll } from '../../io/index.ts'
+import type { Credential } from './credentials/credential.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { HttpFailure, readFailure } from '../http/http-failure.ts'
 import type { HttpRequest, HttpResponse, Transport } from '../http/transport.ts'
-import type { Credential } from './credentials/credential.ts'
 
 export interface TokenRequest {
   readonly realm: URL

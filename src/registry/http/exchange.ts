@@ -12,10 +12,17 @@ interface ExchangeOptions {
   readonly retry: 'standard' | 'once'
 }
 
-/** @param attempts how often a request is sent at most; absent is the standard */
-export function createExchange(clock: Clock, attempts?: number): Exchange {
+/** How often a request is sent whose failure may pass; the standard where both are absent. */
+export interface Patience {
+  /** At most so often. */
+  readonly attempts?: number
+  /** At least so often more than once, before it is given up. */
+  readonly retries?: number
+}
+
+export function createExchange(clock: Clock, patience: Patience = {}): Exchange {
   const gates = new Map<string, Gate>()
-  const standard = hurried(requestRetry(clock), attempts)
+  const standard = hurried(patient(requestRetry(clock), patience.retries), patience.attempts)
 
   const gateOf = (host: string): Gate => {
     const gate = gates.get(host) ?? createGate(clock)
@@ -44,6 +51,17 @@ export function createExchange(clock: Clock, attempts?: number): Exchange {
       )
     },
   }
+}
+
+/** More attempts for every kind of failure. */
+function patient(options: RetryOptions, retries = 0): RetryOptions {
+  const attempts = Math.max(options.attempts, retries + 1)
+  const advise = (error: unknown) => {
+    const advice = options.advise(error)
+    if (advice?.attempts === undefined) return advice
+    return { ...advice, attempts: Math.max(advice.attempts, retries + 1) }
+  }
+  return { ...options, attempts, advise }
 }
 
 /** Fewer attempts for every kind of failure, and none where a wait is asked for: somebody else is asked then. */

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import type { Digest } from '../../core/index.ts'
+import { type Digest, DIGEST_PATTERN } from '../../core/index.ts'
 import type { HttpResponse } from './transport.ts'
 
 /** One entry of the error document of a registry (distribution-spec, "Error Codes"). */
@@ -84,9 +84,11 @@ function parseProblems(body: string): readonly RegistryProblem[] {
   }
 }
 
+const DIGESTS = new RegExp(DIGEST_PATTERN, 'g')
+
 /** The specification leaves open what `detail` looks like. */
 function digestsIn(text: string): readonly Digest[] {
-  return [...new Set(text.match(/sha256:[a-f0-9]{64}/g) ?? [])] as Digest[]
+  return [...new Set(text.match(DIGESTS) ?? [])] as Digest[]
 }
 
 function firstLine(body: string, contentType: string): string {

@@ -1,7 +1,7 @@
 import type { Clock, RetryAdvice, RetryOptions } from '../../io/index.ts'
-import { LoginFailure } from '../auth/login-failure.ts'
 import { connectionCode } from './connection-code.ts'
 import { HttpFailure } from './http-failure.ts'
+import { LoginFailure } from '../auth/login-failure.ts'
 
 const TRANSIENT_STATUS: ReadonlySet<number> = new Set([
   408, 425, 429, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529,

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls'
 import { errnoOf, OssbError } from '../../core/index.ts'
-import { type OwnCertificates, ownCertificates, type TrustOptions } from './own-certificates.ts'
+import { ownCertificates, type OwnCertificates, type TrustOptions } from './own-certificates.ts'
 import { certificatesIn, filesIn, readIfThere } from './pem.ts'
 
 type Environment = TrustOptions['environment']

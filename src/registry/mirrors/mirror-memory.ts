@@ -1,8 +1,8 @@
 import type { Descriptor, Job, OssbError } from '../../core/index.ts'
 import type { Clock } from '../../io/index.ts'
 import { HttpFailure } from '../http/http-failure.ts'
-import type { RemoteRepository } from '../repository.ts'
 import type { Place } from './location.ts'
+import type { RemoteRepository } from '../repository.ts'
 
 /** A place with what it takes to read from it. */
 export interface Source {

@@ -8,8 +8,8 @@ import {
   OssbError,
 } from '../../core/index.ts'
 import { withoutStart } from '../blobs.ts'
-import type { RemoteRepository } from '../repository.ts'
 import type { MirrorMemory, Source } from './mirror-memory.ts'
+import type { RemoteRepository } from '../repository.ts'
 
 export interface RoutedSources {
   /** Where content is read from, in order. */

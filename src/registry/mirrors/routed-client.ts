@@ -1,13 +1,13 @@
 import type { Job, Reference } from '../../core/index.ts'
 import { systemClock } from '../../io/index.ts'
-import { defaultKeychain } from '../auth/credentials/keychain.ts'
 import { createDirectClient, type DirectClient, type DirectOptions } from '../client.ts'
-import { canonicalRegistry } from '../http/origin.ts'
-import type { RemoteRepository, RemoteRepositoryOptions } from '../repository.ts'
+import { defaultKeychain } from '../auth/credentials/keychain.ts'
 import type { Place, RegistryMap, Route, RouteRequest } from './location.ts'
 import { createMirrorMemory, type Source } from './mirror-memory.ts'
 import { createMirroredRepository } from './mirrors.ts'
-import { type RouteFileOptions, readRouteFiles } from './route-files.ts'
+import { canonicalRegistry } from '../http/origin.ts'
+import type { RemoteRepository, RemoteRepositoryOptions } from '../repository.ts'
+import { readRouteFiles, type RouteFileOptions } from './route-files.ts'
 import { routeOf } from './routes.ts'
 
 export interface RegistryOptions extends Omit<DirectOptions, 'attempts'>, RouteFileOptions {

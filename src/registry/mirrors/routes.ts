@@ -1,6 +1,6 @@
 import { OssbError } from '../../core/index.ts'
-import { canonicalRegistry } from '../http/origin.ts'
 import { type Place, placeAt, type RegistryMap, type Route, type RouteRequest } from './location.ts'
+import { canonicalRegistry } from '../http/origin.ts'
 import type { RegistryRule } from './registries-conf.ts'
 
 export interface RouteRules {

@@ -1,4 +1,4 @@
-import { type Job, OssbError } from '../../core/index.ts'
+import { hasDigest, type Job, OssbError } from '../../core/index.ts'
 import { describeFailure, HttpFailure } from '../http/http-failure.ts'
 import { type ManifestContent, resolveManifest } from '../manifests.ts'
 import type { Session } from '../session.ts'
@@ -26,7 +26,7 @@ export async function explainRefusedTag(
   if (!(error instanceof HttpFailure) || !POSSIBLE.has(error.status)) return error
   const there = await resolveManifest(session, tag, job).catch(() => undefined)
   job.signal.throwIfAborted()
-  if (there?.digest === content.descriptor.digest) return undefined
+  if (there !== undefined && hasDigest(content.bytes, there.digest)) return undefined
   const said = `${error.text} ${error.problems.map(({ code, message }) => `${code} ${message ?? ''}`).join(' ')}`
   if (there === undefined || !(error.status === 412 || IMMUTABLE.test(said))) return error
   return new ImmutableTag(

@@ -1,8 +1,8 @@
 import type { Digest, Job } from '../../core/index.ts'
 import { HttpFailure } from '../http/http-failure.ts'
 import type { ManifestContent } from '../manifests.ts'
-import type { Session } from '../session.ts'
 import { putManifest } from './put-manifest.ts'
+import type { Session } from '../session.ts'
 import { type Upload, uploadBlob } from './upload.ts'
 
 /** What was, or is being, pushed to a repository in this run. */

@@ -1,9 +1,17 @@
-import { type Job, MEDIA_TYPE, OssbError } from '../../core/index.ts'
+import {
+  algorithmOf,
+  type Descriptor,
+  hasDigest,
+  isDigest,
+  type Job,
+  MEDIA_TYPE,
+  OssbError,
+} from '../../core/index.ts'
 import { type RetryAdvice, retry } from '../../io/index.ts'
 import { connectionCode } from '../http/connection-code.ts'
 import { describeFailure, HttpFailure } from '../http/http-failure.ts'
-import { adviseRetry, requestRetry } from '../http/retry-policy.ts'
 import { type ManifestContent, resolveManifest } from '../manifests.ts'
+import { adviseRetry, requestRetry } from '../http/retry-policy.ts'
 import type { Session } from '../session.ts'
 
 /** What a registry told of a manifest that it took. */
@@ -54,11 +62,11 @@ function advisePut(error: unknown, session: Session): RetryAdvice | undefined {
 async function stands(
   session: Session,
   reference: string,
-  { descriptor }: ManifestContent,
+  { bytes }: ManifestContent,
   job: Job,
 ): Promise<boolean> {
   try {
-    return (await resolveManifest(session, reference, job)).digest === descriptor.digest
+    return hasDigest(bytes, (await resolveManifest(session, reference, job)).digest)
   } catch {
     job.signal.throwIfAborted()
     return false
@@ -85,7 +93,9 @@ async function putOnce(
   )
   await response.discard()
   const answered = response.headers('docker-content-digest')[0]
-  if (answered !== undefined && answered !== descriptor.digest)
+  // A registry may answer with the algorithm that it goes by.
+  const isRight = answered === undefined || (isDigest(answered) && hasDigest(bytes, answered))
+  if (!isRight)
     throw new OssbError(
       'ERR_OSSB_REGISTRY',
       `Cannot push manifest ${descriptor.digest} to "${session.registry}/${session.repository}": the registry stored it as ${answered}`,
@@ -96,9 +106,26 @@ async function putOnce(
 
 const OCI_TYPES: readonly string[] = [MEDIA_TYPE.ociManifest, MEDIA_TYPE.ociIndex]
 
-/** Old registries know Docker's media types only. The error to throw says so where a refusal may mean that. */
-export function explainRefusedFormat(error: unknown, mediaType: string, name: string): unknown {
-  if (!(error instanceof HttpFailure) || !OCI_TYPES.includes(mediaType)) return error
+/**
+ * Old registries know Docker's media types only, and most keep manifests by SHA-256 alone. The error to throw says so
+ * where a refusal may mean that.
+ */
+export function explainRefusedFormat(
+  error: unknown,
+  { mediaType, digest }: Descriptor,
+  name: string,
+): unknown {
+  if (!(error instanceof HttpFailure)) return error
+  if (algorithmOf(digest) !== 'sha256' && error.status < 500)
+    return new OssbError(
+      'ERR_OSSB_REGISTRY',
+      `Cannot push manifest ${digest} to ${name}: ${describeFailure(error)}`,
+      {
+        cause: error,
+        hint: 'The registry may keep manifests by SHA-256 digests only. Layouts and archives keep them by any.',
+      },
+    )
+  if (!OCI_TYPES.includes(mediaType)) return error
   const isRefused =
     error.status < 500 &&
     error.problems.some(({ code }) => code === 'MANIFEST_INVALID' || code === 'UNSUPPORTED')

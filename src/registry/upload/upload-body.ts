@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
-import { type Descriptor, OssbError } from '../../core/index.ts'
+import { algorithmOf, createDigester, type Descriptor, OssbError } from '../../core/index.ts'
 import { checkedChunks } from '../../io/index.ts'
 
 /** The content of a blob, in parts that are read one after the other. */
@@ -77,18 +76,18 @@ async function* checked(
   chunks: AsyncIterable<Uint8Array>,
   blob: Descriptor,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const hash = createHash('sha256')
+  const digester = createDigester(algorithmOf(blob.digest))
   let size = 0
   let held: Uint8Array | undefined
   for await (const chunk of chunks) {
     if (chunk.length === 0) continue
-    hash.update(chunk)
+    digester.update(chunk)
     size += chunk.length
     if (held !== undefined) yield held
     held = chunk
     if (size > blob.size) break
   }
-  const digest = `sha256:${hash.digest('hex')}`
+  const digest = digester.digest()
   if (size !== blob.size || digest !== blob.digest)
     throw new OssbError(
       'ERR_OSSB_INTEGRITY',

@@ -1,8 +1,15 @@
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, normalize } from 'node:path'
 import { digestHex, digestOf, type Job, OssbError } from '../../core/index.ts'
 import type { ProcessMount } from '../../executors/index.ts'
-import { type Owner, resolveInRoot, type SourceTree, selectSources, walkSource } from '../../fs/index.ts'
+import {
+  holdDirectory,
+  type Owner,
+  resolveInRoot,
+  type SourceTree,
+  selectSources,
+  walkSource,
+} from '../../fs/index.ts'
 import type { Mount } from '../../graph/index.ts'
 import { createHolding, type Holding } from '../../io/index.ts'
 import type { FileSession } from '../../native/index.ts'
@@ -46,7 +53,7 @@ export async function prepareMounts(
       for (const one of prepared.held) holding.hold(one)
       if (prepared.mount !== undefined) list.push(prepared.mount)
       if (prepared.env !== undefined) env.push(prepared.env)
-    } else list.push(await prepareMount(mount, trees, context, caches, job))
+    } else list.push(await prepareMount(mount, trees, { context, caches, holding }, job))
   }
   return { list, env, [Symbol.asyncDispose]: holding.handOver() }
 }
@@ -61,18 +68,24 @@ async function prepareCredential(
     : await prepareSshAgent(mount, context, job)
 }
 
+interface Preparation {
+  readonly context: MountContext
+  readonly caches: Caches
+  readonly holding: Holding
+}
+
 async function prepareMount(
   mount: Exclude<Mount, Kind<'secret' | 'ssh'>>,
   trees: ReadonlyMap<number, SourceTree>,
-  context: MountContext,
-  caches: Caches,
+  preparation: Preparation,
   job: Job,
 ): Promise<ProcessMount> {
+  const { context } = preparation
   switch (mount.type) {
     case 'bind':
       return await bindMount(mount, treeOf(trees, mount.input), context, job)
     case 'cache':
-      return await cacheMount(mount, trees, context, caches, job)
+      return await cacheMount(mount, trees, preparation, job)
     case 'tmpfs':
       if (mount.readonly === true) return emptyMount(mount, context)
       return {
@@ -141,23 +154,28 @@ function ownerOf({ owners }: SourceTree): { readonly owner?: Owner } {
 async function cacheMount(
   mount: Kind<'cache'>,
   trees: ReadonlyMap<number, SourceTree>,
-  context: MountContext,
-  caches: Caches,
+  { context, caches, holding }: Preparation,
   job: Job,
 ): Promise<ProcessMount> {
   const directory = caches.get(claimOf(mount))
   if (directory === undefined)
     throw new OssbError('ERR_OSSB_INTERNAL', `Cannot mount the cache "${mount.id}": nobody claimed it`)
   if (!existsSync(directory)) await fillCache(directory, mount, trees, context, job)
-  return { type: 'bind', source: shownOf(directory, mount), target: mount.target, readonly: mount.readonly }
+  return {
+    type: 'bind',
+    source: shownOf(directory, mount, holding),
+    target: mount.target,
+    readonly: mount.readonly,
+  }
 }
 
-/** `source` says what to fill a cache with where that comes from elsewhere, else a directory of the cache itself. */
-function shownOf(directory: string, { input, source }: Kind<'cache'>): string {
-  if (input !== undefined) return directory
-  const shown = resolveInRoot(directory, source, { last: 'follow' })
-  mkdirSync(shown, { recursive: true, mode: 0o755 })
-  return shown
+/**
+ * `source` says what to fill a cache with where that comes from elsewhere, else a directory of the cache itself, in which
+ * another RUN may be at work right now.
+ */
+function shownOf(directory: string, { input, source }: Kind<'cache'>, holding: Holding): string {
+  if (input !== undefined || normalize(join('/', source)) === '/') return directory
+  return holding.hold(holdDirectory(directory, source)).path
 }
 
 /** Makes a cache beside its place and moves it there whole; where another build was faster, that one's stays. */

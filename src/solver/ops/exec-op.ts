@@ -1,17 +1,17 @@
 import { OssbError, StepFailedError } from '../../core/index.ts'
-import type { Executor } from '../../executors/index.ts'
+import type { Emulation, Executor } from '../../executors/index.ts'
 import { lstatIfPresent, resolveInRoot, selectSources } from '../../fs/index.ts'
 import type { ExecOp, Mount, Vertex } from '../../graph/index.ts'
 import type { FileSession } from '../../native/index.ts'
 import type { StorePaths, Workspace } from '../../store/index.ts'
 import type { InputSelection, OpRunner } from '../op-runner.ts'
-import { assertRunnable } from './emulation.ts'
 import type { Credentials } from './exec-credentials.ts'
 import { prepareMounts } from './exec-mounts.ts'
 import { selectionDigest } from './selection-digest.ts'
 
 export interface ExecRunnerOptions extends Credentials {
   readonly executor: Executor
+  readonly emulation: Emulation
   readonly session: FileSession
   readonly workspace: Workspace
   readonly paths: StorePaths
@@ -21,12 +21,23 @@ export interface ExecRunnerOptions extends Credentials {
 const HOSTNAME = 'buildkitsandbox'
 const SHM_BYTES = 64 * 1024 * 1024
 
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
 /** Carries out RUN. */
 export function createExecRunner(options: ExecRunnerOptions): OpRunner<ExecOp> {
   return {
     selections: (op) => op.mounts.flatMap((mount) => selectionOf(mount, options.session) ?? []),
     run: async (op, vertex, root, trees, job) => {
-      assertRunnable(op.platform)
+      const { rootfs } = root
+      const emulated = await options.emulation.prepare(
+        {
+          rootfs,
+          program: op.args[0] ?? '',
+          path: lastValue(op.env, 'PATH') ?? DEFAULT_PATH,
+          platform: op.platform,
+        },
+        job,
+      )
       await using mounts = await prepareMounts(mountsOf(op, vertex), trees, options, job)
       const { exitCode, signal } = await options.executor.run(
         {
@@ -41,8 +52,9 @@ export function createExecRunner(options: ExecRunnerOptions): OpRunner<ExecOp> {
           extraHosts: vertex.unkeyed?.extraHosts ?? [],
           shmSize: op.shmSize ?? SHM_BYTES,
           limits: op.ulimits ?? [],
+          ...emulated,
         },
-        root.rootfs,
+        rootfs,
         job,
       )
       if (exitCode === 0) return
@@ -51,10 +63,14 @@ export function createExecRunner(options: ExecRunnerOptions): OpRunner<ExecOp> {
       throw new StepFailedError(
         `process "${op.args.join(' ')}" did not complete successfully: ${how}`,
         exitCode,
-        exitCode === 127 ? hintOfMissing(op, root.rootfs) : {},
+        exitCode === 127 ? hintOfMissing(op, rootfs) : {},
       )
     },
   }
+}
+
+function lastValue(env: readonly string[], name: string): string | undefined {
+  return env.findLast((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1)
 }
 
 /** An image without a shell cannot run the shell form. */

@@ -17,6 +17,8 @@ import { type OrdinaryUser, ordinaryUser } from '../../support/ordinary-user.ts'
 export interface Environment {
   readonly name: string
   readonly helper: NativeHelper
+  /** The file of the helper itself. */
+  readonly program: string
   /** Runs a shell script as root of this environment, in `directory`. */
   shell(directory: string, script: string): string
   /** A new empty directory that root of this environment owns. */
@@ -70,15 +72,14 @@ export function rangesOf(user: OrdinaryUser): { uidRanges: string; gidRanges: st
   return { uidRanges: list('/etc/subuid'), gidRanges: list('/etc/subgid') }
 }
 
-function environmentOf(
-  name: string,
-  enter: string,
-  helper: NativeHelper,
-  owner: OrdinaryUser | undefined,
-): Environment {
+/** `map` are the words after "map 9" that enter it, as whoever `become` makes. */
+function environmentOf(name: string, map: string, owner: OrdinaryUser | undefined): Environment {
+  const program = publicHelper().path
+  const enter = `${owner === undefined ? '' : become(owner)}${program} map 9 ${map} `
   return {
     name,
-    helper,
+    helper: { path: script(`exec 9>/dev/null\nexec ${enter}${program} "$@"`) },
+    program,
     shell: (directory, text) =>
       execFileSync('sh', ['-c', `exec 9>/dev/null; exec ${enter}sh -euc "$0"`, text], {
         cwd: directory,
@@ -97,25 +98,18 @@ function environmentOf(
 /** Root of the user namespace in which an ordinary user owns a range of ids. */
 export function mappedEnvironment(): Environment {
   const user = ordinaryUser()
-  const program = publicHelper().path
   const { uidRanges, gidRanges } = rangesOf(user)
-  const enter = `${become(user)}${program} map 9 user ${uidRanges} ${gidRanges} `
-  const helper = { path: script(`exec 9>/dev/null\nexec ${enter}${program} "$@"`) }
-  return environmentOf('subordinate ids', enter, helper, user)
+  return environmentOf('subordinate ids', `user ${uidRanges} ${gidRanges}`, user)
 }
 
 /** Root of a user namespace that has the one id of an ordinary user: owners are recorded there. */
 export function oneIdEnvironment(): Environment {
-  const user = ordinaryUser()
-  const program = publicHelper().path
-  const enter = `${become(user)}${program} map 9 one-id `
-  const helper = { path: script(`exec 9>/dev/null\nexec ${enter}${program} "$@"`) }
-  return environmentOf('one id', enter, helper, user)
+  return environmentOf('one id', 'one-id', ordinaryUser())
 }
 
 /** All that can be had here: real root as well where the tests run as root. */
 export function environments(): readonly Environment[] {
-  const root = userInfo().uid === 0 ? [environmentOf('root', '', publicHelper(), undefined)] : []
+  const root = userInfo().uid === 0 ? [environmentOf('root', 'root', undefined)] : []
   return [...root, mappedEnvironment()]
 }
 

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -10,7 +10,7 @@ import {
   openDirectory,
   run,
 } from './environment.ts'
-import { NAMESPACE_ATTEMPTS, program } from './machine-code.ts'
+import { HOST_SOCKETS, NAMESPACE_ATTEMPTS, program } from './machine-code.ts'
 
 /** A directory outside of every root, with one file that must stay as it is and alone. */
 function canary(): { readonly directory: string; intact(): boolean } {
@@ -113,6 +113,22 @@ describe.each([...environments(), oneIdEnvironment()])('a hostile process as $na
     expect(outcome.stdout).toBe('2\nhidden\n1\nbin dev etc proc sys tmp ')
   })
 
+  test.each(['sandbox', 'insecure'] as const)(
+    'can not change the program that started it (%s)',
+    async (security) => {
+      const before = statSync(environment.program, { bigint: true })
+      const script = `chmod 4711 /proc/1/exe; chown 7:7 /proc/1/exe; touch /proc/1/exe; ls /proc/1/ >/dev/null && echo there`
+      const outcome = await run(environment, makeRoot(environment), script, { security })
+      expect(outcome.stdout).toBe('there\n')
+      const after = statSync(environment.program, { bigint: true })
+      expect([after.ctimeNs, after.mtimeNs, after.mode]).toEqual([
+        before.ctimeNs,
+        before.mtimeNs,
+        before.mode,
+      ])
+    },
+  )
+
   test('can not lead the clean-up away by moving the directories of mount points', async () => {
     const outside = canary()
     const fresh = makeRoot(environment)
@@ -157,6 +173,18 @@ describe.each([...environments(), oneIdEnvironment()])('a hostile process as $na
       const refused = await run(environment, fresh, ['/attempt'])
       expect(refused.exitCode).toBe(constants.errno[refusal])
       expect([0, constants.errno.ENOSYS]).toContain(allowed.exitCode)
+    },
+  )
+
+  test.each(HOST_SOCKETS)(
+    'can not talk to the host of a virtual machine by $convention calls',
+    async ({ code }) => {
+      const fresh = makeRoot(environment)
+      environment.shell(fresh, `printf '${octal(program(code))}' >attempt; chmod 755 attempt`)
+      const allowed = await run(environment, fresh, ['/attempt'], { security: 'insecure' })
+      const refused = await run(environment, fresh, ['/attempt'])
+      expect(refused.exitCode).toBe(constants.errno.EPERM)
+      expect(allowed.exitCode).not.toBe(constants.errno.EPERM)
     },
   )
 })

@@ -1,6 +1,9 @@
 import { arch } from 'node:os'
 
 const CLONE_NEWUSER = 0x1000_0000
+const MACHINES: Readonly<Record<string, number>> = { x64: 62, arm64: 183 }
+const BASE = 0x40_0000
+const HEADERS = 64 + 56
 
 /** System calls by each calling convention of this machine that try to make a user namespace. */
 export interface Attempt {
@@ -68,6 +71,18 @@ function ownerCode(number: number, call: 'syscall' | 'int80', args: readonly Arg
   return Buffer.concat([assemble(BASE + HEADERS + assemble(0).length), Buffer.from(`${text}\0`)])
 }
 
+const AF_VSOCK = 40
+const SOCK_STREAM = 1
+
+/** socket() to the machine that this one is a guest of, by the calling conventions that can say so. */
+export const HOST_SOCKETS: readonly { readonly convention: string; readonly code: Buffer }[] =
+  arch() === 'x64'
+    ? [
+        { convention: 'x86-64', code: ownerCode(41, 'syscall', [AF_VSOCK, SOCK_STREAM, 0]) },
+        { convention: 'i386', code: ownerCode(359, 'int80', [AF_VSOCK, SOCK_STREAM, 0]) },
+      ]
+    : []
+
 /** Each gives `path` to 7:8. */
 export function ownerCalls(path: string): readonly OwnerCall[] {
   if (arch() !== 'x64') return []
@@ -97,10 +112,6 @@ export function ownerCalls(path: string): readonly OwnerCall[] {
     i386('fchownat', 298, [AT_FDCWD, path, 7, 8, 0]),
   ]
 }
-
-const MACHINES: Readonly<Record<string, number>> = { x64: 62, arm64: 183 }
-const BASE = 0x40_0000
-const HEADERS = 64 + 56
 
 /** The smallest static program around some machine code (ELF, 64 bit). */
 export function program(code: Buffer): Buffer {

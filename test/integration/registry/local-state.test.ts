@@ -43,9 +43,11 @@ async function imageInRegistry(sizes: readonly number[]) {
   }
 }
 
+const blobsOf = (directory: string) => join(storePaths(directory).blobs, 'sha256')
+
 /** The names of the blobs of a layout that do not hold what they should. */
 function wrongBlobs(directory: string): readonly string[] {
-  const blobs = storePaths(directory).blobs
+  const blobs = blobsOf(directory)
   return readdirSync(blobs)
     .filter((name) => !name.startsWith('.tmp-'))
     .filter(
@@ -83,11 +85,11 @@ test('F9: a pull that is killed twenty times keeps no wrong blob, and the next o
     await new Promise((resolve) => setTimeout(resolve, random() * 20))
     running.child.kill('SIGKILL')
     if ((await running.done).signal === 'SIGKILL') killed += 1
-    mkdirSync(storePaths(directory).blobs, { recursive: true })
+    mkdirSync(blobsOf(directory), { recursive: true })
     expect(wrongBlobs(directory)).toEqual([])
     // Some rounds go on from what the killed ones left, and some begin with less.
-    for (const name of readdirSync(storePaths(directory).blobs))
-      if (random() < 0.4) rmSync(join(storePaths(directory).blobs, name))
+    for (const name of readdirSync(blobsOf(directory)))
+      if (random() < 0.4) rmSync(join(blobsOf(directory), name))
   }
   expect(killed).toBeGreaterThan(5)
   await mustRun(process.execPath, args)
@@ -105,7 +107,7 @@ test('F10: two processes that pull the same image into one store at once both su
   const args = [DRIVER, lab.registry.host, 'r/x', 'v1', directory]
   await Promise.all([1, 2, 3].map(() => mustRun(process.execPath, args)))
   expect(wrongBlobs(directory)).toEqual([])
-  expect(readdirSync(storePaths(directory).blobs)).toHaveLength(5)
+  expect(readdirSync(blobsOf(directory))).toHaveLength(5)
   expect((await createOciLayout(directory).resolve('v1', lab.job)).digest).toBe(image.digest)
   // Each of the four blobs once for each process at most.
   expect(gets()).toBeLessThanOrEqual(12)
@@ -217,7 +219,7 @@ describe('F11: content of the store that was damaged on the disk', () => {
     )
     expect(result).toBe('made anew')
     expect(seen).toEqual([blob.digest, undefined])
-    expect(readdirSync(paths.blobs)).not.toContain(digestHex(blob.digest))
+    expect(readdirSync(join(paths.blobs, 'sha256'))).not.toContain(digestHex(blob.digest))
     expect(job.events).toMatchObject([
       { type: 'warning', rule: 'LostCacheLayer', message: expect.stringContaining(blob.digest) },
     ])

@@ -1,5 +1,15 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Job } from '../../../src/core/index.ts'
@@ -90,6 +100,21 @@ describe('prepareMounts()', () => {
     rmSync(join(directory, 'a'))
     expect(await prepare()).toBe(directory)
     expect(readdirSync(directory)).toEqual(['hidden'])
+  })
+
+  test('shows a directory of a cache that stays the same whatever another RUN does to its path', async () => {
+    await using context = await makeContext()
+    const mount: Mount = { ...CACHE, source: '/sub/deep' }
+    await using mounts = await prepareMounts([mount], new Map(), context, IDLE)
+    const shown = sourceOf(mounts.list[0])
+    const cache = join(context.paths.mounts, readdirSync(context.paths.mounts)[0] ?? '')
+    renameSync(join(cache, 'sub'), join(cache, 'moved'))
+    symlinkSync('/', join(cache, 'sub'))
+    writeFileSync(join(shown, 'file'), '')
+    expect(readdirSync(join(cache, 'moved', 'deep'))).toEqual(['file'])
+    await using again = await prepareMounts([mount], new Map(), context, IDLE)
+    expect(readdirSync(sourceOf(again.list[0]))).toEqual([])
+    expect(readdirSync(cache).sort()).toEqual(['deep', 'moved', 'sub'])
   })
 
   test('leaves no half-made cache behind', async () => {

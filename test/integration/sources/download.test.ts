@@ -99,6 +99,9 @@ describe('download()', () => {
     )
     await get(digestOf('content'))
     expect(server.requests).toHaveLength(1)
+    const long = (text: string) => digestOf(text, 'sha512')
+    await get(long('content'))
+    await expect(get(long('other'))).rejects.toThrow(`digest mismatch ${long('content')}: ${long('other')}`)
   })
 
   test.each([404, 403, 501])('answers status %i at once', async (status) => {

@@ -85,7 +85,7 @@ describe('an OCI layout as a store', () => {
       code: 'ERR_OSSB_INTEGRITY',
     })
     expect(await store.has(describeText('right'), IDLE)).toBe(false)
-    expect(readdirSync(paths.blobs)).toEqual([digestHex(digestOf('content'))])
+    expect(readdirSync(join(paths.blobs, 'sha256'))).toEqual([digestHex(digestOf('content'))])
   })
 
   test('notices a blob that was damaged on the disk', async () => {
@@ -246,11 +246,11 @@ describe('pruneCache()', () => {
     const outcome = await pruneCache(paths, { all: false }, fileSession(), HELPER, IDLE)
     expect(outcome).toMatchObject({ blobs: 1, snapshots: 1, steps: 1 })
     expect(outcome.bytes).toBeGreaterThanOrEqual(5006)
-    expect(readdirSync(paths.blobs).sort()).toEqual(kept)
+    expect(readdirSync(join(paths.blobs, 'sha256')).sort()).toEqual(kept)
     for (const path of [paths.snapshots, paths.steps, paths.mounts, paths.work])
       expect(existsSync(path)).toBe(false)
     await pruneCache(paths, { all: true }, fileSession(), HELPER, IDLE)
-    expect(readdirSync(paths.blobs)).toEqual([])
+    expect(readdirSync(join(paths.blobs, 'sha256'))).toEqual([])
   })
 
   test('touches nothing while a build runs, and needs no cache', async () => {
@@ -261,7 +261,7 @@ describe('pruneCache()', () => {
       code: 'ERR_OSSB_CACHE',
       message: `Cannot prune "${paths.root}": a build is using it`,
     })
-    expect(readdirSync(paths.blobs)).toHaveLength(4)
+    expect(readdirSync(join(paths.blobs, 'sha256'))).toHaveLength(4)
     const nowhere = storePaths(join(newDirectory(), 'missing'))
     expect(await pruneCache(nowhere, { all: true }, fileSession(), HELPER, IDLE)).toMatchObject({ bytes: 0 })
   })

@@ -11,13 +11,8 @@ import type { ContentStore, Image, Layer } from '../../../src/oci/index.ts'
 import { memoryRepository, recordingJob } from '../../support/registry-image.ts'
 
 const CONFIG = 'application/vnd.buildkit.cacheconfig.v0'
-const [A, B, C, KEY, OTHER] = ['a', 'b', 'c', 'key', 'other'].map(digestOf) as [
-  `sha256:${string}`,
-  `sha256:${string}`,
-  `sha256:${string}`,
-  `sha256:${string}`,
-  `sha256:${string}`,
-]
+const [A, B, C] = [digestOf('a'), digestOf('b'), digestOf('c')]
+const [KEY, OTHER] = [digestOf('key'), digestOf('other')]
 
 /** As BuildKit writes it: Go leaves out a parent 0, and records are linked by their inputs. */
 const BUILDKIT = JSON.stringify({

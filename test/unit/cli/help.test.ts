@@ -175,6 +175,9 @@ test('ossb build --help explains every flag', async () => {
           --shm-size SIZE             Size of /dev/shm in each RUN, for example 128m. Default: 64m.
           --ulimit NAME=SOFT[:HARD]   Resource limit of each RUN, for example nofile=4096:65536; -1 is
                                       no limit. Repeatable. Default: nofile with 1024 as the soft limit.
+          --qemu PATH                 Emulator for RUN steps of another architecture: a static qemu-ARCH
+                                      or qemu-ARCH-static, or a directory with some. Repeatable.
+                                      Default: those on PATH. Environment: OSSB_QEMU.
           --parallel N                How many steps run at once. Default: the number of processors.
 
     Cache:

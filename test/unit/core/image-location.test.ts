@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { parseImageLocation } from '../../../src/core/index.ts'
 
 const DIGEST = `sha256:${'a'.repeat(64)}`
+const LONG = `sha512:${'a'.repeat(128)}`
 const REFERENCE = { registry: 'localhost:5000', repository: 'app', tag: '1' }
 
 test.each([
@@ -11,6 +12,7 @@ test.each([
   ['oci:dir', { type: 'oci', path: 'dir', name: '' }],
   ['oci:/a/dir:name', { type: 'oci', path: '/a/dir', name: 'name' }],
   [`oci:dir@${DIGEST}`, { type: 'oci', path: 'dir', name: DIGEST }],
+  [`oci:dir@${LONG}`, { type: 'oci', path: 'dir', name: LONG }],
   ['oci-layout:///a/dir:1.0', { type: 'oci', path: '/a/dir', name: '1.0' }],
   ['oci:dir:docker.io/library/app:1', { type: 'oci', path: 'dir', name: 'docker.io/library/app:1' }],
   ['oci-archive:a.tar:app', { type: 'oci-archive', path: 'a.tar', name: 'app' }],

@@ -56,6 +56,11 @@ test('runtimeSpec() is the whole configuration of a process', () => {
           "/proc/timer_list",
           "/proc/timer_stats",
           "/sys/firmware",
+          "/sys/kernel/debug",
+          "/sys/kernel/tracing",
+          "/sys/kernel/security",
+          "/sys/fs/bpf",
+          "/sys/fs/pstore",
           "/sys/devices/virtual/powercap",
         ],
         "namespaces": [
@@ -302,6 +307,7 @@ test('runtimeSpec() filters system calls by name for both conventions of the mac
       "unshare 1 0 SCMP_CMP_MASKED_EQ 0x80",
       "ioctl 1 1 SCMP_CMP_EQ 0x5412",
       "ioctl 1 1 SCMP_CMP_EQ 0x541c",
+      "socket 1 0 SCMP_CMP_EQ 0x28",
       "clone3 38",
     ]
   `)

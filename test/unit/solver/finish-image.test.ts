@@ -30,7 +30,7 @@ describe('finishImage()', () => {
     )
     expect(times(image)).toEqual(['base', 't1', 't1', 't1', 't2'])
     expect(image.config.created).toBe('t2')
-    expect(image.config.rootfs.diff_ids).toEqual(['b', '1', '2'].map(digestOf))
+    expect(image.config.rootfs.diff_ids).toEqual(['b', '1', '2'].map((text) => digestOf(text)))
   })
 
   test('gives everything new the time that was asked for', () => {

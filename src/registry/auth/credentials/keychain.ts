@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Credential, CredentialRequest, CredentialSource } from './credential.ts'
-import { type DockerConfigFile, dockerConfigFile, dockerConfigText } from './docker-config.ts'
+import { dockerConfigFile, type DockerConfigFile, dockerConfigText } from './docker-config.ts'
 import { environmentCredentials } from './environment.ts'
 import { createHelpers } from './helper.ts'
 

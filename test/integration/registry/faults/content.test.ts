@@ -206,7 +206,7 @@ describe('E6 a foreign layer', () => {
       layer,
       made.job,
     ).catch((thrown: unknown) => thrown)
-    const kept = readdirSync(storePaths(directory).blobs)
+    const kept = readdirSync(join(storePaths(directory).blobs, 'sha256'))
     if (error === undefined)
       expect(readFileSync(storePaths(directory).blob(blob.digest)).equals(BLOB)).toBe(true)
     else expect(kept).toEqual([])
@@ -264,8 +264,74 @@ describe('E6 a foreign layer', () => {
   })
 })
 
+describe('E7 content with digests of SHA-512', () => {
+  const inSha512 = () => {
+    const layer = { mediaType: MEDIA_TYPE.ociLayerGzip, digest: digestOf(BLOB, 'sha512'), size: BLOB.length }
+    const config = Buffer.from(
+      JSON.stringify({ os: 'linux', architecture: 'amd64', rootfs: { type: 'layers', diff_ids: [] } }),
+    )
+    const manifest = Buffer.from(
+      JSON.stringify({
+        schemaVersion: 2,
+        mediaType: MEDIA_TYPE.ociManifest,
+        config: {
+          mediaType: MEDIA_TYPE.ociConfig,
+          digest: digestOf(config, 'sha512'),
+          size: config.length,
+        },
+        layers: [layer],
+      }),
+    )
+    const root: Descriptor = {
+      mediaType: MEDIA_TYPE.ociManifest,
+      digest: digestOf(manifest, 'sha512'),
+      size: manifest.length,
+    }
+    return { layer, config, manifest, root }
+  }
+
+  test('is pushed and pulled by them, manifests too, though the registry goes by SHA-256', async () => {
+    const { layer, config, manifest, root } = inSha512()
+    const directory = newDirectory()
+    const store = createOciLayout(directory)
+    const source = memoryRepository()
+    source.contents.set(root.digest, manifest)
+    source.contents.set(layer.digest, BLOB)
+    source.contents.set(digestOf(config, 'sha512'), config)
+    const made = await lab([])
+    await copy(source, made.remote, root, made.job)
+    await made.remote.tag(root, 'v1', made.job)
+    expect((await made.remote.resolve(root.digest, made.job)).digest).toBe(root.digest)
+    await copy(made.remote, store, root, made.job)
+    await store.tag(root, 'v1', made.job)
+    const kept = readdirSync(join(directory, 'blobs', 'sha512'))
+    expect(kept.sort()).toEqual([...source.contents.keys()].map((one) => one.slice('sha512:'.length)).sort())
+    expect(await store.resolve('v1', made.job)).toMatchObject(root)
+    // What comes by tag has the registry's own digest.
+    expect((await made.remote.resolve('v1', made.job)).digest).toBe(digestOf(manifest))
+  })
+
+  test('is refused when it is not what they say, and nothing of it is kept', async () => {
+    const { layer, config, manifest, root } = inSha512()
+    const made = await lab([{ method: 'GET', path: /\/blobs\/sha512/, answer: { type: 'flip', at: 7 } }])
+    made.registry.manifests.set(root.digest, { mediaType: root.mediaType, bytes: manifest })
+    made.registry.blobs.set(layer.digest, BLOB).set(digestOf(config, 'sha512'), config)
+    const directory = newDirectory()
+    const store = createOciLayout(directory)
+    await expect(
+      copyBlob({ source: made.remote, destination: store }, layer, made.job),
+    ).rejects.toMatchObject({
+      code: 'ERR_OSSB_INTEGRITY',
+      message: expect.stringMatching(/^Cannot use sha512:\w{128} from .*: its digest is sha512:\w{128}$/),
+    })
+    expect(readdirSync(join(directory, 'blobs', 'sha512'))).toEqual([])
+    made.registry.heal()
+    await copy(made.remote, store, root, made.job)
+    expect(readFileSync(storePaths(directory).blob(layer.digest)).equals(BLOB)).toBe(true)
+  })
+})
+
 test.each([
-  ['of SHA-512', `sha512:${'a'.repeat(128)}`],
   ['in capitals', `SHA256:${'a'.repeat(64)}`],
   ['that is short', `sha256:${'a'.repeat(63)}`],
   ['that is a path', 'sha256:../../../../etc/passwd'],
@@ -276,7 +342,7 @@ test.each([
     made.remote.resolve('v1', made.job).then((root) => copy(made.remote, back, root, made.job)),
   ).rejects.toMatchObject({
     code: 'ERR_OSSB_IMAGE_INVALID',
-    message: expect.stringMatching(/member "layers\.0\.digest": not a sha256 digest$/),
+    message: expect.stringMatching(/member "layers\.0\.digest": not a digest of SHA-256 or SHA-512$/),
   })
   expect(back.contents.size).toBe(0)
   expect(made.lines('GET').filter((line) => line.includes('/blobs/'))).toEqual([])
