@@ -1,4 +1,5 @@
 import { chmodSync, mkdirSync } from 'node:fs'
+import { removeUnfinished } from './cache/index.ts'
 import { type Codec, createCodec } from './codec/index.ts'
 import { fileSystemError, type Job } from './core/index.ts'
 import { createArchives } from './images/index.ts'
@@ -56,6 +57,7 @@ export async function openFoundation(options: FoundationOptions, job: Job): Prom
   createCacheDirectory(paths)
   const helper = loadHelper()
   const session = holding.hold(openFileSession(helper))
+  await tidy(paths, session, job)
   const lock = await session.lock(paths.lock, 'shared', { wait: true }, job)
   if (lock !== undefined) holding.hold(lock)
   const workspace = holding.hold(await openWorkspace(paths, session, job))
@@ -85,6 +87,12 @@ export async function openFoundation(options: FoundationOptions, job: Job): Prom
     ...(archive === undefined ? {} : { archive }),
     [Symbol.asyncDispose]: holding.handOver(),
   }
+}
+
+/** What killed builds left half written goes when nobody else is here. */
+async function tidy(paths: StorePaths, session: FileSession, job: Job): Promise<void> {
+  await using alone = await session.lock(paths.lock, 'exclusive', { wait: false }, job)
+  if (alone !== undefined) removeUnfinished(paths)
 }
 
 function createCacheDirectory(paths: StorePaths): void {

@@ -373,18 +373,45 @@ export interface CacheInfo {
   readonly blobs: { readonly count: number; readonly bytes: number }
   /** Unpacked root file systems. */
   readonly snapshots: { readonly count: number; readonly bytes: number }
-  /** Cached results of steps. */
-  readonly steps: { readonly count: number }
+  /** Cached results of steps; of these, results of RUN (`exec`) and of all others (`file`) by their definitions. */
+  readonly steps: { readonly count: number; readonly exec: number; readonly file: number }
+  /** What RUN --mount=type=cache keeps. */
+  readonly mounts: { readonly count: number; readonly bytes: number }
+  /** How many steps of all builds were found in a cache, and how many were carried out. */
+  readonly found: { readonly hits: CachedStepCounts; readonly misses: CachedStepCounts }
   /** Files that ADD downloaded. */
   readonly downloads: { readonly count: number; readonly bytes: number }
   /** Names of images kept in the store. */
   readonly images: readonly { readonly name: string; readonly digest: Digest; readonly bytes: number }[]
 }
 
+/** RUN (`exec`), and all other steps that make layers. */
+export interface CachedStepCounts {
+  readonly exec: number
+  readonly file: number
+}
+
+/** What of a cache directory is made, or fetched, again when it is missing. */
+export type CachePart = 'steps' | 'snapshots' | 'downloads' | 'mounts'
+
+/** With `olderThanMs`, `keepBytes` or `parts` only what these choose goes, the least recently used first. */
 export interface CachePruneOptions {
   readonly cacheDir: string
   /** Remove images kept by name, too: everything. */
   readonly all: boolean
+  /** Remove what was not used for so long, in milliseconds. */
+  readonly olderThanMs?: number
+  /** Remove no more than it takes to come down to so many bytes. */
+  readonly keepBytes?: number
+  readonly parts?: readonly CachePart[]
+}
+
+export interface CacheVerifyResult {
+  readonly blobs: { readonly count: number; readonly bytes: number }
+  /** Content that was not what its name says, and was removed: it is fetched, or made, again. */
+  readonly damaged: readonly Digest[]
+  /** Names of images that are not there. */
+  readonly missing: readonly string[]
 }
 
 export interface CachePruneResult {

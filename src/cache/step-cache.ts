@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import * as v from 'valibot'
 import { type Descriptor, type Digest, errnoOf, fileSystemError, isDigest, type Job } from '../core/index.ts'
@@ -19,6 +19,18 @@ export interface StepCacheOptions {
 
 const digest = v.custom<Digest>((value) => typeof value === 'string' && isDigest(value))
 
+/** A result, as it is kept. */
+export interface StepRecord {
+  readonly layers: readonly {
+    readonly diffId: Digest
+    readonly descriptor: Descriptor
+    readonly created?: string | undefined
+    readonly origin?: string | undefined
+  }[]
+  readonly content?: Digest | undefined
+  readonly about?: StepAbout | undefined
+}
+
 const record = v.object({
   layers: v.array(
     v.object({
@@ -32,7 +44,7 @@ const record = v.object({
   about: v.optional(aboutSchema),
 })
 
-type LayerRecord = v.InferOutput<typeof record>['layers'][number]
+type LayerRecord = StepRecord['layers'][number]
 
 /**
  * The cache of a cache directory. An entry counts only while all its layers can be had: here, or where they came from.
@@ -48,6 +60,7 @@ export function createStepCache(options: StepCacheOptions): Cache {
       const layers = revived.filter((layer) => layer !== undefined)
       if (layers.length < revived.length) return undefined
       const { content, about } = saved
+      touch(paths.step(key))
       return {
         layers,
         ...(content === undefined ? {} : { content }),
@@ -59,6 +72,17 @@ export function createStepCache(options: StepCacheOptions): Cache {
       return Promise.resolve()
     },
     known: () => Promise.resolve(aboutsIn(paths)),
+  }
+}
+
+/** What is of use stays longest: see pruneSome(). */
+function touch(path: string): void {
+  const now = new Date()
+  try {
+    utimesSync(path, now, now)
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'EROFS')
+      throw fileSystemError(`touch "${path}"`, error)
   }
 }
 
@@ -110,7 +134,8 @@ function recordOf({ layers, content, about }: CachedResult): v.InferInput<typeof
   }
 }
 
-function readRecord(path: string): v.InferOutput<typeof record> | undefined {
+/** What is kept of a result; undefined for what is damaged. */
+export function readRecord(path: string): StepRecord | undefined {
   try {
     const parsed = v.safeParse(record, JSON.parse(readFileSync(path, 'utf8')))
     return parsed.success ? parsed.output : undefined
