@@ -95,7 +95,7 @@ node_is_new_enough() {
 
 packages="ca-certificates curl git procps openssl uidmap util-linux mmdebstrap busybox-static zstd xz-utils libcap2-bin
 openssh-client docker.io docker-registry apache2-utils skopeo umoci crun buildah
-qemu-user-static"
+qemu-user-static iproute2"
 
 missing_packages() {
   local name

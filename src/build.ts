@@ -134,6 +134,7 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
     const { images, entries, exported } = writesToStream(options.outputs)
       ? await exportOnce(solve, exportAll, caches, job)
       : await withoutLost(caches.lost, async () => await exportSolved(await solve(), exportAll), job)
+    await caches.count(job)
     await caches.write(entries, images, job)
     engine.registry.warnUnused(job)
     return {
@@ -282,6 +283,7 @@ async function solvePlans(
     images,
     snapshotter,
     cache: caches.cache,
+    observer: caches.observer,
     sources,
     layers: writer,
     ...(options.ignoredPaths === undefined ? {} : { ignoredPaths: options.ignoredPaths }),

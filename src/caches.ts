@@ -1,4 +1,5 @@
 import {
+  addToTally,
   type Cache,
   type CacheEntry,
   createImportedCache,
@@ -11,13 +12,24 @@ import {
   type ImportServices,
   type LostLayers,
   openKanikoCache,
+  type StepCounts,
   withInlineCache,
 } from './cache/index.ts'
-import { digestOf, formatReference, type Job, jobOf, parseReference, type Reference } from './core/index.ts'
+import {
+  type Digest,
+  digestOf,
+  formatReference,
+  type Job,
+  jobOf,
+  parseReference,
+  type Reference,
+} from './core/index.ts'
 import type { Foundation } from './foundation.ts'
+import type { Vertex } from './graph/index.ts'
 import { systemClock } from './io/index.ts'
 import type { Image, Repository } from './oci/index.ts'
 import type { BuildOptions, CacheSourceSpec, CacheTargetSpec } from './options.ts'
+import { createExplainer, type StepObserver } from './solver/index.ts'
 import { createOciLayout, storePaths } from './store/index.ts'
 
 /** The caches of a build. */
@@ -25,6 +37,9 @@ export interface Caches {
   /** The cache directory, then those of `cacheFrom`. */
   readonly cache: Cache
   readonly lost: LostLayers
+  readonly observer: StepObserver
+  /** Adds what was found to the counts of the cache directory. */
+  count(job: Job): Promise<void>
   /** Whether somebody wants to know all results. */
   readonly isShared: boolean
   /** The image as it is to be written: with its cache in it, where that was asked for. */
@@ -33,19 +48,38 @@ export interface Caches {
   write(entries: readonly CacheEntry[], images: readonly Image[], job: Job): Promise<void>
 }
 
-type Options = Pick<BuildOptions, 'cacheFrom' | 'cacheTo'>
+type Options = Pick<BuildOptions, 'cacheFrom' | 'cacheTo' | 'explain' | 'noCache'>
 type Parts = Pick<Foundation, 'paths' | 'store' | 'session' | 'registry' | 'images'>
 
-export function openCaches({ cacheFrom = [], cacheTo = [] }: Options, parts: Parts, job: Job): Caches {
+export function openCaches(
+  { cacheFrom = [], cacheTo = [], explain, noCache }: Options,
+  parts: Parts,
+  job: Job,
+): Caches {
   const { paths, store, images } = parts
   const lost = createLostLayers()
   const services: ImportServices = { store, lost, fetch: images.fetchFrom, job }
+  const cache = firstHit(
+    createStepCache({ paths, store, fetchRemote: images.fetchRemote, lost }),
+    cacheFrom.map((spec) => importedFrom(spec, parts, services)),
+  )
+  const explainer = explain === undefined ? undefined : createExplainer(noCache ? undefined : cache, explain)
+  const [hits, misses] = [new Map<Digest, Vertex>(), new Map<Digest, Vertex>()]
   return {
-    cache: firstHit(
-      createStepCache({ paths, store, fetchRemote: images.fetchRemote, lost }),
-      cacheFrom.map((spec) => importedFrom(spec, parts, services)),
-    ),
+    cache,
     lost,
+    observer: {
+      hit(vertex, reason, from) {
+        hits.set(vertex.digest, vertex)
+        explainer?.hit(vertex, reason, from)
+      },
+      async missed(vertex, about, asker) {
+        misses.set(vertex.digest, vertex)
+        await explainer?.missed(vertex, about, asker)
+      },
+    },
+    count: (counter) =>
+      addToTally({ hits: countsOf(hits), misses: countsOf(misses) }, paths, parts.session, counter),
     isShared: cacheTo.length > 0,
     finish: (image, entries) =>
       cacheTo.some(({ type }) => type === 'inline') ? withInlineCache(image, entries) : image,
@@ -53,6 +87,12 @@ export function openCaches({ cacheFrom = [], cacheTo = [] }: Options, parts: Par
       for (const target of cacheTo) await writeTo(target, { entries, images: built }, parts, writer)
     },
   }
+}
+
+function countsOf(steps: ReadonlyMap<Digest, Vertex>): StepCounts {
+  const kinds = [...steps.values()].map(({ op }) => op.kind)
+  const exec = kinds.filter((kind) => kind === 'exec').length
+  return { exec, file: kinds.length - exec }
 }
 
 function importedFrom(spec: CacheSourceSpec, parts: Parts, services: ImportServices): Cache {

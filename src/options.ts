@@ -82,6 +82,17 @@ interface SharedCacheForm {
   readonly ignoreError: boolean
 }
 
+/** Why a step was, or was not, taken from a cache. */
+export interface StepExplanation {
+  /** "[build 2/5] RUN make" */
+  readonly step: string
+  readonly outcome: 'hit' | 'miss'
+  /** The cache that had it; absent is the cache directory. */
+  readonly from?: string
+  /** For a miss: which input changed, from what to what. */
+  readonly reasons: readonly string[]
+}
+
 export type ExecutorChoice = 'auto' | 'rootless' | 'local' | 'traced' | 'container'
 
 /** What is to be built, as far as a build file can be understood without building. */
@@ -218,6 +229,8 @@ export interface BuildOptions extends RegistryAccess {
   /** Looked at in this order, after the cache directory. */
   readonly cacheFrom?: readonly CacheSourceSpec[]
   readonly cacheTo?: readonly CacheTargetSpec[]
+  /** Is told of each step why it was, or was not, taken from a cache. */
+  readonly explain?: (explanation: StepExplanation) => void
   /** Empty means `image` without a push. */
   readonly outputs: readonly OutputSpec[]
   readonly compression: LayerCompression
@@ -366,18 +379,45 @@ export interface CacheInfo {
   readonly blobs: { readonly count: number; readonly bytes: number }
   /** Unpacked root file systems. */
   readonly snapshots: { readonly count: number; readonly bytes: number }
-  /** Cached results of steps. */
-  readonly steps: { readonly count: number }
+  /** Cached results of steps; of these, results of RUN (`exec`) and of all others (`file`) by their definitions. */
+  readonly steps: { readonly count: number; readonly exec: number; readonly file: number }
+  /** What RUN --mount=type=cache keeps. */
+  readonly mounts: { readonly count: number; readonly bytes: number }
+  /** How many steps of all builds were found in a cache, and how many were carried out. */
+  readonly found: { readonly hits: CachedStepCounts; readonly misses: CachedStepCounts }
   /** Files that ADD downloaded. */
   readonly downloads: { readonly count: number; readonly bytes: number }
   /** Names of images kept in the store. */
   readonly images: readonly { readonly name: string; readonly digest: Digest; readonly bytes: number }[]
 }
 
+/** RUN (`exec`), and all other steps that make layers. */
+export interface CachedStepCounts {
+  readonly exec: number
+  readonly file: number
+}
+
+/** What of a cache directory is made, or fetched, again when it is missing. */
+export type CachePart = 'steps' | 'snapshots' | 'downloads' | 'mounts'
+
+/** With `olderThanMs`, `keepBytes` or `parts` only what these choose goes, the least recently used first. */
 export interface CachePruneOptions {
   readonly cacheDir: string
   /** Remove images kept by name, too: everything. */
   readonly all: boolean
+  /** Remove what was not used for so long, in milliseconds. */
+  readonly olderThanMs?: number
+  /** Remove no more than it takes to come down to so many bytes. */
+  readonly keepBytes?: number
+  readonly parts?: readonly CachePart[]
+}
+
+export interface CacheVerifyResult {
+  readonly blobs: { readonly count: number; readonly bytes: number }
+  /** Content that was not what its name says, and was removed: it is fetched, or made, again. */
+  readonly damaged: readonly Digest[]
+  /** Names of images that are not there. */
+  readonly missing: readonly string[]
 }
 
 export interface CachePruneResult {

@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { type Descriptor, type Digest, isDigest, OssbError } from '../core/index.ts'
+import { aboutSchema, type StepAbout } from './step-about.ts'
 
 /** The type of BuildKit's description of a cache. */
 export const CACHE_CONFIG: string = 'application/vnd.buildkit.cacheconfig.v0'
@@ -34,6 +35,8 @@ const record = v.object({
   'dev.ossb.content': v.optional(digest),
   /** In an image: how many of its layers come from its base. */
   'dev.ossb.base': v.optional(index),
+  /** What the step is; whatever else may be here is left out. */
+  'dev.ossb.about': v.fallback(v.optional(aboutSchema), undefined),
 })
 
 const records = v.nullish(v.array(record))
@@ -67,6 +70,7 @@ export interface DocumentRecord {
     | undefined
   readonly 'dev.ossb.content'?: Digest | undefined
   readonly 'dev.ossb.base'?: number | undefined
+  readonly 'dev.ossb.about'?: StepAbout | undefined
 }
 
 /** What BuildKit says of a cache: stacks of layers, as trees of parents, and records that point at their tops. */

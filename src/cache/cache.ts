@@ -1,10 +1,13 @@
 import type { Digest, Job } from '../core/index.ts'
 import type { Layer } from '../oci/index.ts'
+import type { StepAbout } from './step-about.ts'
 
 /** Results of steps by key. */
 export interface Cache {
   find(wanted: Wanted, job: Job): Promise<CachedResult | undefined>
   save(key: Digest, result: CachedResult, job: Job): Promise<void>
+  /** What its results are of, the latest first, as far as that is kept; absent where nothing is. */
+  known?(job: Job): Promise<readonly StepAbout[]>
 }
 
 export interface Wanted {
@@ -18,6 +21,10 @@ export interface CachedResult {
   readonly layers: readonly Layer[]
   /** For the result of a definition: the key of the same step by the content of its inputs. */
   readonly content?: Digest
+  /** For the result of a definition: what it was. */
+  readonly about?: StepAbout
+  /** Where it was found, for people; absent is the cache directory. */
+  readonly from?: string
 }
 
 /** A result under its key, as it goes to other machines. */
@@ -40,5 +47,9 @@ export function firstHit(nearest: Cache, others: readonly Cache[]): Cache {
       return undefined
     },
     save: (key, result, job) => nearest.save(key, result, job),
+    known: async (job) => {
+      const all = await Promise.all([nearest, ...others].map((cache) => cache.known?.(job) ?? []))
+      return all.flat()
+    },
   }
 }

@@ -5,6 +5,7 @@ import type { ImageDocument, Layer, Repository } from '../oci/index.ts'
 import type { CacheEntry } from './cache.ts'
 import { CACHE_CONFIG, CREATED_AT, type DocumentRecord, stacksOf, UNCOMPRESSED } from './cache-document.ts'
 import { NotACache, readCache, type StoredCache } from './read-cache.ts'
+import { withoutValues } from './step-about.ts'
 import { layersOfDocument, writeDocument } from './write-document.ts'
 
 export interface CacheTarget {
@@ -133,7 +134,7 @@ function assemble(
 ): Assembled {
   const at = new Date(now).toISOString()
   const document = writeDocument(
-    entries.map(({ key, layers, content }) => ({
+    entries.map(({ key, layers, content, about }) => ({
       key,
       at,
       stack: layers.map(({ descriptor, created }) => ({
@@ -141,6 +142,7 @@ function assemble(
         ...(created === undefined ? {} : { annotations: { createdAt: created } }),
       })),
       ...(content === undefined ? {} : { content }),
+      ...(about === undefined ? {} : { about: withoutValues(about) }),
     })),
     before?.document,
   )

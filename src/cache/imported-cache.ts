@@ -36,6 +36,7 @@ const READ_MS = 15_000
  */
 export function createImportedCache(source: CacheSource, services: ImportServices): Cache {
   let reading: Promise<ReadonlyMap<Digest, CachedResult>> | undefined
+  const once = () => (reading ??= read())
   const { lost, job } = services
   const read = async (): Promise<ReadonlyMap<Digest, CachedResult>> => {
     try {
@@ -52,11 +53,11 @@ export function createImportedCache(source: CacheSource, services: ImportService
   }
   return {
     find: async ({ key }) => {
-      reading ??= read()
-      const found = (await reading).get(key)
+      const found = (await once()).get(key)
       return found?.layers.some(({ descriptor }) => lost.has(descriptor.digest)) === true ? undefined : found
     },
     save: () => Promise.resolve(),
+    known: async () => [...(await once()).values()].flatMap(({ about }) => about ?? []),
   }
 }
 
@@ -66,12 +67,13 @@ function resultsOf(
   services: ImportServices,
 ): readonly (readonly [Digest, CachedResult])[] {
   return stored.document.records.filter(isOwn).flatMap((record) => {
-    const { digest: key = '', 'dev.ossb.content': content } = record
+    const { digest: key = '', 'dev.ossb.content': content, 'dev.ossb.about': about } = record
     const [stack] = stacksOf(stored.document, record)
     if (stack === undefined || !isDigest(key)) return []
     const layers = stack.flatMap((layer) => layerOf(layer, stored, source, services) ?? [])
     if (layers.length < stack.length) return []
-    return [[key, { layers, ...(content === undefined ? {} : { content }) }] as const]
+    const more = { ...(content === undefined ? {} : { content }), ...(about === undefined ? {} : { about }) }
+    return [[key, { layers, from: source.title, ...more }] as const]
   })
 }
 

@@ -149,7 +149,7 @@ export function createKanikoSteps(cache: KanikoCache, title: string): Cache {
       try {
         const layer = await withinMs(LOOKUP_MS, (own) => cache.find(digestHex(key), own), job)
         failures = 0
-        return layer === undefined ? undefined : { layers: [...below, layer] }
+        return layer === undefined ? undefined : { layers: [...below, layer], from: title }
       } catch (error) {
         if (job.signal.aborted) throw error
         warn(error, job)

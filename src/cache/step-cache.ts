@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync, utimesSync } from 'node:fs'
+import { join } from 'node:path'
 import * as v from 'valibot'
 import { type Descriptor, type Digest, errnoOf, fileSystemError, isDigest, type Job } from '../core/index.ts'
 import { writeFileAtomic } from '../io/index.ts'
@@ -6,6 +7,7 @@ import type { ContentStore, Layer } from '../oci/index.ts'
 import type { StorePaths } from '../store/index.ts'
 import type { Cache, CachedResult } from './cache.ts'
 import type { LostLayers } from './lost-layers.ts'
+import { aboutSchema, type StepAbout } from './step-about.ts'
 
 export interface StepCacheOptions {
   readonly paths: StorePaths
@@ -17,6 +19,18 @@ export interface StepCacheOptions {
 
 const digest = v.custom<Digest>((value) => typeof value === 'string' && isDigest(value))
 
+/** A result, as it is kept. */
+export interface StepRecord {
+  readonly layers: readonly {
+    readonly diffId: Digest
+    readonly descriptor: Descriptor
+    readonly created?: string | undefined
+    readonly origin?: string | undefined
+  }[]
+  readonly content?: Digest | undefined
+  readonly about?: StepAbout | undefined
+}
+
 const record = v.object({
   layers: v.array(
     v.object({
@@ -27,9 +41,10 @@ const record = v.object({
     }),
   ),
   content: v.optional(digest),
+  about: v.optional(aboutSchema),
 })
 
-type LayerRecord = v.InferOutput<typeof record>['layers'][number]
+type LayerRecord = StepRecord['layers'][number]
 
 /**
  * The cache of a cache directory. An entry counts only while all its layers can be had: here, or where they came from.
@@ -44,13 +59,38 @@ export function createStepCache(options: StepCacheOptions): Cache {
       const revived = await Promise.all(saved.layers.map((layer) => revive(layer, options, job)))
       const layers = revived.filter((layer) => layer !== undefined)
       if (layers.length < revived.length) return undefined
-      return { layers, ...(saved.content === undefined ? {} : { content: saved.content }) }
+      const { content, about } = saved
+      touch(paths.step(key))
+      return {
+        layers,
+        ...(content === undefined ? {} : { content }),
+        ...(about === undefined ? {} : { about }),
+      }
     },
     save: (key, result) => {
       writeFileAtomic(paths.step(key), JSON.stringify(recordOf(result)))
       return Promise.resolve()
     },
+    known: () => Promise.resolve(aboutsIn(paths)),
   }
+}
+
+/** What is of use stays longest: see pruneSome(). */
+function touch(path: string): void {
+  const now = new Date()
+  try {
+    utimesSync(path, now, now)
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'EROFS')
+      throw fileSystemError(`touch "${path}"`, error)
+  }
+}
+
+/** Of all records, the latest first. */
+function aboutsIn({ steps }: StorePaths): readonly StepAbout[] {
+  const files = existsSync(steps) ? readdirSync(steps).map((name) => join(steps, name)) : []
+  const dated = files.map((file) => ({ file, time: statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
+  return dated.sort((a, b) => b.time - a.time).flatMap(({ file }) => readRecord(file)?.about ?? [])
 }
 
 async function revive(
@@ -81,7 +121,7 @@ async function revive(
   })
 }
 
-function recordOf({ layers, content }: CachedResult): v.InferInput<typeof record> {
+function recordOf({ layers, content, about }: CachedResult): v.InferInput<typeof record> {
   return {
     layers: layers.map(({ diffId, descriptor: { mediaType, digest, size }, created, origin }) => ({
       diffId,
@@ -90,10 +130,12 @@ function recordOf({ layers, content }: CachedResult): v.InferInput<typeof record
       origin,
     })),
     content,
+    about,
   }
 }
 
-function readRecord(path: string): v.InferOutput<typeof record> | undefined {
+/** What is kept of a result; undefined for what is damaged. */
+export function readRecord(path: string): StepRecord | undefined {
   try {
     const parsed = v.safeParse(record, JSON.parse(readFileSync(path, 'utf8')))
     return parsed.success ? parsed.output : undefined

@@ -7,12 +7,14 @@ import {
   type StackLayer,
   stackOf,
 } from './cache-document.ts'
+import type { StepAbout } from './step-about.ts'
 
 /** A result as a document has it: `stack` is from the lowest layer up. */
 export interface DocumentEntry {
   readonly key: Digest
   readonly stack: readonly StackLayer[]
   readonly content?: Digest
+  readonly about?: StepAbout
   /** When it was last of use (RFC 3339); absent where that would make equal caches differ. */
   readonly at?: string
 }
@@ -27,6 +29,9 @@ export function writeDocument(entries: readonly DocumentEntry[], other?: CacheDo
   if (other !== undefined) for (const group of groupsOf(other)) draft.adopt(other, group)
   return draft.document()
 }
+
+/** What is said of one step, in bytes; beyond that nothing is. */
+const MAX_ABOUT = 4096
 
 /** Bytes that are left for what is not a record. */
 const MARGIN = 4096
@@ -55,7 +60,7 @@ function createDraft() {
   }
 
   return {
-    add({ key, stack, content, at }: DocumentEntry): void {
+    add({ key, stack, content, about, at }: DocumentEntry): void {
       if (keys.has(key)) return
       keys.add(key)
       const result = { layer: place(stack), ...(at === undefined ? {} : { createdAt: at }) }
@@ -63,6 +68,9 @@ function createDraft() {
         digest: key,
         layers: [result],
         ...(content === undefined ? {} : { 'dev.ossb.content': content }),
+        ...(about === undefined || JSON.stringify(about).length > MAX_ABOUT
+          ? {}
+          : { 'dev.ossb.about': about }),
       })
     },
 

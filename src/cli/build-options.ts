@@ -18,6 +18,8 @@ export interface BuildRequest {
   /** What to say instead of building. */
   readonly call?: CallRequest
   readonly progress: ProgressMode | 'auto'
+  /** Say why steps were, or were not, taken from a cache. */
+  readonly explain: boolean
   readonly imageIdFile?: string
   readonly metadataFile?: string
 }
@@ -66,6 +68,7 @@ export function toBuildRequest(line: BuildCommandLine): BuildRequest {
   return {
     options,
     ...(call === undefined ? {} : { call }),
+    explain: flags.explain,
     progress: flags.quiet ? 'quiet' : (flags.progress ?? 'auto'),
     ...(flags.iidfile === undefined ? {} : { imageIdFile: flags.iidfile }),
     ...(flags['metadata-file'] === undefined ? {} : { metadataFile: flags['metadata-file'] }),

@@ -1,10 +1,11 @@
-import type { Cache, CachedResult, CacheEntry, Wanted } from '../cache/index.ts'
+import type { Cache, CachedResult, CacheEntry, StepAbout, Wanted } from '../cache/index.ts'
 import { canonicalJson, type Digest, digestOf, type Job, withSource } from '../core/index.ts'
 import { type GitOp, type Op, topological, type Vertex } from '../graph/index.ts'
 import { createSemaphore, type Semaphore } from '../io/index.ts'
 import type { Layer } from '../oci/index.ts'
 import { chainIdOf } from '../snapshot/index.ts'
 import { resolveCommit } from '../sources/index.ts'
+import type { StepObserver } from './explain.ts'
 import { makesLayer } from './op-runner.ts'
 import { layersOf, type Result, withTree } from './result.ts'
 import { createRootJobs, type RootJobs } from './root-jobs.ts'
@@ -17,6 +18,7 @@ export interface SolverOptions extends StepOptions, SourceOptions {
   readonly noCache: boolean
   /** How many steps run at once. */
   readonly parallelism: number
+  readonly observer?: StepObserver
 }
 
 export interface Solver {
@@ -68,6 +70,8 @@ function createWalk(options: SolverOptions, limit: Semaphore, jobs: RootJobs): W
   const { cache, snapshotter, runners } = options
   const results = new Map<Digest, Promise<Result>>()
   const definitionKeys = new Map<Digest, Promise<Digest>>()
+  /** By vertex, what its definition key was made of. */
+  const definitionInputs = new Map<Digest, readonly Digest[]>()
   /** Digests of what a vertex reads of its inputs. */
   const selected = new Map<string, Promise<Digest>>()
   const told = new Set<Digest>()
@@ -91,29 +95,35 @@ function createWalk(options: SolverOptions, limit: Semaphore, jobs: RootJobs): W
     job.signal.throwIfAborted()
     if (!makesLayer(vertex.op)) return await solveSource(vertex, options, told, job)
     const key = await definitionKey(vertex)
-    const known = await find(vertex, { key })
+    const known = await find(vertex, { key }, 'it is defined as before')
     if (known !== undefined) return { type: 'layers', layers: known.layers }
     const inputs = await allOf(vertex.inputs.map(solve))
     const contentKey = await contentKeyOf(vertex, inputs)
     // An independent layer is known by itself, whatever it comes to lie above.
     const below = isIndependent(vertex.op) ? layersOf(inputs[0]) : []
     const started = isIndependent(vertex.op) ? [] : layersOf(inputs[0])
-    const same = await find(vertex, { key: contentKey, below: started })
+    const same = await find(
+      vertex,
+      { key: contentKey, below: started },
+      'its inputs have the content of before',
+    )
+    const about = aboutOf(vertex)
     if (same !== undefined) {
       const layers = [...below, ...same.layers]
-      await cache.save(key, { layers, content: contentKey }, job)
+      await cache.save(key, { layers, content: contentKey, about }, job)
       return { type: 'layers', layers }
     }
+    await options.observer?.missed(vertex, about, job)
     const layers = await limit.run(() => runStep(vertex, inputs, options, job), job.signal)
     await cache.save(contentKey, { layers: layers.slice(below.length) }, job)
-    await cache.save(key, { layers, content: contentKey }, job)
+    await cache.save(key, { layers, content: contentKey, about }, job)
     return { type: 'layers', layers }
   }
 
   const isIndependent = (op: Op): boolean =>
     makesLayer(op) && runnerOf(runners, op).isIndependent?.(op) === true
 
-  const find = async (vertex: Vertex, wanted: Wanted): Promise<CachedResult | undefined> => {
+  const find = async (vertex: Vertex, wanted: Wanted, reason: string): Promise<CachedResult | undefined> => {
     if (options.noCache) return undefined
     const job = jobs.of(vertex)
     const found = await cache.find(wanted, job)
@@ -121,6 +131,7 @@ function createWalk(options: SolverOptions, limit: Semaphore, jobs: RootJobs): W
     // Steps that a known result makes unnecessary are shown too, or a build would seem to have skipped them.
     for (const step of topological(vertex)) {
       if (!makesLayer(step.op) || told.has(step.digest)) continue
+      options.observer?.hit(step, step === vertex ? reason : `"${vertex.name}" is known`, found.from)
       told.add(step.digest)
       job.emit({ type: 'cached', vertex: step.digest, name: step.name })
     }
@@ -143,8 +154,20 @@ function createWalk(options: SolverOptions, limit: Semaphore, jobs: RootJobs): W
         isTree(input.op) ? await selectionDigests(vertex, i, await solve(input)) : await definitionKey(input),
       ),
     )
+    definitionInputs.set(vertex.digest, inputs)
     return keyOf('definition', op, inputs)
   }
+
+  /** What the definition key of a step was made of; it must have been made. */
+  const aboutOf = ({ digest, name, op, inputs }: Vertex): StepAbout => ({
+    name,
+    op: { ...op },
+    inputs: inputs.map((input, i) => ({
+      name: isTree(input.op) ? `files of ${input.name}` : input.name,
+      digest: definitionInputs.get(digest)?.[i] ?? digestOf(''),
+    })),
+    settings: settings(),
+  })
 
   /** A ref is looked up anew, and nothing is fetched where the commit that it names was used before. */
   const gitKey = async (op: GitOp, vertex: Vertex): Promise<Digest> => {
@@ -190,21 +213,15 @@ function createWalk(options: SolverOptions, limit: Semaphore, jobs: RootJobs): W
     })
   }
 
-  const keyOf = (kind: string, op: Op, inputs: readonly Digest[]): Digest => {
+  /** What is the same for all steps of a build. */
+  const settings = () => {
     const { layers, ignoredPaths } = options
     const { compression, clampTo } = layers
-    return digestOf(
-      canonicalJson({
-        behaviour: BEHAVIOUR,
-        kind,
-        op,
-        inputs,
-        compression,
-        clampTo: clampTo?.toString(),
-        ...(ignoredPaths === undefined ? {} : { ignoredPaths }),
-      }),
-    )
+    return { behaviour: BEHAVIOUR, compression, clampTo: clampTo?.toString(), ignoredPaths }
   }
+
+  const keyOf = (kind: string, op: Op, inputs: readonly Digest[]): Digest =>
+    digestOf(canonicalJson({ ...settings(), kind, op, inputs }))
 
   const known = async (roots: readonly Vertex[], job: Job): Promise<readonly CacheEntry[]> => {
     const entries = new Map<Digest, CacheEntry>()

@@ -17,7 +17,7 @@ describe('the command line', () => {
     [
       ['cache'],
       'Cannot run "cache": it needs one more word',
-      'Write "ossb cache info" or "ossb cache prune".',
+      'Write "ossb cache info" or "ossb cache prune" or "ossb cache verify".',
     ],
     [
       ['build', '--outptu', 'x'],
