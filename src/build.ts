@@ -5,6 +5,7 @@ import type { Writable } from 'node:stream'
 import { type CacheEntry, withoutLost } from './cache/index.ts'
 import { type Caches, openCaches } from './caches.ts'
 import {
+  type Digest,
   type Failure,
   formatPlatform,
   formatReference,
@@ -13,6 +14,7 @@ import {
   nameInRegistry,
   OssbError,
   type Platform,
+  parsePlatform,
   parseReference,
   withSourceText,
 } from './core/index.ts'
@@ -28,6 +30,7 @@ import {
 } from './executors/index.ts'
 import {
   type ContentOptions,
+  checkAnnotations,
   createDockerArchiveExporter,
   createFlatArchiveExporter,
   createLocalDirExporter,
@@ -58,6 +61,7 @@ import {
   timesOf,
 } from './inputs/index.ts'
 import { createHolding } from './io/index.ts'
+import { type LayerWriterOptions, recompressLayer } from './layer/index.ts'
 import { type FileSession, type NativeHelper, walkTree } from './native/index.ts'
 import type { Image, Layer } from './oci/index.ts'
 import type { BuildOptions, BuildResult, OutputSpec } from './options.ts'
@@ -120,7 +124,7 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
   })
   try {
     const { platforms } = definition.input
-    checkPlatforms(options.outputs, platforms)
+    checkOutputs(options, platforms)
     const plans = await planDefinition(definition, inputs.resolve, job)
     for (const { root } of plans) checkEntitlements(root, options.allow ?? [])
     await inputs.check(
@@ -245,8 +249,12 @@ function emulationOf(
 }
 
 /** What could not be written is refused before anything is built. */
-function checkPlatforms(outputs: readonly OutputSpec[], platforms: readonly Platform[]): void {
-  if (outputs.some(({ type }) => type === 'docker')) requireOnePlatform(platforms.length)
+function checkOutputs(options: BuildOptions, { length: count }: readonly Platform[]): void {
+  const { outputs } = options
+  if (outputs.some(({ type }) => type === 'docker')) requireOnePlatform(count)
+  for (const output of outputs)
+    if (output.type !== 'local' && output.type !== 'tar')
+      checkAnnotations(count, contentOptions(options, output))
 }
 
 /** What the solver made of plans. */
@@ -266,14 +274,15 @@ async function solvePlans(
   engine: Engine,
   job: Job,
 ): Promise<Solved> {
-  const clampTo = options.rewriteTimestamp ? requiredEpoch(plans) : undefined
+  const { reproducible = false } = options
+  const clampTo = options.rewriteTimestamp || reproducible ? requiredEpoch(plans) : undefined
   const { session, codec, store, images, snapshotter } = engine
   const writer = {
     store,
     codec,
     compression: options.compression,
     session,
-    ...(clampTo === undefined ? {} : { clampTo: BigInt(clampTo) * 1_000_000_000n }),
+    ...(clampTo === undefined ? {} : { clampTo: BigInt(clampTo) * 1_000_000_000n, clampsAll: reproducible }),
   }
   const solver = createSolver({
     runners: {
@@ -312,7 +321,23 @@ async function solvePlans(
   const [first, ...others] = failures
   if (first !== undefined) throw joinErrors(`build for ${plans.length} platforms`, [first, ...others])
   const entries = caches.isShared ? await solver.known(roots, job) : []
-  return { entries, images: built.map((image) => caches.finish(image, entries)) }
+  const final = options.forceCompression === true ? await recompressed(built, writer, job) : built
+  return { entries, images: final.map((image) => caches.finish(image, entries)) }
+}
+
+/** Each layer once, whatever images have it. */
+async function recompressed(
+  images: readonly Image[],
+  writer: LayerWriterOptions,
+  job: Job,
+): Promise<readonly Image[]> {
+  const all = new Map(images.flatMap(({ layers }) => layers.map((layer) => [layer.descriptor.digest, layer])))
+  const anew = new Map<Digest, Layer>()
+  for (const [digest, layer] of all) anew.set(digest, await recompressLayer(layer, writer, job))
+  return images.map((image) => ({
+    ...image,
+    layers: image.layers.map((layer) => anew.get(layer.descriptor.digest) ?? layer),
+  }))
 }
 
 /** What everything new of an image is said to be made at (RFC 3339); undefined is when it was. */
@@ -389,7 +414,7 @@ function exportersFor(
   engine: Engine,
 ): readonly Exporter[] {
   const { standardOutput } = options
-  const content = contentOptions(options)
+  const content = contentOptions(options, output)
   const dest = 'dest' in output ? targetOf(output.dest, standardOutput) : ''
   const roots = { use: useRoot, walk: (rootfs: string, job: Job) => entriesOf(engine.helper, rootfs, job) }
   const names = 'names' in output && output.names !== undefined ? output.names : tags
@@ -401,7 +426,7 @@ function exportersFor(
     case 'image':
       return [
         createStoreExporter({ store: engine.store, names, ...content, onlyWhole: output.push }),
-        ...(output.push ? [registryExporter(names, options, engine)] : []),
+        ...(output.push ? [registryExporter({ names, content }, options, engine)] : []),
       ]
     case 'oci':
       return [
@@ -442,20 +467,32 @@ function targetOf(dest: string, standardOutput: Writable | undefined): OutputTar
   })
 }
 
-function registryExporter(names: readonly string[], options: BuildOptions, { registry }: Engine): Exporter {
+function registryExporter(
+  { names, content }: { readonly names: readonly string[]; readonly content: ContentOptions },
+  options: BuildOptions,
+  { registry }: Engine,
+): Exporter {
   const { ignoreImmutableTags = false } = options
   return createRegistryExporter({
     names,
-    ...contentOptions(options),
+    ...content,
     ignoreImmutableTags,
     repository: (reference, behaviour) => registry.repository(reference, behaviour),
   })
 }
 
 /** Like BuildKit, makes an index of one image where the argument asks for it. */
-function contentOptions({ imageFormat, buildArgs }: BuildOptions): ContentOptions {
+function contentOptions(
+  { imageFormat, buildArgs, annotations = [] }: BuildOptions,
+  output: OutputSpec,
+): ContentOptions {
+  const own = 'annotations' in output ? (output.annotations ?? []) : []
   return {
-    format: imageFormat,
+    format: output.type === 'docker' ? 'docker' : imageFormat,
+    annotations: [...annotations, ...own].map(({ platform, ...one }) => ({
+      ...one,
+      ...(platform === undefined ? {} : { platform: parsePlatform(platform) }),
+    })),
     isIndex: /^(?:1|t|true)$/i.test(buildArgs['BUILDKIT_MULTI_PLATFORM'] ?? ''),
   }
 }

@@ -6,6 +6,7 @@ import {
   enterNamespace as enter,
   isNamespaceRefused,
   NAMESPACE_VARIABLE,
+  rungOf,
 } from './executors/index.ts'
 import { loadHelper } from './native/index.ts'
 import type { DoctorReport, ExecutorChoice } from './options.ts'
@@ -45,8 +46,7 @@ export async function enterNamespace(
     job.signal.throwIfAborted()
     if (executor === 'auto' && isNamespaceRefused(error) && (await canTrace(options, job)))
       return await enterTraced()
-    if (!(error instanceof OssbError) || error.code !== 'ERR_OSSB_EXECUTOR' || error.hint !== undefined)
-      throw error
+    if (!(error instanceof OssbError) || error.code !== 'ERR_OSSB_EXECUTOR') throw error
     throw await refusal(options, job, error)
   }
 }
@@ -60,7 +60,9 @@ async function canTrace(options: EnvironmentOptions, job: Job): Promise<boolean>
 async function refusal(options: EnvironmentOptions, job: Job, cause?: unknown): Promise<OssbError> {
   const { executors } = await doctor(options, job)
   const wanted =
-    executors.find(({ name }) => name === options.executor) ?? executors.find(({ usable }) => !usable)
+    executors.find(({ name }) => name === options.executor) ??
+    executors.find(({ usable, remedy }) => !usable && remedy !== undefined)
+  if (cause instanceof OssbError && (wanted === undefined || wanted.usable)) return cause
   const what =
     options.executor === 'auto' ? 'run the steps of a build here' : `use the executor "${options.executor}"`
   return new OssbError(
@@ -78,7 +80,7 @@ export async function doctor(
   { executor, cacheDir, environment }: EnvironmentOptions,
   job: Job,
 ): Promise<DoctorReport> {
-  const { findings, executors } = await assessEnvironment(
+  const { findings, executors, rungs } = await assessEnvironment(
     { helper: loadHelper(), directory: cacheDir, environment },
     job,
   )
@@ -86,11 +88,11 @@ export async function doctor(
     ({ name, usable }) => usable && (executor === 'auto' ? name !== 'container' : name === executor),
   )
   const [candidate] = candidates
-  const chosen = candidate?.name
   return {
     facts: findings,
     executors,
-    ...(chosen === undefined ? {} : { chosen }),
+    rungs,
+    ...(candidate === undefined ? {} : { chosen: candidate.name, rung: rungOf(candidate) }),
     because: reasonFor(candidate, executor, executors),
     better: findings.flatMap(({ ok, name, remedy }) =>
       ok || remedy === undefined || name === 'OCI runtime' ? [] : [`${name}: ${remedy}`],

@@ -24,16 +24,16 @@ export type LayerCompression =
  */
 export type OutputSpec =
   /** Kept in the content store of the cache directory (an OCI layout), and pushed as well where `push` is set. */
-  | { readonly type: 'image'; readonly names?: readonly string[]; readonly push: boolean }
+  | ({ readonly type: 'image'; readonly names?: readonly string[]; readonly push: boolean } & Annotated)
   /** An OCI layout: as one tar file, or as a directory where `tar` is false. */
-  | {
+  | ({
       readonly type: 'oci'
       readonly dest: string
       readonly tar: boolean
       readonly names?: readonly string[]
       /** A directory whose index.json has this image as its only entry, without a name. */
       readonly single?: boolean
-    }
+    } & Annotated)
   /** An archive for `docker load` and `podman load`. */
   | {
       readonly type: 'docker'
@@ -46,6 +46,20 @@ export type OutputSpec =
   | ({ readonly type: 'tar'; readonly dest: string } & PlatformSplit)
   /** The final root file systems as a directory. */
   | ({ readonly type: 'local'; readonly dest: string } & PlatformSplit)
+
+/** What a document or a descriptor of an image says beside what it must. */
+export interface AnnotationSpec {
+  readonly level: 'manifest' | 'manifest-descriptor' | 'index' | 'index-descriptor'
+  /** Only for the image of this platform; absent is for all. */
+  readonly platform?: string
+  readonly key: string
+  readonly value: string
+}
+
+export interface Annotated {
+  /** Those of this output alone, which count before BuildOptions.annotations. */
+  readonly annotations?: readonly AnnotationSpec[]
+}
 
 export interface PlatformSplit {
   /** Whether each platform gets a directory of its own ("linux_arm_v7"); absent is where several are built. */
@@ -105,6 +119,7 @@ export type DefinitionOptions = Pick<
   | 'target'
   | 'platforms'
   | 'labels'
+  | 'reproducible'
   | 'frontend'
   | 'environment'
   | 'network'
@@ -240,8 +255,14 @@ export interface BuildOptions extends RegistryAccess {
   readonly singleLayer?: boolean
   /** Absolute paths (patterns as in .dockerignore) that are in no new layer. */
   readonly ignoredPaths?: readonly string[]
+  /** Of every output that holds an image. */
+  readonly annotations?: readonly AnnotationSpec[]
+  /** Compress layers of base images anew where they are compressed in another way. */
+  readonly forceCompression?: boolean
   /** Clamp times in new layers to SOURCE_DATE_EPOCH. */
   readonly rewriteTimestamp: boolean
+  /** No time in what is new but SOURCE_DATE_EPOCH, which is 1970 where it is not set: equal inputs give equal bytes. */
+  readonly reproducible?: boolean
   readonly executor: ExecutorChoice
   readonly secrets?: readonly SecretSpec[]
   readonly ssh?: readonly SshSpec[]
@@ -353,6 +374,19 @@ export interface ExecutorReport {
   readonly remedy?: string
 }
 
+/** One of the six ways to isolate a RUN, the strongest first. */
+export interface RungReport {
+  readonly number: 1 | 2 | 3 | 4 | 5 | 6
+  readonly name: string
+  readonly usable: boolean
+  /** Why not, with the system call or file that said no. */
+  readonly reason?: string
+  /** The one command or setting that would help. */
+  readonly remedy?: string
+  /** What it keeps no hostile RUN from. */
+  readonly cannotPrevent: readonly string[]
+}
+
 /** A fact about the environment: "user namespaces", "id range", "overlay", "emulation", … */
 export interface EnvironmentFact {
   readonly name: string
@@ -364,8 +398,11 @@ export interface EnvironmentFact {
 export interface DoctorReport {
   readonly facts: readonly EnvironmentFact[]
   readonly executors: readonly ExecutorReport[]
+  readonly rungs: readonly RungReport[]
   /** The executor that `auto` takes; absent when none is usable. */
   readonly chosen?: 'local' | 'rootless' | 'traced' | 'container'
+  /** The number of its rung. */
+  readonly rung?: RungReport['number']
   /** Why that one. */
   readonly because: string
   /** What would give a better one; empty when it is the best there is. */

@@ -1,4 +1,5 @@
 import type { BuildOptions, ExecutorChoice, LayerCompression } from '../index.ts'
+import { parseAnnotationFlags } from './annotation-flags.ts'
 import { cacheDirectory, type Environment } from './cache-directory.ts'
 import { cacheOptions } from './cache-spec.ts'
 import { type CallRequest, parseCall } from './call-spec.ts'
@@ -50,6 +51,7 @@ export function toBuildRequest(line: BuildCommandLine): BuildRequest {
     ...(flags.target === undefined ? {} : { target: flags.target }),
     platforms: platformsOf(flags.platform),
     labels: parseLabels(flags.label),
+    ...imageOptions(flags, settings),
     noCache: flags['no-cache'],
     outputs,
     compression: compressionOf(flags, settings),
@@ -64,6 +66,7 @@ export function toBuildRequest(line: BuildCommandLine): BuildRequest {
     ...cacheOptions(flags, registryAccess(flags, environment)),
   }
   checkImageIdFile(flags, options)
+  checkHasImage(flags, outputs)
   const call = parseCall(flags)
   return {
     options,
@@ -73,6 +76,33 @@ export function toBuildRequest(line: BuildCommandLine): BuildRequest {
     ...(flags.iidfile === undefined ? {} : { imageIdFile: flags.iidfile }),
     ...(flags['metadata-file'] === undefined ? {} : { metadataFile: flags['metadata-file'] }),
   }
+}
+
+/** What goes into manifests and layers beside what the Dockerfile says; what is not said is absent. */
+function imageOptions(
+  { annotation, reproducible }: BuildFlags,
+  { forceCompression = false }: OutputSettings,
+): Pick<BuildOptions, 'annotations' | 'reproducible' | 'forceCompression'> {
+  const annotations = parseAnnotationFlags(annotation)
+  return {
+    ...(annotations.length === 0 ? {} : { annotations }),
+    ...(reproducible ? { reproducible } : {}),
+    ...(forceCompression ? { forceCompression } : {}),
+  }
+}
+
+function checkHasImage({ annotation }: BuildFlags, outputs: BuildOptions['outputs']): void {
+  const [first] = annotation
+  if (
+    first === undefined ||
+    outputs.length === 0 ||
+    outputs.some(({ type }) => type !== 'local' && type !== 'tar')
+  )
+    return
+  throw usageError(
+    `Cannot use --annotation "${first}": no output holds an image`,
+    'Use an output that does: image, registry or oci.',
+  )
 }
 
 function lockOptions({
@@ -101,10 +131,11 @@ function compressionOf(flags: BuildFlags, settings: OutputSettings): LayerCompre
       `Cannot use compression level ${level} with compression "uncompressed"`,
       'Leave out --compression-level.',
     )
-  if (!/^[1-9]$/.test(level))
+  const highest = type === 'zstd' ? 22 : 9
+  if (!/^[1-9]\d?$/.test(level) || Number(level) > highest)
     throw usageError(
-      `Cannot use "${level}" for --compression-level: it is not a number from 1 to 9`,
-      '1 is fast, 9 is small.',
+      `Cannot use "${level}" for --compression-level: it is not a number from 1 to ${highest}`,
+      `1 is fast, ${highest} is small.`,
     )
   return { type, level: Number(level) }
 }

@@ -132,6 +132,8 @@ export interface BuildFlags
   readonly tag: readonly string[]
   readonly registry: string | undefined
   readonly label: readonly string[]
+  readonly annotation: readonly string[]
+  readonly reproducible: boolean
   readonly 'image-format': 'oci' | 'docker' | undefined
   readonly compression: 'gzip' | 'zstd' | 'uncompressed' | undefined
   readonly 'compression-level': string | undefined
@@ -433,6 +435,19 @@ export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
     group: 'Image',
     description: 'Label of the image. Repeatable.',
   },
+  annotation: {
+    type: 'list',
+    value: '[TYPE:]KEY=VALUE',
+    group: 'Image',
+    description:
+      'Annotation of the image. TYPE is manifest, manifest-descriptor, index or index-descriptor, or several with commas; TYPE[OS/ARCH] is for one platform. Repeatable.',
+  },
+  reproducible: {
+    type: 'flag',
+    group: 'Image',
+    description:
+      'No time in what is new but SOURCE_DATE_EPOCH, or 1970 where it is not set: equal inputs give equal bytes.',
+  },
   'image-format': {
     type: 'choice',
     choices: ['oci', 'docker'],
@@ -449,9 +464,9 @@ export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
   },
   'compression-level': {
     type: 'text',
-    value: '1-9',
+    value: 'N',
     group: 'Image',
-    description: '1 is fast, 9 is small.',
+    description: '1 is fast; 9 is small, or 22 for zstd.',
     default: "the codec's own",
   },
   output: {

@@ -1,4 +1,5 @@
-import type { LayerCompression, OutputSpec } from '../index.ts'
+import type { AnnotationSpec, LayerCompression, OutputSpec } from '../index.ts'
+import { annotationAttribute } from './annotation-flags.ts'
 import { splitCsv } from './csv.ts'
 import { usageError } from './usage-error.ts'
 
@@ -8,6 +9,7 @@ export interface OutputSettings {
   readonly compressionLevel?: string
   readonly imageFormat?: 'oci' | 'docker'
   readonly rewriteTimestamp?: boolean
+  readonly forceCompression?: boolean
 }
 
 export interface ParsedOutputs {
@@ -29,6 +31,7 @@ const COMMON_KEYS = [
   'name',
   'compression',
   'compression-level',
+  'force-compression',
   'oci-mediatypes',
   'rewrite-timestamp',
 ] as const
@@ -127,7 +130,13 @@ function typeOf(attributes: Attributes, text: string): OutputType {
       `Cannot use --output "${text}": ${name === undefined ? 'type is required for output' : `there is no type "${name}"`}`,
       `The types are ${[...TYPES.keys()].join(', ')}.`,
     )
-  const unknown = [...attributes.keys()].find((key) => key !== 'type' && !type.keys.includes(key))
+  const takesAnnotations = type.keys.includes('name')
+  const unknown = [...attributes].find(
+    ([key, value]) =>
+      key !== 'type' &&
+      !type.keys.includes(key) &&
+      !(takesAnnotations && annotationAttribute(key, value) !== undefined),
+  )?.[0]
   if (unknown !== undefined)
     throw usageError(
       `Cannot use --output "${text}": type=${name} has no "${unknown}"`,
@@ -172,12 +181,19 @@ function destOf(attributes: Attributes): string | undefined {
   return dest === '' ? undefined : dest
 }
 
-function namesOf(attributes: Attributes): { names?: readonly string[] } {
+function namesOf(attributes: Attributes): {
+  names?: readonly string[]
+  annotations?: readonly AnnotationSpec[]
+} {
   const names = (attributes.get('name') ?? '')
     .split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '')
-  return names.length === 0 ? {} : { names }
+  const annotations = [...attributes].flatMap(([key, value]) => annotationAttribute(key, value) ?? [])
+  return {
+    ...(names.length === 0 ? {} : { names }),
+    ...(annotations.length === 0 ? {} : { annotations }),
+  }
 }
 
 function flagOf(attributes: Attributes, key: string, absent: boolean): boolean {
@@ -196,6 +212,9 @@ function settingsOf(attributes: Attributes): OutputSettings {
     ...(compressionLevel === undefined ? {} : { compressionLevel }),
     ...(attributes.has('oci-mediatypes')
       ? { imageFormat: flagOf(attributes, 'oci-mediatypes', true) ? 'oci' : 'docker' }
+      : {}),
+    ...(attributes.has('force-compression')
+      ? { forceCompression: flagOf(attributes, 'force-compression', false) }
       : {}),
     ...(attributes.has('rewrite-timestamp')
       ? { rewriteTimestamp: flagOf(attributes, 'rewrite-timestamp', false) }

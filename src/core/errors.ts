@@ -91,28 +91,43 @@ function located(error: OssbError, source: SourceRange): OssbError {
     : new OssbError(error.code, error.message, options)
 }
 
+/** EDQUOT of Linux: Node has no name for it. */
+const QUOTA_ERRNO = -122
+
 /** The `code` of a Node system error ("ENOENT"), or undefined. */
 export function errnoOf(error: unknown): string | undefined {
+  if (error instanceof Error && 'errno' in error && error.errno === QUOTA_ERRNO) return 'EDQUOT'
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
+const FULL: Readonly<Record<string, string>> = {
+  ENOSPC: 'no space left on the device',
+  EDQUOT: 'disk quota exceeded',
+}
+
 /**
- * A file-system failure as an OssbError: a full disk and a quota get their own code and advice,
- * whatever was being done when they came.
+ * A file-system failure as an OssbError: a full disk, a quota and a broken disk get advice of their own,
+ * whatever was being done when they came. `room` says how much there is of it, where that is known.
  */
-export function fileSystemError(action: string, error: unknown): OssbError {
+export function fileSystemError(action: string, error: unknown, room?: () => string): OssbError {
   if (error instanceof OssbError) return error
   const reason = error instanceof Error ? error.message : String(error)
   const code = errnoOf(error)
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
+  const full = FULL[code ?? '']
+  if (full !== undefined) {
     return new OssbError(
       'ERR_OSSB_NO_SPACE',
-      `Cannot ${action}: ${code === 'ENOSPC' ? 'no space left on the device' : 'disk quota exceeded'}`,
+      `Cannot ${action}: ${full}${room === undefined ? '' : ` (${room()})`}`,
       {
         cause: error,
         hint: 'Free some space ("ossb cache prune" removes cached layers), or choose another disk with --cache-dir or --output dest=.',
       },
     )
   }
-  return new OssbError('ERR_OSSB_FILESYSTEM', `Cannot ${action}: ${reason}`, { cause: error })
+  return new OssbError('ERR_OSSB_FILESYSTEM', `Cannot ${action}: ${reason}`, {
+    cause: error,
+    ...(code === 'EIO'
+      ? { hint: 'The disk reports errors: look into the log of the kernel, and choose another disk.' }
+      : {}),
+  })
 }

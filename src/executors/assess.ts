@@ -2,14 +2,17 @@ import { mkdirSync } from 'node:fs'
 import { release } from 'node:os'
 import { getSystemErrorName } from 'node:util'
 import type { Job } from '../core/index.ts'
-import { type NativeHelper, type ProbeItem, probeEnvironment } from '../native/index.ts'
+import { type MapKind, type NativeHelper, type ProbeItem, probeEnvironment } from '../native/index.ts'
+import { directoryFinding } from './directory-finding.ts'
 import { currentUser, subordinateIds } from './enter-namespace.ts'
 import type { Executor } from './executor.ts'
 import { explainRefusal, type Settings } from './explain-refusal.ts'
 import { emulationFinding } from './find-emulators.ts'
 import { findRuntime, RUNTIME_REMEDY } from './find-runtime.ts'
 import { readSettings } from './read-settings.ts'
+import { type RungFinding, rungFindings } from './rungs.ts'
 import { type MappingProblem, tryMapping } from './try-mapping.ts'
+import { tryRuntime } from './try-runtime.ts'
 
 /** Something that the environment does or does not give, and what would mend it. */
 export interface Finding {
@@ -34,6 +37,7 @@ export interface ExecutorFinding {
 export interface Assessment {
   readonly findings: readonly Finding[]
   readonly executors: readonly ExecutorFinding[]
+  readonly rungs: readonly RungFinding[]
 }
 
 export interface AssessOptions {
@@ -55,16 +59,21 @@ export async function assessEnvironment(
   const namespaces = namespaceFinding(items, settings)
   const range = isRoot ? undefined : rangeFinding(await tryMapping({ helper, environment }, job))
   const mounts = mountFinding(items, settings)
-  const records = range?.ok === false ? recordFinding(items, directory) : undefined
+  const ownerRecords = isRoot ? undefined : recordFinding(items, directory)
+  const records = range?.ok === false ? ownerRecords : undefined
+  const overlay = overlayFinding(items, isRoot, directory)
+  const { isNoexec, ...place } = directoryFinding(directory)
+  const open = [namespaces, mounts, ...(isNoexec && !overlay.ok ? [place] : [])].find(({ ok }) => !ok)
   const tracing = tracingFinding(items, directory)
-  const runtime = runtimeFinding(environment)
+  const runtime = await runtimeFinding({ helper, directory, environment }, open ?? range, job)
   const findings = [
     userFinding(),
     namespaces,
     ...(range === undefined ? [] : [range]),
     ...(records === undefined ? [] : [records]),
     mounts,
-    overlayFinding(items, isRoot, directory),
+    overlay,
+    ...(overlay.ok ? [] : [place]),
     emulationFinding(
       items.some(({ name, ok }) => name === 'binfmt-misc' && ok),
       environment,
@@ -72,11 +81,13 @@ export async function assessEnvironment(
     ...(isRoot ? [] : [tracing]),
     runtime,
   ]
-  const blocked = [namespaces, mounts, range].find((finding) => finding?.ok === false)
+  const blocked = open ?? (range?.ok === false ? range : undefined)
   const own = isRoot
     ? ownFinding('local', blocked)
     : (oneIdFinding(blocked, range, records) ?? ownFinding('rootless', blocked))
-  return { findings, executors: executorFindings({ isRoot, own, blocked, tracing, runtime }) }
+  const executors = executorFindings({ isRoot, own, blocked, tracing, runtime })
+  const rungs = rungFindings({ executors, isRoot, blocked: open, range, records: ownerRecords })
+  return { findings, executors, rungs }
 }
 
 function ownFinding(name: 'local' | 'rootless', blocked: Finding | undefined): ExecutorFinding {
@@ -210,15 +221,23 @@ function overlayFinding(items: readonly ProbeItem[], isRoot: boolean, directory:
   }
 }
 
-function runtimeFinding(environment: AssessOptions['environment']): Finding {
+/** Tried with a real process, unless something is known to be in the way. */
+async function runtimeFinding(
+  { helper, directory, environment }: AssessOptions,
+  obstacle: Finding | undefined,
+  job: Job,
+): Promise<Finding> {
+  const name = 'OCI runtime'
   const runtime = findRuntime(environment)
-  if (runtime !== undefined) return { name: 'OCI runtime', ok: true, detail: runtime }
-  return {
-    name: 'OCI runtime',
-    ok: false,
-    detail: 'neither crun nor runc is on PATH',
-    remedy: RUNTIME_REMEDY,
-  }
+  if (runtime === undefined)
+    return { name, ok: false, detail: 'neither crun nor runc is on PATH', remedy: RUNTIME_REMEDY }
+  if (obstacle?.ok === false) return { name, ok: true, detail: `${runtime} (not tried)` }
+  const ids = currentUser().uid === 0 ? undefined : subordinateIds(currentUser())
+  const map: MapKind = ids === undefined ? { kind: 'root' } : { kind: 'user', ...ids }
+  const reason = await tryRuntime({ helper, runtime, map, directory }, job)
+  if (reason === undefined) return { name, ok: true, detail: runtime }
+  const remedy = 'Build with --executor auto, or install another runtime (crun, runc) in its place'
+  return { name, ok: false, detail: `${runtime}: ${reason}`, remedy }
 }
 
 function failure(items: readonly ProbeItem[], names: readonly ProbeItem['name'][]): ProbeItem | undefined {

@@ -43,18 +43,20 @@ const RULES: readonly Rule[] = [
       ((apparmorRestriction === '1' &&
         (code === 'EACCES' || (code === 'EPERM' && /map$|setgroups$/.test(step)))) ||
         /^unprivileged_userns\b/.test(securityLabel ?? '')),
-    meaning: 'AppArmor keeps user namespaces from ordinary users',
+    meaning:
+      'AppArmor keeps user namespaces from ordinary users (/proc/sys/kernel/apparmor_restrict_unprivileged_userns)',
     remedy: 'As root: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0',
   },
   {
     applies: (refusal, { maxUserNamespaces }) =>
       isUserNamespace(refusal) && (refusal.code === 'ENOSPC' || maxUserNamespaces === '0'),
-    meaning: 'user.max_user_namespaces allows no more of them',
+    meaning: 'user.max_user_namespaces (/proc/sys/user/max_user_namespaces) allows no more of them',
     remedy: 'As root: sysctl -w user.max_user_namespaces=10000',
   },
   {
     applies: (refusal, { unprivilegedClone }) => isUserNamespace(refusal) && unprivilegedClone === '0',
-    meaning: 'kernel.unprivileged_userns_clone keeps them from ordinary users',
+    meaning:
+      'kernel.unprivileged_userns_clone (/proc/sys/kernel/unprivileged_userns_clone) keeps them from ordinary users',
     remedy: 'As root: sysctl -w kernel.unprivileged_userns_clone=1',
   },
   {
@@ -70,24 +72,26 @@ const RULES: readonly Rule[] = [
       code === 'EPERM' && step.startsWith('unshare ') && hasSeccompFilter && isRoot,
     meaning: 'the container lacks CAP_SYS_ADMIN, or its seccomp profile forbids it',
     remedy:
-      'Run the container with --cap-add SYS_ADMIN --security-opt seccomp=unconfined --security-opt apparmor=unconfined',
+      'Run the container with --cap-add SYS_ADMIN --security-opt seccomp=unconfined --security-opt apparmor=unconfined (Kubernetes: securityContext.privileged: true, or hostUsers: false)',
   },
   {
     applies: ({ code, step }, { hasSeccompFilter }) =>
       code === 'EPERM' && step.startsWith('unshare ') && hasSeccompFilter,
     meaning: "the container's seccomp profile forbids it",
-    remedy: 'Run the container with --security-opt seccomp=unconfined',
+    remedy:
+      'Run the container with --security-opt seccomp=unconfined (Kubernetes: securityContext.seccompProfile.type: Unconfined)',
   },
   {
     applies: ({ code, step }) => code === 'EPERM' && step === 'mount proc',
     meaning: 'parts of /proc are hidden here, and the kernel then shows no other /proc',
-    remedy: 'Run the container with --security-opt systempaths=unconfined',
+    remedy:
+      'Run the container with --security-opt systempaths=unconfined (Kubernetes: securityContext.procMount: Unmasked)',
   },
   {
     applies: (refusal) => isMount(refusal) && refusal.code === 'EACCES',
     meaning: 'a security module (AppArmor or SELinux) denies mounts',
     remedy:
-      'Run the container with --security-opt apparmor=unconfined (AppArmor) or --security-opt label=disable (SELinux)',
+      'Run the container with --security-opt apparmor=unconfined (AppArmor; Kubernetes: securityContext.appArmorProfile.type: Unconfined) or --security-opt label=disable (SELinux; Kubernetes: securityContext.seLinuxOptions.type: spc_t)',
   },
   {
     applies: ({ step }, { isRoot }) => isRoot && step.startsWith('unshare '),

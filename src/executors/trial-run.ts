@@ -41,7 +41,7 @@ export async function tryToRun(run: Executor['run'], { helper, directory }: Tria
 }
 
 /** The helper itself: a static program needs nothing else in its root. */
-function trialProcess({ path }: NativeHelper): ProcessSpec {
+export function trialProcess({ path }: NativeHelper): ProcessSpec {
   return {
     args: [PROGRAM, 'probe', '/dev/shm'],
     env: [],

@@ -10,8 +10,8 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { Readable } from 'node:stream'
-import { type Descriptor, type Digest, fileSystemError, type Job, OssbError } from '../core/index.ts'
-import { openRandomFile, type RandomFile, temporaryBeside, verified } from '../io/index.ts'
+import { type Descriptor, type Digest, type Job, OssbError } from '../core/index.ts'
+import { openRandomFile, type RandomFile, temporaryBeside, verified, writeError } from '../io/index.ts'
 import { encodeTarHeader, paddingOf } from '../layer/index.ts'
 import { blobDirectories, blobPath, type Repository } from '../oci/index.ts'
 import { OCI_LAYOUT_FILE } from './layout-index.ts'
@@ -43,12 +43,17 @@ export function createArchiveFile(path: string, content: readonly Descriptor[]):
   const { places, start, end } = arrange(content)
   const done = new Set<Digest>()
   let finished = false
-  const fd = attempt(path, () => {
-    mkdirSync(dirname(target), { recursive: true })
-    const opened = openSync(temporary, 'wx+', 0o644)
-    writeAll(opened, start, 0)
-    return opened
-  })
+  const failed = (error: unknown) =>
+    writeError(error, { action: `write "${path}"`, path: dirname(target), size: end })
+  const fd = openNew(temporary, failed)
+  const attempt = (action: () => void): void => {
+    try {
+      action()
+    } catch (error) {
+      giveRoomBack(fd)
+      throw failed(error)
+    }
+  }
   let reader: RandomFile | undefined
 
   const put = async (expected: Descriptor, open: () => Promise<Readable>, job: Job): Promise<void> => {
@@ -59,11 +64,11 @@ export function createArchiveFile(path: string, content: readonly Descriptor[]):
         `Cannot write ${expected.digest}: it has no place in the archive`,
       )
     if (done.has(expected.digest)) return
-    attempt(path, () => writeAll(fd, place.header, place.at))
+    attempt(() => writeAll(fd, place.header, place.at))
     let at = place.at + place.header.length
     for await (const chunk of verified(await open(), expected, 'its source')) {
       job.signal.throwIfAborted()
-      attempt(path, () => writeAll(fd, chunk, at))
+      attempt(() => writeAll(fd, chunk, at))
       at += chunk.length
     }
     done.add(expected.digest)
@@ -86,8 +91,9 @@ export function createArchiveFile(path: string, content: readonly Descriptor[]):
         textMember('oci-layout', OCI_LAYOUT_FILE),
         Buffer.alloc(END_BYTES),
       ]
-      attempt(path, () => {
+      attempt(() => {
         const tail = Buffer.concat(files)
+        writeAll(fd, start, 0)
         writeAll(fd, tail, end)
         ftruncateSync(fd, end + tail.length)
         fsyncSync(fd)
@@ -121,6 +127,24 @@ function arrange(content: readonly Descriptor[]): {
   return { places, start, end: at }
 }
 
+/** An archive that lacks something is nothing, and what it took is room for it again. */
+function giveRoomBack(fd: number): void {
+  try {
+    ftruncateSync(fd, 0)
+  } catch {
+    // A disk that can't even do that: what came before is what to tell.
+  }
+}
+
+function openNew(path: string, failed: (error: unknown) => OssbError): number {
+  try {
+    mkdirSync(dirname(path), { recursive: true })
+    return openSync(path, 'wx+', 0o644)
+  } catch (error) {
+    throw failed(error)
+  }
+}
+
 function textMember(name: string, text: string): Buffer {
   const bytes = Buffer.from(text)
   return Buffer.concat([memberHeader(name, bytes.length), bytes, Buffer.alloc(paddingOf(bytes.length))])
@@ -146,12 +170,4 @@ function memberHeader(path: string, size: number): Buffer {
 function writeAll(fd: number, bytes: Uint8Array, position: number): void {
   for (let written = 0; written < bytes.length; )
     written += writeSync(fd, bytes, written, bytes.length - written, position + written)
-}
-
-function attempt<T>(path: string, action: () => T): T {
-  try {
-    return action()
-  } catch (error) {
-    throw fileSystemError(`write "${path}"`, error)
-  }
 }

@@ -16,7 +16,7 @@ import {
 import { copyFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { errnoOf, type FileEntry, fileSystemError, type Job, OssbError } from '../core/index.ts'
-import { temporaryBeside } from '../io/index.ts'
+import { temporaryBeside, writeError } from '../io/index.ts'
 
 /** Files above this many bytes are copied off the main thread, so that an interrupt is heard. */
 const LARGE_BYTES = 8 * 1024 * 1024
@@ -78,7 +78,7 @@ async function copyEntry(copy: CopyOut, entry: FileEntry): Promise<void> {
     else if (entry.type === 'file' || entry.type === 'symlink') await replace(copy, entry, target)
     else copy.skipped.push(entry.path)
   } catch (error) {
-    throw fileSystemError(`write "${target}"`, error)
+    throw writeError(error, { action: `write "${target}"`, path: target, size: entry.size })
   }
 }
 

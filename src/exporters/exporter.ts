@@ -12,8 +12,9 @@ export interface ExportResult {
 }
 
 /** What an exporter tells of the images that it wrote, beside where it put them. */
-export function exportedAs({ root, configDigest }: ImageContent): Omit<ExportResult, 'outputs'> {
-  return { descriptor: root, ...(configDigest === undefined ? {} : { configDigest }) }
+export function exportedAs({ root, configDigest, annotations }: ImageContent): Omit<ExportResult, 'outputs'> {
+  const descriptor = annotations === undefined ? root : { ...root, annotations }
+  return { descriptor, ...(configDigest === undefined ? {} : { configDigest }) }
 }
 
 /** Brings finished images to a destination. An export that fails leaves what the destination held before. */

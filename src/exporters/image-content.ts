@@ -1,7 +1,10 @@
 import { type Descriptor, type Digest, OssbError, type Platform } from '../core/index.ts'
 import {
+  type Annotation,
+  type AnnotationLevel,
+  annotationsOf,
   assembleImage,
-  assembleIndex,
+  assembleIndexOf,
   type Image,
   type ImageDocument,
   type ImageFormat,
@@ -17,6 +20,8 @@ export interface ImageContent {
   readonly configDigest?: Digest
   /** Each blob once, base layers first. */
   readonly layers: readonly Layer[]
+  /** What an entry that leads to the root says of it. */
+  readonly annotations?: Readonly<Record<string, string>>
   /** Configs, manifests and the index: what refers to another comes after it. */
   readonly documents: readonly ImageDocument[]
 }
@@ -26,14 +31,37 @@ export interface ContentOptions {
   readonly format: ImageFormat
   /** One image gets an index as well. */
   readonly isIndex?: boolean
+  readonly annotations?: readonly Annotation[]
+}
+
+/** Whether the images are named by an index. */
+export function needsIndex(count: number, { isIndex = false }: ContentOptions): boolean {
+  return count > 1 || isIndex
+}
+
+/** @throws OssbError ERR_OSSB_USAGE for annotations that have no place: Docker's documents have none, one image no index */
+export function checkAnnotations(count: number, options: ContentOptions): void {
+  const { annotations = [], format } = options
+  if (annotations.length > 0 && format === 'docker')
+    throw new OssbError('ERR_OSSB_USAGE', 'Cannot write annotations: Docker manifests have none', {
+      hint: 'Use the OCI image format.',
+    })
+  if (!needsIndex(count, options) && annotations.some(({ level }) => level.startsWith('index')))
+    throw new OssbError(
+      'ERR_OSSB_USAGE',
+      'Cannot write annotations: index annotations not supported for single platform export',
+      { hint: 'Build several platforms, or an index of one with --build-arg BUILDKIT_MULTI_PLATFORM=1.' },
+    )
 }
 
 /** One image becomes its manifest, several become an index. */
-export function imageContent(
-  images: readonly Image[],
-  { format, isIndex = false }: ContentOptions,
-): ImageContent {
-  const assembled = images.map((image) => ({ ...assembleImage(image, { format }), platform: image.platform }))
+export function imageContent(images: readonly Image[], options: ContentOptions): ImageContent {
+  const { format, annotations = [] } = options
+  checkAnnotations(images.length, options)
+  const assembled = images.map((image) => ({
+    ...assembleImage(image, { format, ...annotated(annotations, 'manifest', image.platform) }),
+    platform: image.platform,
+  }))
   const first = assembled[0]
   if (first === undefined) throw new OssbError('ERR_OSSB_INTERNAL', 'Cannot export: there is no image')
   const layers = new Map(
@@ -41,16 +69,36 @@ export function imageContent(
   )
   const shared = { layers: [...layers.values()] }
   const documents = [...assembled.map(({ config }) => config), ...assembled.map(({ manifest }) => manifest)]
-  if (assembled.length === 1 && !isIndex) {
+  if (!needsIndex(images.length, options)) {
     const { config, manifest, platform } = first
     return {
       ...shared,
+      ...annotated(annotations, 'manifest-descriptor', platform),
       documents,
       root: manifest.descriptor,
       platform,
       configDigest: config.descriptor.digest,
     }
   }
-  const index = assembleIndex(assembled, { format })
-  return { ...shared, documents: [...documents, index], root: index.descriptor }
+  const entries = assembled.map(({ manifest, platform }) => ({
+    ...manifest.descriptor,
+    platform,
+    ...annotated(annotations, 'manifest-descriptor', platform),
+  }))
+  const index = assembleIndexOf(entries, { format, ...annotated(annotations, 'index') })
+  return {
+    ...shared,
+    ...annotated(annotations, 'index-descriptor'),
+    documents: [...documents, index],
+    root: index.descriptor,
+  }
+}
+
+function annotated(
+  annotations: readonly Annotation[],
+  level: AnnotationLevel,
+  platform?: Platform,
+): { readonly annotations?: Readonly<Record<string, string>> } {
+  const own = annotationsOf(annotations, level, platform)
+  return own === undefined ? {} : { annotations: own }
 }

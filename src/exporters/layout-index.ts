@@ -19,6 +19,8 @@ export interface NamedRoot {
   readonly platform?: Platform
   /** When the image was made (RFC 3339). */
   readonly created?: string
+  /** What else the entries say. */
+  readonly annotations?: Readonly<Record<string, string>>
   readonly names: readonly string[]
 }
 
@@ -29,6 +31,7 @@ export function layoutEntries(image: NamedRoot, defaultTag?: string): readonly D
     digest: image.root.digest,
     size: image.root.size,
     annotations: {
+      ...image.annotations,
       ...(name === undefined ? {} : { 'io.containerd.image.name': name }),
       ...(image.created === undefined ? {} : { 'org.opencontainers.image.created': image.created }),
       ...(tag === undefined ? {} : { [REF_NAME]: tag }),

@@ -31,7 +31,7 @@ export function createOciLayoutExporter(options: OciLayoutOptions): Exporter {
       assertLayout(dest)
       const created = createDirectory(join(dest, 'blobs', 'sha256'))
       try {
-        await putContent(createOciLayout(dest), content, job)
+        await putContent(createOciLayout(dest, lock), content, job)
         const entries = layoutEntries({ ...content, ...createdOf(images), names }, 'latest')
         await lock(() => {
           if (single) writeFileAtomic(join(dest, 'index.json'), singleIndex(content.root))

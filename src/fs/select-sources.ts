@@ -113,7 +113,7 @@ function hasVisible(tree: SourceTree, hostPath: string, path: string): boolean {
     const child = posix.join(path, name)
     const childHost = join(hostPath, name)
     if (tree.ignore?.matches(child) !== true) return true
-    return lstatSync(childHost).isDirectory() && hasVisible(tree, childHost, child)
+    return lstatIfPresent(childHost)?.isDirectory() === true && hasVisible(tree, childHost, child)
   })
 }
 
@@ -143,7 +143,22 @@ function childrenMatching(
   if (lstatIfPresent(hostPath)?.isDirectory() !== true) return []
   return namesIn(hostPath)
     .filter((name) => goMatch(pattern, name))
-    .map((name) => posix.join(directory, name))
+    .map((name) => {
+      const path = posix.join(directory, name)
+      if (isMisread(join(hostPath, name)) && tree.ignore?.matches(path) !== true) throw misread(path)
+      return path
+    })
+}
+
+/** A name that is not UTF-8 is read as another one, which is not there. */
+function isMisread(hostPath: string): boolean {
+  return hostPath.includes('\ufffd') && lstatIfPresent(hostPath) === undefined
+}
+
+function misread(path: string): OssbError {
+  return new OssbError('ERR_OSSB_FILESYSTEM', `Cannot copy "/${path}": its name is not UTF-8`, {
+    hint: 'Rename it, or leave it out with .dockerignore or --exclude.',
+  })
 }
 
 /**
@@ -174,6 +189,10 @@ export function* walkSource(
     for (const name of namesIn(file.hostPath)) {
       const hostPath = join(file.hostPath, name)
       const path = posix.join(file.path, name)
+      if (isMisread(hostPath)) {
+        if (isIgnored(path) || isLeftOut(path)) continue
+        throw misread(posix.join(base, path))
+      }
       yield* visit({
         path,
         hostPath,

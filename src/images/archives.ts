@@ -131,6 +131,6 @@ async function decompressed(path: string, job: Job): Promise<RandomFile> {
       return file
     },
     job,
-    0o600,
+    { mode: 0o600 },
   )
 }

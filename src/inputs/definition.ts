@@ -104,7 +104,9 @@ function platformsOf({ platforms }: DefinitionOptions): readonly Platform[] {
 }
 
 /** Like buildx, hands SOURCE_DATE_EPOCH of the environment on as a build argument (reproducible-builds.org/specs). */
-function epochArgument({ environment }: DefinitionOptions): { readonly SOURCE_DATE_EPOCH?: string } {
-  const text = environment['SOURCE_DATE_EPOCH']
+function epochArgument({ environment, reproducible = false }: DefinitionOptions): {
+  readonly SOURCE_DATE_EPOCH?: string
+} {
+  const text = environment['SOURCE_DATE_EPOCH'] ?? (reproducible ? '0' : undefined)
   return text === undefined ? {} : { SOURCE_DATE_EPOCH: text }
 }

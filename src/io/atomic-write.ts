@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { closeSync, fsync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { fileSystemError, type Job } from '../core/index.ts'
+import type { Job, OssbError } from '../core/index.ts'
 import { createWriteBehind } from './write-behind.ts'
+import { writeError } from './write-error.ts'
 
 const flush = promisify(fsync)
 
@@ -32,13 +33,19 @@ export function writeFileAtomic(path: string, content: string | Uint8Array, mode
     renameSync(temporary, path)
   } catch (error) {
     rmSync(temporary, { force: true })
-    throw fileSystemError(`write "${path}"`, error)
+    throw failed(path, error, Buffer.byteLength(content))
   }
 }
 
 /** Writes all of `bytes`; writeSync may write less, on a pipe or an almost full disk. */
 export function writeFully(fd: number, bytes: Uint8Array): void {
   for (let offset = 0; offset < bytes.length; ) offset += writeSync(fd, bytes, offset)
+}
+
+export interface StreamOptions {
+  readonly mode?: number
+  /** Bytes that there will be, for messages. */
+  readonly size?: number
 }
 
 /**
@@ -50,7 +57,7 @@ export async function writeStreamAtomic<T>(
   chunks: AsyncIterable<Uint8Array>,
   commit: (temporary: string) => T,
   job: Job,
-  mode = 0o644,
+  { mode = 0o644, size }: StreamOptions = {},
 ): Promise<T> {
   const temporary = temporaryBeside(path)
   try {
@@ -71,10 +78,17 @@ export async function writeStreamAtomic<T>(
     }
     return commit(temporary)
   } catch (error) {
-    throw isSystemError(error) ? fileSystemError(`write "${path}"`, error) : error
+    // What was written so far is room for it again.
+    rmSync(temporary, { force: true })
+    throw isSystemError(error) ? failed(path, error, size) : error
   } finally {
     rmSync(temporary, { force: true })
   }
+}
+
+function failed(path: string, error: unknown, size: number | undefined): OssbError {
+  const action = `write "${path}"`
+  return writeError(error, { action, path: dirname(path), ...(size === undefined ? {} : { size }) })
 }
 
 function isSystemError(error: unknown): boolean {

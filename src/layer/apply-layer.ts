@@ -9,9 +9,9 @@ import {
   symlinkSync,
 } from 'node:fs'
 import { join, posix } from 'node:path'
-import { errnoOf, fileSystemError, type Job, OssbError } from '../core/index.ts'
+import { errnoOf, type Job, OssbError } from '../core/index.ts'
 import { lstatIfPresent, type Owner, resolveInRoot } from '../fs/index.ts'
-import { writeFully } from '../io/index.ts'
+import { writeError, writeFully } from '../io/index.ts'
 import type { FileSession } from '../native/index.ts'
 import type { TarHeader } from './tar-header.ts'
 import { readTar, type TarEntry } from './tar-reader.ts'
@@ -47,16 +47,17 @@ export async function applyLayer(
     try {
       await applyEntry(root, { ...entry, header: relocate(entry.header, options) }, whiteouts)
     } catch (error) {
-      throw describe(error, entry.header)
+      throw describe(error, entry.header, options.root)
     }
   }
   await root.finish()
 }
 
-function describe(error: unknown, header: TarHeader): unknown {
+function describe(error: unknown, header: TarHeader, root: string): unknown {
   if (error instanceof OssbError) return error
   const isOwner = error instanceof Error && 'syscall' in error && String(error.syscall).includes('chown')
-  if (errnoOf(error) !== 'EINVAL' || !isOwner) return fileSystemError(`unpack "${header.path}"`, error)
+  if (errnoOf(error) !== 'EINVAL' || !isOwner)
+    return writeError(error, { action: `unpack "${header.path}"`, path: root, size: header.size })
   return new OssbError(
     'ERR_OSSB_FILESYSTEM',
     `Cannot unpack "${header.path}": its owner ${header.uid}:${header.gid} is outside of the id range of this user`,

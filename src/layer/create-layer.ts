@@ -10,11 +10,12 @@ export interface LayerWriterOptions extends TarOptions {
   readonly compression: Compression
 }
 
-const MEDIA_TYPES = {
+/** The media type of a layer, by its compression. */
+export const LAYER_TYPES: Readonly<Record<Compression['type'], string>> = {
   gzip: MEDIA_TYPE.ociLayerGzip,
   zstd: MEDIA_TYPE.ociLayerZstd,
   uncompressed: MEDIA_TYPE.ociLayer,
-} as const
+}
 
 /** Freezes changes into a layer in the store: tree → tar → diff_id → compressor → digest → file, in one pass. */
 export async function createLayer(
@@ -27,7 +28,7 @@ export async function createLayer(
   const tap = createDigestTap()
   const tar = tap.through(layerTar(changes, rootfs, options, job))
   const descriptor = await options.store.ingest(
-    MEDIA_TYPES[options.compression.type],
+    LAYER_TYPES[options.compression.type],
     options.codec.compress(tar, options.compression),
     job,
   )

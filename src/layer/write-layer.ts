@@ -8,6 +8,8 @@ import { BLOCK_BYTES, encodeTarHeader, paddingOf } from './tar-header.ts'
 export interface TarOptions {
   /** Later times become this one (nanoseconds); absent keeps all. */
   readonly clampTo?: bigint
+  /** Earlier ones as well. */
+  readonly clampsAll?: boolean
   /** Who knows the owners that are on record only; for trees of which not every directory comes as a change. */
   readonly session?: FileSession
   /** A directory in front of all names, which comes first itself, as the root; absent or empty is none. */
@@ -96,7 +98,7 @@ function* writeEntry(
 function headerOf(
   entry: FileEntry,
   linkTo: string | undefined,
-  { clampTo, folder = '' }: TarOptions,
+  { clampTo, clampsAll = false, folder = '' }: TarOptions,
 ): Buffer {
   const nameOf = (path: string) => (folder === '' || path === '' ? `${folder}${path}` : `${folder}/${path}`)
   const isDevice = entry.type === 'character' || entry.type === 'block'
@@ -107,7 +109,7 @@ function headerOf(
     uid: entry.uid,
     gid: entry.gid,
     size: linkTo === undefined && entry.type === 'file' ? entry.size : 0,
-    mtimeNs: clampTo !== undefined && entry.mtimeNs > clampTo ? clampTo : entry.mtimeNs,
+    mtimeNs: clampTo !== undefined && (clampsAll || entry.mtimeNs > clampTo) ? clampTo : entry.mtimeNs,
     linkTarget: linkTo === undefined ? (entry.linkTarget ?? '') : nameOf(linkTo),
     devMajor: isDevice ? entry.rdevMajor : 0,
     devMinor: isDevice ? entry.rdevMinor : 0,

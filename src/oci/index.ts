@@ -2,6 +2,7 @@
  * OCI documents as data (types, parse, serialise) and the contracts over them: `Repository` and `Layer`.
  * No I/O. store/, registry/ and layer/ implement the contracts and never import each other.
  */
+export * from './annotation.ts'
 export * from './blob-path.ts'
 export * from './layer.ts'
 export * from './manifest.ts'

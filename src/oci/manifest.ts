@@ -3,7 +3,6 @@ import {
   digestOf,
   MEDIA_TYPE,
   OssbError,
-  type Platform,
   toDockerLayerType,
   toOciLayerType,
 } from '../core/index.ts'
@@ -57,19 +56,8 @@ export function assembleImage(image: Image, options: AssembleOptions): Assembled
   return { config, manifest: documentOf(mediaType, serializeDocument(manifest)) }
 }
 
-/** Writes an index (or Docker's manifest list) of manifests, in the given order: the first that fits is taken. */
-export function assembleIndex(
-  manifests: readonly { readonly manifest: ImageDocument; readonly platform: Platform }[],
-  options: AssembleOptions,
-): ImageDocument {
-  return assembleIndexOf(
-    manifests.map(({ manifest, platform }) => ({ ...manifest.descriptor, platform })),
-    options,
-  )
-}
-
 /**
- * The same for entries that state their platforms themselves.
+ * Writes an index (or Docker's manifest list), in the given order: the first that fits is taken.
  * @throws OssbError ERR_OSSB_USAGE for what Docker's format cannot say
  */
 export function assembleIndexOf(manifests: readonly Descriptor[], options: AssembleOptions): ImageDocument {

@@ -216,8 +216,8 @@ function createWalk(options: SolverOptions, limit: Semaphore, jobs: RootJobs): W
   /** What is the same for all steps of a build. */
   const settings = () => {
     const { layers, ignoredPaths } = options
-    const { compression, clampTo } = layers
-    return { behaviour: BEHAVIOUR, compression, clampTo: clampTo?.toString(), ignoredPaths }
+    const { compression, clampTo, clampsAll } = layers
+    return { behaviour: BEHAVIOUR, compression, clampTo: clampTo?.toString(), clampsAll, ignoredPaths }
   }
 
   const keyOf = (kind: string, op: Op, inputs: readonly Digest[]): Digest =>

@@ -106,13 +106,9 @@ async function takeGathered(
   if (file === undefined) return undefined
   const path = contentPath(file.digest, services)
   if (!(await isContent(path, file.digest)))
-    await writeStreamAtomic(
-      path,
-      await file.open(job),
-      (temporary) => renameSync(temporary, path),
-      job,
-      0o600,
-    )
+    await writeStreamAtomic(path, await file.open(job), (temporary) => renameSync(temporary, path), job, {
+      mode: 0o600,
+    })
   return { path, digest: file.digest, modified: file.modified, headers: {} }
 }
 
@@ -229,7 +225,7 @@ async function keep(
     tap.through(reported(answer, url, job)),
     (temporary) => renameSync(temporary, contentPath(tap.digest(), services)),
     job,
-    0o600,
+    { mode: 0o600 },
   )
   const record: DownloadRecord = {
     url,

@@ -54,6 +54,7 @@ export function createOciLayout(
         chunks,
         (temporary) => renameSync(temporary, paths.blob(expected.digest)),
         job,
+        { size: expected.size },
       )
     }
     const referral = referralIn(content, expected)

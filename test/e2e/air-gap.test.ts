@@ -23,7 +23,7 @@ async function startInputs(): Promise<OutsideInputs> {
 }
 
 describe.each(everyone)('as $name', (identity) => {
-  test('a bundle builds the same image without any network', async () => {
+  test('a bundle builds the same image without any network (F12)', async () => {
     await using inputs = await startInputs()
     await using workspace = await createWorkspace(identity)
     await workspace.write({ 'app/Dockerfile': inputs.dockerfile })
@@ -91,7 +91,7 @@ describe('the inputs of a build', () => {
     return workspace
   }
 
-  test('that are not here are all told of at once, with their lines, and nobody is asked for them', async () => {
+  test('that are not here are all told of at once, with their lines, and nobody is asked for them (F12)', async () => {
     await using workspace = await openWorkspace()
     const asked = inputs.files.requests.length
     const result = await workspace.ossb(['build', '--offline', 'app'])

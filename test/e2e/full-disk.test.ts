@@ -6,6 +6,8 @@ import { createRegistryClient } from '../../src/registry/index.ts'
 import { miniBase } from '../support/base-image.ts'
 import { type CommandResult, runCommand } from '../support/command.ts'
 import { give, identities } from '../support/identity.ts'
+import { handMadeLayout, named } from '../support/layout-image.ts'
+import { addImage, memoryRepository } from '../support/registry-image.ts'
 import { imageOf, recordingJob, tarLayer } from '../support/sample-image.ts'
 import { startUploadRegistry } from '../support/upload-registry.ts'
 import { createWorkspace, type Workspace } from '../support/workspace.ts'
@@ -23,7 +25,7 @@ const SCRIPT = `disk=$1 owner=$2; shift 2
 mount -t tmpfs -o size=20m,mode=755 none "$disk" && printf previous > "$disk/out.tar" && chown -R "$owner" "$disk" || exit 99
 as() { if [ "$owner" = 0:0 ]; then "$@"; else setpriv --reuid "\${owner%:*}" --regid "\${owner#*:}" --clear-groups -- "$@"; fi; }
 as "$@"; first=$?
-cp "$disk/out.tar" "$disk.kept"; ls -A "$disk" > "$disk.listing"
+cp "$disk/out.tar" "$disk.kept"; (cd "$disk" && find .) > "$disk.listing"
 mount -o remount,size=400m "$disk" || exit 99
 as "$@"; second=$?
 echo "statuses $first $second"`
@@ -33,14 +35,18 @@ async function buildOnSmallDisk(
   args: readonly string[],
   dockerfile = DOCKERFILE,
 ): Promise<CommandResult> {
-  const { identity } = workspace
   await workspace.write({ 'app/Dockerfile': dockerfile })
+  return await onSmallDisk(workspace, ['build', '--progress', 'plain', ...args, 'app'])
+}
+
+async function onSmallDisk(workspace: Workspace, args: readonly string[]): Promise<CommandResult> {
+  const { identity } = workspace
   await mkdir(workspace.file('disk'))
   await give(workspace.file('disk'), identity)
   const isRoot = process.getuid?.() === 0
   const enter = isRoot ? ['--mount'] : ['--user', '--map-auto', '--map-root-user', '--mount']
   const owner = `${identity.uid ?? 0}:${identity.gid ?? 0}`
-  const ossb = [identity.node, identity.program, 'build', '--progress', 'plain', ...args, 'app']
+  const ossb = [identity.node, identity.program, ...args]
   return runCommand('unshare', [...enter, 'sh', '-c', SCRIPT, 'sh', workspace.file('disk'), owner, ...ossb], {
     cwd: workspace.path,
     env: workspace.environment(),
@@ -52,7 +58,8 @@ describe.each(await identities())('as $name', (identity) => {
     await using workspace = await createWorkspace(identity)
     await workspace.write({ 'app/more': 'x' })
     const args = ['-o', 'type=tar,dest=disk/other.tar', '-o', 'type=oci,dest=disk/out.tar']
-    const result = await buildOnSmallDisk(workspace, args)
+    // More than the disk takes: an output that fails makes room for the other one.
+    const result = await buildOnSmallDisk(workspace, args, DOCKERFILE.replace('12', '24'))
     expect(result.stderr).toMatch(/no space left/i)
     expect(result.stdout).toContain('statuses 1 0')
     expect(await readFile(workspace.file('disk.kept'), 'utf8')).toBe('previous')
@@ -80,6 +87,36 @@ describe.each(await identities())('as $name', (identity) => {
     expect(await workspace.leftovers()).toEqual([])
   })
 
+  test.each([
+    ['a layout', 'oci:disk/layout:x', /".*disk\/layout\/blobs\/sha256\/\w+"/, '9.00MB'],
+    ['an archive', 'oci-archive:disk/out.tar:x', /"disk\/out\.tar"/, '27.0MB'],
+    ['the cache', 'cache:localhost/x:1', /".*disk\/cache\/blobs\/sha256\/\w+"/, '9.00MB'],
+  ])(
+    'F8: a disk that fills up while ossb copy writes %s is one clear error, and keeps no part',
+    async (_, place, where, needed) => {
+      await using workspace = await createWorkspace(identity)
+      await workspace.fill('image', async (directory) => {
+        const layout = handMadeLayout(directory)
+        const source = memoryRepository()
+        const image = addImage(source, [9_000_000, 9_000_000, 9_000_000])
+        for (const bytes of source.contents.values()) layout.put('', bytes)
+        layout.finish([named(image, 'x')])
+      })
+      const args = ['copy', '--progress', 'plain', '--cache-dir', 'disk/cache', 'oci:image:x', place]
+      const result = await onSmallDisk(workspace, args)
+      expect(result.stderr).toMatch(
+        new RegExp(
+          `Cannot write ${where.source}: no space left on the device \\([\\d.]+\\w*B free in "[^"]*", ${needed} needed\\)`,
+        ),
+      )
+      expect(result.stdout).toContain('statuses 1 0')
+      expect(await readFile(workspace.file('disk.kept'), 'utf8')).toBe('previous')
+      const left = (await readFile(workspace.file('disk.listing'), 'utf8')).split('\n')
+      expect(left).not.toContainEqual(expect.stringMatching(/\.tmp-|index\.json$/))
+      expect(await workspace.leftovers()).toEqual([])
+    },
+  )
+
   test('F8: a disk that fills up while a base image arrives is one clear error, and keeps no part of it', async () => {
     await using workspace = await createWorkspace(identity)
     const registry = await startUploadRegistry()
@@ -97,7 +134,9 @@ describe.each(await identities())('as $name', (identity) => {
         ['--cache-dir', 'disk/cache'],
         `FROM ${name}\nCOPY Dockerfile /\n`,
       )
-      expect(result.stderr).toMatch(/Cannot write ".*disk\/cache\/blobs\/sha256\/\w+": no space left/)
+      expect(result.stderr).toMatch(
+        /Cannot write ".*disk\/cache\/blobs\/sha256\/\w+": no space left on the device \([\d.]+\w*B free in ".*", 24\.0MB needed\)/,
+      )
       expect(result.stderr).toContain('ossb cache prune')
       expect(result.stdout).toContain('statuses 1 0')
       // The disk was full: its configuration came, the layer did not, and the next build brought it.

@@ -146,4 +146,55 @@ RUN touch /made
       manifests: [{ platform: { architecture: 'arm', os: 'linux', variant: 'v6' } }],
     })
   })
+
+  test('annotations go where they are asked for, and layers of the base are compressed anew', async () => {
+    await using workspace = await createWorkspace(identity)
+    await workspace.write({
+      'app/Dockerfile': `FROM --platform=$BUILDPLATFORM oci-layout://${base}:base\nCOPY Dockerfile /\n`,
+      'sub/Dockerfile': 'FROM scratch\nCOPY Dockerfile /\n',
+    })
+    const annotations = [
+      'a=manifest',
+      'index,index-descriptor:b=index=1',
+      'manifest-descriptor[linux/arm64]:c=only arm64',
+      'manifest[linux/riscv64]:d=only riscv64',
+    ].flatMap((text) => ['--annotation', text])
+    const build = ['build', '--platform=linux/arm64,linux/riscv64', ...annotations, '-t', 'app:1']
+    const zstd =
+      'type=oci,dest=layout,tar=false,compression=zstd,force-compression=true,annotation-index.e=output'
+    await workspace.mustOssb([...build, '-o', zstd, 'app'])
+    const blob = async (digest: string) =>
+      JSON.parse(await readFile(workspace.file(`layout/blobs/sha256/${digest.slice(7)}`), 'utf8'))
+    const { manifests: [top] = [] } = JSON.parse(await readFile(workspace.file('layout/index.json'), 'utf8'))
+    expect(top.annotations).toMatchObject({ b: 'index=1' })
+    const index = await blob(top.digest)
+    expect(index.annotations).toEqual({ b: 'index=1', e: 'output' })
+    expect(index.manifests.map((one: { annotations?: object }) => one.annotations)).toEqual([
+      { c: 'only arm64' },
+      undefined,
+    ])
+    const [arm64, riscv64] = [await blob(index.manifests[0].digest), await blob(index.manifests[1].digest)]
+    expect(arm64.annotations).toEqual({ a: 'manifest' })
+    expect(riscv64.annotations).toEqual({ a: 'manifest', d: 'only riscv64' })
+    expect(arm64.layers.map((layer: { mediaType: string }) => layer.mediaType)).toEqual(
+      Array(2).fill('application/vnd.oci.image.layer.v1.tar+zstd'),
+    )
+    await mustRunAsRoot('skopeo', [
+      'copy',
+      '--override-arch=arm64',
+      `oci:${workspace.file('layout')}:1`,
+      `dir:${workspace.file('copied')}`,
+    ])
+
+    for (const [flags, message] of [
+      [['--annotation=index:a=b'], 'index annotations not supported for single platform export'],
+      [['--annotation=nothing:a=b'], 'unknown annotation type "nothing"'],
+      [['--annotation=a=b', '-o', 'type=docker,dest=d.tar'], 'Docker manifests have none'],
+      [['--annotation=a=b', '-o', 'local'], 'no output holds an image'],
+    ] as const) {
+      const failed = await workspace.ossb(['build', ...flags, 'sub'])
+      expect(failed.status).toBe(2)
+      expect(failed.stderr).toContain(message)
+    }
+  })
 })

@@ -9,6 +9,8 @@ export interface Rung {
   readonly identity: Identity
   /** What `hostile.test.ts` finds that it can't keep a RUN from, by the names that it uses there. */
   readonly weaknesses: readonly string[]
+  /** Whether a RUN is in namespaces of its own. */
+  readonly hasNamespaces: boolean
   start(workspace: Workspace, args: readonly string[], options?: OssbOptions): RunningCommand
 }
 
@@ -24,6 +26,7 @@ export async function rungs(): Promise<readonly Rung[]> {
             ...ownRung('rung 5 (traced)', identity, { OSSB_EXECUTOR: 'traced' }),
             // Nothing there has a size of its own.
             weaknesses: ['shm', 'dev'],
+            hasNamespaces: false,
           },
         ],
   )
@@ -34,6 +37,7 @@ function ownRung(name: string, identity: Identity, env: Readonly<Record<string, 
     name,
     identity,
     weaknesses: [],
+    hasNamespaces: true,
     start: (workspace, args, options = {}) =>
       workspace.startOssb(args, { ...options, env: { ...env, ...options.env } }),
   }

@@ -35,7 +35,18 @@ function doctorText(report: DoctorReport): string {
       })),
     ),
     '',
+    'Rungs of isolation, the strongest first',
+    ...table(
+      report.rungs.map(({ number, name, usable, reason, remedy }) => ({
+        name: `${number} ${name}`,
+        ok: usable,
+        text: usable ? 'can be used' : `cannot be used: ${reason ?? 'no reason given'}`,
+        remedy,
+      })),
+    ),
+    '',
     `${chosenText(report)}: ${report.because}`,
+    ...openText(report),
     ...(report.better.length === 0 ? [] : ['', 'What would be better']),
     ...report.better.map((advice) => `  - ${advice}`),
   ].join('\n')
@@ -45,6 +56,13 @@ function chosenText({ chosen, executors }: DoctorReport): string {
   if (chosen === undefined) return 'No executor can be used'
   const variant = executors.find(({ name }) => name === chosen)?.variant
   return `Builds use "${chosen}"${variant === undefined ? '' : ` (${variant})`}`
+}
+
+function openText({ rung, rungs }: DoctorReport): readonly string[] {
+  const open = rungs.find(({ number }) => number === rung)?.cannotPrevent ?? []
+  return open.length === 0
+    ? []
+    : ['', `What rung ${rung} does not keep a RUN from`, ...open.map((what) => `  - ${what}`)]
 }
 
 interface Row {

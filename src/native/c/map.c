@@ -231,10 +231,13 @@ static void protect_own_program(void)
         return;
     if (mount(path, path, NULL, MS_BIND, NULL) < 0)
         fail("mount bind", path);
+    int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
     int program = open(path, O_PATH | O_CLOEXEC);
-    if (proc < 0 || program < 0 || add_mount_attributes(proc, program, MOUNT_ATTR_RDONLY) < 0)
+    if (here < 0 || proc < 0 || program < 0 || add_mount_attributes(proc, program, MOUNT_ATTR_RDONLY) < 0 ||
+        fchdir(here) < 0)
         fail("make read-only", path);
+    close(here);
     close(proc);
     close(program);
 }

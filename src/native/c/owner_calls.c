@@ -224,7 +224,8 @@ static int read_times(const struct waiting_call *call, int is_short, struct time
 {
     uint64_t address = call->notice->data.args[2];
     int32_t narrow[4];
-    times[0] = times[1] = (struct timespec){.tv_nsec = UTIME_NOW};
+    times[0] = (struct timespec){.tv_nsec = UTIME_NOW};
+    times[1] = times[0];
     if (address == 0)
         return 0;
     if (!is_short)

@@ -317,6 +317,6 @@ describe('createDockerArchiveExporter()', () => {
       [image, image],
       recordingJob(),
     )
-    await expect(exporting).rejects.toThrow('Cannot write 2 images to one docker archive')
+    await expect(exporting).rejects.toThrow('Cannot write images for 2 platforms to one docker archive')
   })
 })

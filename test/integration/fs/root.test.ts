@@ -203,6 +203,18 @@ describe('sources', () => {
     }
   })
 
+  test('a name that is not UTF-8 is an error where it is copied, and nothing where it is not', () => {
+    const odd = tree('mkdir d; touch d/a "d/$(printf "caf\\351")"')
+    const ignore = createPatternMatcher(['d/caf*'])
+    for (const path of ['d', 'd/*', '*'])
+      expect(() => walked({ root: odd }, path)).toThrow('Cannot copy "/d/caf\ufffd": its name is not UTF-8')
+    expect(walked({ root: odd }, 'd/a')).toEqual([''])
+    expect(walked({ root: odd }, 'd', ['caf*'])).toEqual(['', 'a'])
+    expect(walked({ root: odd, ignore }, 'd')).toEqual(['', 'a'])
+    expect(walked({ root: odd, ignore }, 'd/*')).toEqual([''])
+    expect(walked({ root: odd, ignore: createPatternMatcher(['d', '!d/a']) }, '.')).toEqual(['', 'd', 'd/a'])
+  })
+
   test.each<[string, string, boolean]>([
     ['nothing', 'true', true],
     ['times', 'touch a/1 a', true],

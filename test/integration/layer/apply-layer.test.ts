@@ -361,7 +361,7 @@ test('applyLayer() says how a full disk ended it', async () => {
     const applied = applyLayer(inPieces(archive(file('big', content))), { root: disk }, fileSession(), IDLE)
     await expect(applied).rejects.toMatchObject({
       code: 'ERR_OSSB_NO_SPACE',
-      message: 'Cannot unpack "big": no space left on the device',
+      message: `Cannot unpack "big": no space left on the device (0B free in "${disk}", 1.05MB needed)`,
     })
   } finally {
     execFileSync('umount', [disk])

@@ -72,13 +72,13 @@ export function rangesOf(user: OrdinaryUser): { uidRanges: string; gidRanges: st
   return { uidRanges: list('/etc/subuid'), gidRanges: list('/etc/subgid') }
 }
 
-/** `map` are the words after "map 9" that enter it, as whoever `become` makes. */
-function environmentOf(name: string, map: string, owner: OrdinaryUser | undefined): Environment {
+/** `map` are the words after "map 9" that enter it, as whoever `become` makes; `under` what the helper is started by. */
+function environmentOf(name: string, map: string, owner: OrdinaryUser | undefined, under = ''): Environment {
   const program = publicHelper().path
   const enter = `${owner === undefined ? '' : become(owner)}${program} map 9 ${map} `
   return {
     name,
-    helper: { path: script(`exec 9>/dev/null\nexec ${enter}${program} "$@"`) },
+    helper: { path: script(`exec 9>/dev/null\nexec ${enter}${under}${program} "$@"`) },
     program,
     shell: (directory, text) =>
       execFileSync('sh', ['-c', `exec 9>/dev/null; exec ${enter}sh -euc "$0"`, text], {
@@ -111,6 +111,18 @@ export function oneIdEnvironment(): Environment {
 export function environments(): readonly Environment[] {
   const root = userInfo().uid === 0 ? [environmentOf('root', 'root', undefined)] : []
   return [...root, mappedEnvironment()]
+}
+
+/** The same on a kernel that is too old for some system calls. */
+export function environmentsWithout(...calls: readonly string[]): readonly Environment[] {
+  const under = `strace -f -o /dev/null -e trace=${calls.join()} -e inject=${calls.join()}:error=ENOSYS `
+  const user = ordinaryUser()
+  const { uidRanges, gidRanges } = rangesOf(user)
+  return [
+    ...(userInfo().uid === 0 ? [environmentOf('root', 'root', undefined, under)] : []),
+    environmentOf('subordinate ids', `user ${uidRanges} ${gidRanges}`, user, under),
+    environmentOf('one id', 'one-id', user, under),
+  ]
 }
 
 /** Made once for each environment, and copied: making its many links takes long. */

@@ -122,7 +122,7 @@ test.each([
   ['500', status(500), true],
   ['no answer', { method: '*', path: /hub/, answer: { type: 'deaf' } }, true],
   ['a broken connection', { method: '*', path: /hub/, answer: { type: 'reset' } }, true],
-] as const)('a mirror that answers with %s: the registry is asked', async (_name, fault, isTold) => {
+] as const)('F1: a mirror that answers with %s: the registry is asked', async (_name, fault, isTold) => {
   const mirror = await faultRegistry()
   const origin = await faultRegistry()
   mirror.faults.push(fault)
@@ -159,7 +159,7 @@ test('a mirror that asks for a pause is not waited for', async () => {
   expect(pauses).toEqual([])
 })
 
-test('a mirror whose certificate nobody knows is passed over; the registry is not spoken to without need', async () => {
+test('F1: a mirror whose certificate nobody knows is passed over; the registry is not spoken to without need', async () => {
   const mirror = await realRegistry({ tls: true })
   const origin = await faultRegistry()
   const job = await pull(clientWith(through(origin.host, mirror.host)), origin.host)
@@ -173,7 +173,7 @@ test('a mirror whose certificate nobody knows is passed over; the registry is no
   expect(origin.seen()).toHaveLength(untouched)
 })
 
-test('when no place has it, the error tells what each said', async () => {
+test('F1: when no place has it, the error tells what each said', async () => {
   const [first, second] = [await faultRegistry(), await faultRegistry()]
   first.faults.push(status(404))
   second.faults.push(status(503))
@@ -190,7 +190,7 @@ test('when no place has it, the error tells what each said', async () => {
   ])
 })
 
-test('wrong bytes from a mirror are never kept: the next place gives the right ones', async () => {
+test('F2: wrong bytes from a mirror are never kept: the next place gives the right ones', async () => {
   const mirror = await faultRegistry({
     method: 'GET',
     path: /\/blobs\//,
@@ -203,7 +203,7 @@ test('wrong bytes from a mirror are never kept: the next place gives the right o
   )
 })
 
-test('a mirror that dies after the manifest is left alone, and its blobs come from the registry', async () => {
+test('F3: a mirror that dies after the manifest is left alone, and its blobs come from the registry', async () => {
   const mirror = await faultRegistry({ method: 'GET', path: /\/blobs\//, answer: { type: 'reset' } })
   const origin = await faultRegistry()
   const client = clientWith(through(origin.host, mirror.host))
@@ -224,7 +224,7 @@ test('a blob that a mirror breaks off is taken up where it ended', async () => {
   expect(origin.seen().some(({ path }) => path.includes('/blobs/'))).toBe(true)
 })
 
-test('a mirror gets its own credentials and none of the registry', async () => {
+test('F4: a mirror gets its own credentials and none of the registry', async () => {
   const asking: FaultRow = {
     method: '*',
     path: /\/hub\/app\//,

@@ -29,7 +29,19 @@ const REPORT: DoctorReport = {
     { name: 'rootless', usable: false, reason: 'there is no id range' },
     { name: 'local', usable: true },
   ],
+  rungs: [
+    { number: 1, name: 'root, namespaces', usable: true, cannotPrevent: ['use of the network'] },
+    {
+      number: 2,
+      name: 'user, namespaces',
+      usable: false,
+      reason: 'this is root',
+      remedy: 'Be a user',
+      cannotPrevent: [],
+    },
+  ],
   chosen: 'local',
+  rung: 1,
   because: 'it runs as root here.',
   better: ['Add an id range for rootless.'],
 }
@@ -178,7 +190,15 @@ describe('ossb doctor', () => {
         no   rootless  cannot be used: there is no id range
         yes  local     can be used
 
+      Rungs of isolation, the strongest first
+        yes  1 root, namespaces  can be used
+        no   2 user, namespaces  cannot be used: this is root
+                                 -> Be a user
+
       Builds use "local": it runs as root here.
+
+      What rung 1 does not keep a RUN from
+        - use of the network
 
       What would be better
         - Add an id range for rootless.

@@ -98,10 +98,16 @@ test('ossb build --help explains every flag', async () => {
           --registry HOST[/PREFIX]    Put in front of each --tag that names no registry itself.
                                       Environment: OSSB_REGISTRY.
           --label NAME=VALUE          Label of the image. Repeatable.
+          --annotation [TYPE:]KEY=VALUE
+                                      Annotation of the image. TYPE is manifest, manifest-descriptor,
+                                      index or index-descriptor, or several with commas; TYPE[OS/ARCH]
+                                      is for one platform. Repeatable.
+          --reproducible              No time in what is new but SOURCE_DATE_EPOCH, or 1970 where it is
+                                      not set: equal inputs give equal bytes.
           --image-format oci|docker   Media types of the manifest and config. Default: oci.
           --compression gzip|zstd|uncompressed
                                       Compression of new layers. Default: gzip.
-          --compression-level 1-9     1 is fast, 9 is small. Default: the codec's own.
+          --compression-level N       1 is fast; 9 is small, or 22 for zstd. Default: the codec's own.
 
     Output:
       -o, --output OUTPUT             Where the result goes: image (the store), tar (./rootfs.tar),

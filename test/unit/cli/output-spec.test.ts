@@ -18,6 +18,18 @@ describe('parseOutputs()', () => {
     ['type=docker,dest=a.tar,name=x:1', { type: 'docker', dest: 'a.tar', names: ['x:1'] }],
     ['type=docker,dest=-', { type: 'docker', dest: '-' }],
     ['type=tar', { type: 'tar', dest: '-' }],
+    ['type=tar,platform-split=false', { type: 'tar', dest: '-', platformSplit: false }],
+    [
+      'type=image,annotation.a.B=c,annotation-index-descriptor[linux/arm64].d=',
+      {
+        type: 'image',
+        push: false,
+        annotations: [
+          { level: 'manifest', key: 'a.b', value: 'c' },
+          { level: 'index-descriptor', platform: 'linux/arm64', key: 'd', value: '' },
+        ],
+      },
+    ],
     ['TYPE=tar, Dest=a=b.tar', { type: 'tar', dest: 'a=b.tar' }],
     ['type=local,dest=x', { type: 'local', dest: 'x' }],
     ['type=image,"name=a,b:2",push=true', { type: 'image', push: true, names: ['a', 'b:2'] }],

@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   canonicalJson,
+  errnoOf,
   fileSystemError,
   formatBytes,
   formatPlatform,
@@ -154,10 +155,16 @@ describe('errors', () => {
   test.each([
     ['ENOSPC', 'ERR_OSSB_NO_SPACE', 'Cannot write it: no space left on the device'],
     ['EDQUOT', 'ERR_OSSB_NO_SPACE', 'Cannot write it: disk quota exceeded'],
+    ['EIO', 'ERR_OSSB_FILESYSTEM', 'Cannot write it: EIO: reason'],
     ['EACCES', 'ERR_OSSB_FILESYSTEM', 'Cannot write it: EACCES: reason'],
   ])('fileSystemError() of %s', (code, expected, message) => {
     const cause = Object.assign(new Error(`${code}: reason`), { code })
     expect(fileSystemError('write it', cause)).toMatchObject({ code: expected, message, cause })
+  })
+
+  test('errnoOf() knows a quota, for which Node has no name', () => {
+    const error = Object.assign(new Error('Unknown system error -122'), { code: 'UNKNOWN', errno: -122 })
+    expect(errnoOf(error)).toBe('EDQUOT')
   })
 })
 

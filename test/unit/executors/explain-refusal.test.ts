@@ -50,7 +50,7 @@ test.each<[string, string, string, Partial<Settings>, RegExp]>([
     NAMESPACE,
     'EPERM',
     { hasSeccompFilter: true },
-    /^Run the container with --security-opt seccomp=unconfined$/,
+    /^Run the container with --security-opt seccomp=unconfined \(Kubernetes: /,
   ],
   [
     'a container of root',

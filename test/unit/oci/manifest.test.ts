@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { digestOf, MEDIA_TYPE } from '../../../src/core/index.ts'
 import {
   assembleImage,
-  assembleIndex,
+  assembleIndexOf,
   type Image,
   type Layer,
   parseImageConfig,
@@ -208,12 +208,12 @@ describe('assembleImage()', () => {
   })
 })
 
-test('assembleIndex() keeps the order of the manifests and names their platforms', () => {
+test('assembleIndexOf() keeps the order of the manifests and names their platforms', () => {
   const { manifest } = assembleImage(imageOf([]), { format: 'oci' })
-  const index = assembleIndex(
+  const index = assembleIndexOf(
     [
-      { manifest, platform: { os: 'linux', architecture: 'arm64' } },
-      { manifest, platform: { os: 'linux', architecture: 'amd64' } },
+      { ...manifest.descriptor, platform: { os: 'linux', architecture: 'arm64' } },
+      { ...manifest.descriptor, platform: { os: 'linux', architecture: 'amd64' } },
     ],
     { format: 'oci' },
   )
