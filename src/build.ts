@@ -54,6 +54,8 @@ import {
   inputOptions,
   namedContexts,
   namesOf,
+  lockEntriesOf,
+  mergeLocks,
   neededByOptions,
   neededByPlan,
   openersOf,
@@ -64,6 +66,7 @@ import { createHolding } from './io/index.ts'
 import { type LayerWriterOptions, recompressLayer } from './layer/index.ts'
 import { type FileSession, type NativeHelper, walkTree } from './native/index.ts'
 import type { Image, Layer } from './oci/index.ts'
+import { provenanceOf } from './provenance.ts'
 import type { BuildOptions, BuildResult, OutputSpec } from './options.ts'
 import {
   createCopySnapshotter,
@@ -131,9 +134,21 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
       plans.flatMap((plan) => neededByPlan(plan, named)),
       job,
     )
+    const started = new Date()
+    const attest = async (image: Image, at: number): Promise<Image> => {
+      const plan = plans[at] as Plan
+      const needed = [...neededByOptions(inputSettings), ...neededByPlan(plan, named)]
+      const locked = mergeLocks(await lockEntriesOf(needed, { resolve: inputs.resolve, sources }, job))
+      const parts = { plan, inputs: locked, dockerfile, started, finished: new Date() }
+      return { ...image, attestations: [provenanceOf(options, parts)] }
+    }
     const caches = openCaches(options, engine, job)
     const exporter = many(exportersOf(options, names, engine))
-    const solve = () => solvePlans(plans, { contexts, sources, caches }, options, engine, job)
+    const solve = async (): Promise<Solved> => {
+      const solved = await solvePlans(plans, { contexts, sources, caches }, options, engine, job)
+      if (options.provenance === undefined) return solved
+      return { ...solved, images: await Promise.all(solved.images.map(attest)) }
+    }
     const exportAll = (images: readonly Image[]) => exporter.export(images, job)
     const { images, entries, exported } = writesToStream(options.outputs)
       ? await exportOnce(solve, exportAll, caches, job)
@@ -252,6 +267,7 @@ function emulationOf(
 function checkOutputs(options: BuildOptions, { length: count }: readonly Platform[]): void {
   const { outputs } = options
   if (outputs.some(({ type }) => type === 'docker')) requireOnePlatform(count)
+  if (options.provenance !== undefined) checkAttested(options)
   for (const output of outputs)
     if (output.type !== 'local' && output.type !== 'tar')
       checkAnnotations(count, contentOptions(options, output))
@@ -266,6 +282,19 @@ interface Solved {
 
 type Exported = Awaited<ReturnType<Exporter['export']>>
 type ExportAll = (images: readonly Image[]) => Promise<Exported>
+
+/** @throws OssbError ERR_OSSB_USAGE where attestations have no place */
+function checkAttested({ outputs, imageFormat }: BuildOptions): void {
+  const holdsIndex = outputs.length === 0 || outputs.some(({ type }) => type === 'image' || type === 'oci')
+  if (holdsIndex && imageFormat === 'oci' && !outputs.some(({ type }) => type === 'docker')) return
+  throw new OssbError(
+    'ERR_OSSB_USAGE',
+    'Cannot attach attestations: an output or the image format has no place for them',
+    {
+      hint: 'They are in an index of the OCI format: use the outputs image, registry and oci, or leave --provenance out.',
+    },
+  )
+}
 
 async function solvePlans(
   plans: readonly Plan[],
@@ -483,7 +512,7 @@ function registryExporter(
 
 /** Like BuildKit, makes an index of one image where the argument asks for it. */
 function contentOptions(
-  { imageFormat, buildArgs, annotations = [] }: BuildOptions,
+  { imageFormat, buildArgs, annotations = [], provenance }: BuildOptions,
   output: OutputSpec,
 ): ContentOptions {
   const own = 'annotations' in output ? (output.annotations ?? []) : []
@@ -493,7 +522,7 @@ function contentOptions(
       ...one,
       ...(platform === undefined ? {} : { platform: parsePlatform(platform) }),
     })),
-    isIndex: /^(?:1|t|true)$/i.test(buildArgs['BUILDKIT_MULTI_PLATFORM'] ?? ''),
+    isIndex: provenance !== undefined || /^(?:1|t|true)$/i.test(buildArgs['BUILDKIT_MULTI_PLATFORM'] ?? ''),
   }
 }
 

@@ -56,6 +56,13 @@ export interface AnnotationSpec {
   readonly value: string
 }
 
+export interface ProvenanceOptions {
+  /** `max`: with build arguments, the names of secrets, and the Dockerfile. */
+  readonly mode: 'min' | 'max'
+  /** URI of who builds. */
+  readonly builderId?: string
+}
+
 export interface Annotated {
   /** Those of this output alone, which count before BuildOptions.annotations. */
   readonly annotations?: readonly AnnotationSpec[]
@@ -257,6 +264,8 @@ export interface BuildOptions extends RegistryAccess {
   readonly ignoredPaths?: readonly string[]
   /** Of every output that holds an image. */
   readonly annotations?: readonly AnnotationSpec[]
+  /** State in the index how the images were made (SLSA provenance, v1), as BuildKit does; absent is not at all. */
+  readonly provenance?: ProvenanceOptions
   /** Compress layers of base images anew where they are compressed in another way. */
   readonly forceCompression?: boolean
   /** Clamp times in new layers to SOURCE_DATE_EPOCH. */

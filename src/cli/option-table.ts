@@ -134,6 +134,8 @@ export interface BuildFlags
   readonly label: readonly string[]
   readonly annotation: readonly string[]
   readonly reproducible: boolean
+  readonly provenance: string | undefined
+  readonly attest: readonly string[]
   readonly 'image-format': 'oci' | 'docker' | undefined
   readonly compression: 'gzip' | 'zstd' | 'uncompressed' | undefined
   readonly 'compression-level': string | undefined
@@ -447,6 +449,20 @@ export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
     group: 'Image',
     description:
       'No time in what is new but SOURCE_DATE_EPOCH, or 1970 where it is not set: equal inputs give equal bytes.',
+  },
+  provenance: {
+    type: 'text',
+    value: 'true|false|KEY=VALUE…',
+    group: 'Image',
+    description:
+      'State in the index how the image was made: mode=min, which is true, or mode=max, with build arguments and the Dockerfile; builder-id=URL.',
+    default: 'false',
+  },
+  attest: {
+    type: 'list',
+    value: 'type=provenance[,KEY=VALUE…]',
+    group: 'Image',
+    description: 'The same as --provenance.',
   },
   'image-format': {
     type: 'choice',

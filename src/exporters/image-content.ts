@@ -3,6 +3,7 @@ import {
   type Annotation,
   type AnnotationLevel,
   annotationsOf,
+  attestationDocuments,
   assembleImage,
   assembleIndexOf,
   type Image,
@@ -32,6 +33,8 @@ export interface ContentOptions {
   /** One image gets an index as well. */
   readonly isIndex?: boolean
   readonly annotations?: readonly Annotation[]
+  /** What the images are called, for what is stated about them. */
+  readonly names?: readonly string[]
 }
 
 /** Whether the images are named by an index. */
@@ -56,7 +59,7 @@ export function checkAnnotations(count: number, options: ContentOptions): void {
 
 /** One image becomes its manifest, several become an index. */
 export function imageContent(images: readonly Image[], options: ContentOptions): ImageContent {
-  const { format, annotations = [] } = options
+  const { format, annotations = [], names = [] } = options
   checkAnnotations(images.length, options)
   const assembled = images.map((image) => ({
     ...assembleImage(image, { format, ...annotated(annotations, 'manifest', image.platform) }),
@@ -85,11 +88,18 @@ export function imageContent(images: readonly Image[], options: ContentOptions):
     platform,
     ...annotated(annotations, 'manifest-descriptor', platform),
   }))
-  const index = assembleIndexOf(entries, { format, ...annotated(annotations, 'index') })
+  const attested = assembled.flatMap(({ manifest, platform }, at) => {
+    const { attestations = [] } = images[at] ?? {}
+    return attestations.length === 0
+      ? []
+      : [attestationDocuments({ manifest: manifest.descriptor, platform, attestations }, names)]
+  })
+  const all = [...entries, ...attested.map(({ entry }) => entry)]
+  const index = assembleIndexOf(all, { format, ...annotated(annotations, 'index') })
   return {
     ...shared,
     ...annotated(annotations, 'index-descriptor'),
-    documents: [...documents, index],
+    documents: [...documents, ...attested.flatMap((one) => one.documents), index],
     root: index.descriptor,
   }
 }

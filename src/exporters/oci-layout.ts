@@ -6,7 +6,7 @@ import { createOciLayout, type IndexLock, readLayoutIndex, withoutLock } from '.
 import { type Exporter, exportedAs } from './exporter.ts'
 import { type ContentOptions, imageContent } from './image-content.ts'
 import { createdOf, layoutEntries, mergeLayoutIndex, serializeLayoutIndex } from './layout-index.ts'
-import { putContent } from './put-content.ts'
+import { putContent, unlisted } from './put-content.ts'
 
 export interface OciLayoutOptions extends ContentOptions {
   /** A directory; created where it is missing. */
@@ -31,7 +31,7 @@ export function createOciLayoutExporter(options: OciLayoutOptions): Exporter {
       assertLayout(dest)
       const created = createDirectory(join(dest, 'blobs', 'sha256'))
       try {
-        await putContent(createOciLayout(dest, lock), content, job)
+        await putContent(unlisted(createOciLayout(dest, lock)), content, job)
         const entries = layoutEntries({ ...content, ...createdOf(images), names }, 'latest')
         await lock(() => {
           if (single) writeFileAtomic(join(dest, 'index.json'), singleIndex(content.root))

@@ -18,3 +18,15 @@ export async function putContent(repository: Repository, content: ImageContent, 
   for (const { descriptor, bytes } of content.documents)
     await repository.put(descriptor, async () => Readable.from([bytes]), job)
 }
+
+/**
+ * A layout that lists nothing of what is put into it: the attestations of an image are found by its index, and beside it
+ * they would be images of their own to most readers.
+ */
+export function unlisted(layout: Repository): Repository {
+  return {
+    ...layout,
+    put: (expected, open, job) =>
+      layout.put({ ...expected, mediaType: 'application/octet-stream' }, open, job),
+  }
+}

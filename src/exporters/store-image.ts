@@ -2,7 +2,7 @@ import { formatReference, type Job, parseReference } from '../core/index.ts'
 import type { Layer, Repository } from '../oci/index.ts'
 import { type Exporter, exportedAs } from './exporter.ts'
 import { type ContentOptions, imageContent } from './image-content.ts'
-import { putContent } from './put-content.ts'
+import { putContent, unlisted } from './put-content.ts'
 
 export interface StoreImageOptions extends ContentOptions {
   readonly store: Repository
@@ -23,7 +23,7 @@ export function createStoreExporter(options: StoreImageOptions): Exporter {
       const content = imageContent(images, options)
       if (onlyWhole === true && !(await areHere(store, content.layers, job)))
         return { ...exportedAs(content), outputs: [] }
-      await putContent(store, content, job)
+      await putContent(unlisted(store), content, job)
       const full = names.map((name) => formatReference(parseReference(name)))
       for (const name of full) await store.tag(content.root, name, job)
       return {

@@ -17,9 +17,17 @@ export interface Layer {
   reject?(): void
 }
 
+/** What is stated about an image: an in-toto predicate, and the URI of its type. */
+export interface Attestation {
+  readonly predicateType: string
+  readonly predicate: object
+}
+
 /** A finished image: all that an exporter needs. `config.rootfs.diff_ids` and `layers` match one to one. */
 export interface Image {
   readonly platform: Platform
   readonly config: ImageConfig
   readonly layers: readonly Layer[]
+  /** What is stated about it; absent is nothing. */
+  readonly attestations?: readonly Attestation[]
 }

@@ -430,6 +430,5 @@ int command_trace(int argc, char **argv)
     status = supervise();
     while (waitpid(carrier, NULL, 0) < 0 && errno == EINTR)
         ;
-    remove_short_names();
     return report_end(status);
 }

@@ -153,6 +153,11 @@ void proc_path(char path[PATH_MAX], pid_t tid, const char *name);
 /* Puts a text into memory of the task. Its address, or 0. */
 uint64_t lend_text(struct traced_call *call, const char *text, size_t size);
 
+/* access: 0, or -EACCES where R_OK, W_OK, X_OK are more than the process has. */
+int may_use(const struct task *task, const struct run_spec *spec, const char *host, int wanted);
+/* Whether it may make, remove or rename what was located: 0, -EACCES or -EPERM. */
+int may_change_names(const struct task *task, const struct run_spec *spec, const struct located *found);
+
 int64_t trace_open(struct traced_call *call);
 int64_t trace_path(struct traced_call *call);
 int64_t trace_access(struct traced_call *call);
@@ -178,9 +183,6 @@ int64_t trace_uname(struct traced_call *call);
 int64_t trace_capget(struct traced_call *call);
 int64_t trace_kill(struct traced_call *call);
 int64_t trace_socket_address(struct traced_call *call);
-
-/* Of sockets with long paths. */
-void remove_short_names(void);
 
 /* The end of execve in the task: 0, or -1 when it is beyond help. */
 int finish_exec(struct task *task);

@@ -26,7 +26,7 @@ static const struct traced_entry ENTRIES[] = {
     {SYS_readlinkat, trace_readlink, 0, 1, -1, 0},
     {SYS_execve, trace_exec, -1, 0, -1, 0},
     {SYS_execveat, trace_exec, 0, 1, -1, 0},
-    {SYS_chdir, trace_path, -1, 0, -1, 0},
+    {SYS_chdir, trace_path, -1, 0, -1, PATH_ENTERS},
     {SYS_getcwd, trace_getcwd, -1, -1, -1, 0},
     {SYS_fchownat, trace_chown, 0, 1, 4, EMULATE_FCHOWNAT},
     {SYS_fchown, trace_chown, 0, -1, -1, EMULATE_FCHOWN},

@@ -51,7 +51,7 @@ void forget_loading(struct task *task)
 }
 
 /* Opens a program for reading, if it may be started. A descriptor, or a negative error number. */
-static int open_program(const struct located *found)
+static int open_program(const struct task *task, const struct run_spec *spec, const struct located *found)
 {
     struct stat status;
     if (!found->exists)
@@ -62,6 +62,9 @@ static int open_program(const struct located *found)
         return -EACCES;
     if (access(found->host, X_OK) < 0)
         return -errno;
+    int result = may_use(task, spec, found->host, X_OK);
+    if (result < 0)
+        return result;
     int fd = open(found->host, O_RDONLY | O_CLOEXEC);
     return fd < 0 ? -errno : fd;
 }
@@ -123,7 +126,7 @@ static int read_script(struct loading *loading, int fd, const char *script, char
     return result < 0 ? result : 1;
 }
 
-static int read_loader(struct loading *loading, const struct task *task, int fd)
+static int read_loader(struct loading *loading, const struct traced_call *call, int fd)
 {
     size_t size = loading->head.e_phnum * sizeof(Elf64_Phdr);
     if (pread(fd, loading->segments, size, (off_t)loading->head.e_phoff) != (ssize_t)size)
@@ -138,8 +141,8 @@ static int read_loader(struct loading *loading, const struct task *task, int fd)
             pread(fd, name, segment->p_filesz, (off_t)segment->p_offset) != (ssize_t)segment->p_filesz)
             return -ENOEXEC;
         name[segment->p_filesz] = '\0';
-        int result = locate(task, AT_FDCWD, name, FOLLOW_LINK, &found);
-        int loader = result < 0 ? result : open_program(&found);
+        int result = locate(call->task, AT_FDCWD, name, FOLLOW_LINK, &found);
+        int loader = result < 0 ? result : open_program(call->task, &call->spec, &found);
         if (loader < 0)
             return loader == -EACCES ? -ELIBBAD : loader;
         result = read_head(loader, &loading->loader_head);
@@ -168,7 +171,7 @@ static int prepare(struct traced_call *call, struct located *found, const char *
     strcpy(name, named);
     for (int scripts = 0; scripts < SCRIPT_LIMIT; scripts++) {
         char interpreter[PATH_MAX];
-        int fd = open_program(found);
+        int fd = open_program(call->task, &call->spec, found);
         if (fd < 0)
             return fd;
         int result = read_script(loading, fd, name, interpreter);
@@ -177,7 +180,7 @@ static int prepare(struct traced_call *call, struct located *found, const char *
             strcpy(loading->host, found->host);
             result = read_head(fd, &loading->head);
             if (result == 0)
-                result = read_loader(loading, call->task, fd);
+                result = read_loader(loading, call, fd);
             if (result == 0 && loading->word_count == 0)
                 read_rights(call, loading);
             close(fd);

@@ -115,6 +115,14 @@ static int64_t make_before_open(struct traced_call *call, const struct located *
     return finish_new(call, found->host, S_IFREG, mode);
 }
 
+static int wanted_by(int flags)
+{
+    int mode = flags & O_ACCMODE;
+    if (flags & O_PATH)
+        return 0;
+    return (mode != O_WRONLY ? R_OK : 0) | (mode != O_RDONLY || (flags & O_TRUNC) ? W_OK : 0);
+}
+
 /* open, openat, creat: the kernel opens the file under its name on the host. */
 int64_t trace_open(struct traced_call *call)
 {
@@ -125,9 +133,13 @@ int64_t trace_open(struct traced_call *call)
     int64_t result = locate_argument(call, entry->directory, entry->path, follow, &found);
     if (result < 0)
         return result;
-    int creates = (flags & O_CREAT) && !found.exists;
+    int creates = (flags & O_CREAT) && !found.exists, wanted = wanted_by(flags);
     if (found.is_readonly && (creates || (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC)) && !(flags & O_PATH))
         return -EROFS;
+    result = creates ? may_change_names(call->task, &call->spec, &found)
+                     : may_use(call->task, &call->spec, found.host, found.is_magic ? 0 : wanted);
+    if (result < 0)
+        return result;
     size_t mode = is_creat ? (size_t)entry->path + 1 : (size_t)entry->flags + 1;
     if (creates && !(flags & O_DIRECTORY) &&
         (result = make_before_open(call, &found, masked(call, argument(call, mode)), &flags)) < 0)
@@ -153,6 +165,10 @@ int64_t trace_path(struct traced_call *call)
         return result;
     if (found.is_readonly && (call->entry->variant & PATH_WRITES))
         return -EROFS;
+    int wanted = (call->entry->variant & PATH_WRITES ? W_OK : 0) | (call->entry->variant & PATH_ENTERS ? X_OK : 0);
+    result = may_use(call->task, &call->spec, found.host, wanted);
+    if (result < 0)
+        return result;
     uint64_t address = lend_text(call, found.host, strlen(found.host) + 1);
     if (address == 0)
         return -EFAULT;
@@ -177,6 +193,8 @@ int64_t trace_access(struct traced_call *call)
         return result;
     if (found.is_readonly && (mode & W_OK))
         return -EROFS;
+    if (found.exists && !found.is_magic && (result = may_use(call->task, &call->spec, found.host, mode)) < 0)
+        return result;
     return result_of(faccessat(AT_FDCWD, found.host, mode, found.is_link ? AT_SYMLINK_NOFOLLOW : 0));
 }
 
@@ -266,7 +284,9 @@ static int64_t locate_new(struct traced_call *call, int directory, int path, str
     int64_t result = locate_argument(call, directory, path, KEEP_LINK, found);
     if (result < 0)
         return result;
-    return found->exists ? -EEXIST : found->is_readonly ? -EROFS : 0;
+    if (found->exists)
+        return -EEXIST;
+    return found->is_readonly ? -EROFS : may_change_names(call->task, &call->spec, found);
 }
 
 static int64_t make_device(struct traced_call *call, const char *host, mode_t mode, uint32_t device)
@@ -310,6 +330,8 @@ int64_t trace_remove(struct traced_call *call)
         return -EBUSY;
     if (found.is_readonly)
         return -EROFS;
+    if (found.exists && (result = may_change_names(call->task, &call->spec, &found)) < 0)
+        return result;
     return result_of(as_directory ? rmdir(found.host) : unlink(found.host));
 }
 
@@ -334,6 +356,10 @@ int64_t trace_rename(struct traced_call *call)
 {
     struct located from, to;
     int64_t result = locate_two(call, KEEP_LINK, &from, &to);
+    if (result == 0)
+        result = may_change_names(call->task, &call->spec, &from);
+    if (result == 0)
+        result = may_change_names(call->task, &call->spec, &to);
     if (result < 0)
         return result;
     return result_of((int)syscall(SYS_renameat2, AT_FDCWD, from.host, AT_FDCWD, to.host, flags_of(call)));
@@ -359,6 +385,8 @@ int64_t trace_link(struct traced_call *call)
     /* A file without a name, by its descriptor: where that leads tells the kernel. */
     if (result == -EXDEV && from.is_magic && !to.is_readonly)
         result = 0;
+    if (result == 0)
+        result = may_change_names(call->task, &call->spec, &to);
     if (result < 0)
         return result;
     return result_of(linkat(AT_FDCWD, from.host, AT_FDCWD, to.host, from.is_magic ? AT_SYMLINK_FOLLOW : 0));

@@ -388,6 +388,8 @@ static int look(struct walking *walking, int is_last, int follow)
     ssize_t length = readlink(found->host, text, sizeof text - 1);
     if (length < 0) {
         found->exists = errno == EINVAL;
+        if (found->exists && !is_last)
+            return may_use(walking->task, spec, found->host, X_OK);
         if (errno == EINVAL || (errno == ENOENT && (is_last || leads_to_redirection(found->path))))
             return 0;
         return -errno;

@@ -42,47 +42,34 @@ int64_t trace_kill(struct traced_call *call)
     return is_traced(pid) ? CALL_UNCHANGED : -ESRCH;
 }
 
-static char holder[] = "/tmp/ossb-XXXXXX";
-static int links;
-
-void remove_short_names(void)
-{
-    while (links > 0) {
-        struct buffer text = {0};
-        buffer_text(&text, holder);
-        buffer_text(&text, "/");
-        buffer_number(&text, --links);
-        buffer_add(&text, "", 1);
-        unlink(text.data);
-        free(text.data);
-        if (links == 0)
-            rmdir(holder);
-    }
-}
-
-/* A directory whose path leaves too little room in an address is given a short name. */
+/*
+ * A directory whose path leaves too little room in an address goes by a descriptor of the supervisor, which stays open:
+ * who knows how long the socket is used.
+ */
 static int shorten(const char *host, char path[sizeof(((struct sockaddr_un *)0)->sun_path)])
 {
     char directory[PATH_MAX];
     struct buffer text = {0};
     const char *name = strrchr(host, '/') + 1;
-    if (links == 0 && !mkdtemp(holder))
-        return -errno;
     memcpy(directory, host, (size_t)(name - host));
     directory[name - host] = '\0';
-    buffer_text(&text, holder);
+    int fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    buffer_text(&text, "/proc/");
+    buffer_number(&text, getpid());
+    buffer_text(&text, "/fd/");
+    buffer_number(&text, fd);
     buffer_text(&text, "/");
-    buffer_number(&text, links++);
+    buffer_text(&text, name);
     buffer_add(&text, "", 1);
-    if (symlink(directory, text.data) < 0 || strlen(text.data) + strlen(name) + 2 > sizeof(((struct sockaddr_un *)0)->sun_path)) {
-        free(text.data);
-        return -ENAMETOOLONG;
-    }
-    strcpy(path, text.data);
-    strcat(path, "/");
-    strcat(path, name);
+    int fits = text.length <= sizeof(((struct sockaddr_un *)0)->sun_path);
+    if (fits)
+        memcpy(path, text.data, text.length);
+    else
+        close(fd);
     free(text.data);
-    return 0;
+    return fits ? 0 : -ENAMETOOLONG;
 }
 
 static int64_t rewrite_address(struct traced_call *call, struct sockaddr_un *address)

@@ -104,6 +104,12 @@ test('ossb build --help explains every flag', async () => {
                                       is for one platform. Repeatable.
           --reproducible              No time in what is new but SOURCE_DATE_EPOCH, or 1970 where it is
                                       not set: equal inputs give equal bytes.
+          --provenance true|false|KEY=VALUE…
+                                      State in the index how the image was made: mode=min, which is
+                                      true, or mode=max, with build arguments and the Dockerfile;
+                                      builder-id=URL. Default: false.
+          --attest type=provenance[,KEY=VALUE…]
+                                      The same as --provenance.
           --image-format oci|docker   Media types of the manifest and config. Default: oci.
           --compression gzip|zstd|uncompressed
                                       Compression of new layers. Default: gzip.

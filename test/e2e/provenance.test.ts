@@ -1,0 +1,115 @@
+import { readFile } from 'node:fs/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { identities } from '../support/identity.ts'
+import { type RunningRegistry, startRegistry } from '../support/registry.ts'
+import { createWorkspace } from '../support/workspace.ts'
+
+let registry: RunningRegistry
+beforeAll(async () => {
+  registry = await startRegistry()
+})
+afterAll(() => registry.stop())
+
+describe.each(await identities())('as $name', (identity) => {
+  test('provenance is in the index as BuildKit has it, with what was taken from elsewhere and without secrets', async () => {
+    await using workspace = await createWorkspace(identity)
+    const access = `--insecure-registry=${registry.host}`
+    const base = `${registry.host}/base-${identity.uid ?? 0}`
+    await workspace.write({
+      'base/Dockerfile': 'FROM scratch\nCOPY Dockerfile /base\n',
+      'app/Dockerfile': `ARG TOKEN\nFROM ${base}:1\nCOPY Dockerfile /\n`,
+      secret: 'never-to-be-seen',
+    })
+    const build = ['build', access, '--platform=linux/arm64,linux/s390x']
+    await workspace.mustOssb([...build, '--push', `--tag=${base}:1`, '--metadata-file=base.json', 'base'])
+    const pushed = JSON.parse(await readFile(workspace.file('base.json'), 'utf8'))['containerimage.digest']
+
+    const output = '--output=type=oci,dest=layout,tar=false'
+    const secrets = ['--secret=id=password,src=secret', '--build-arg=TOKEN=argument-value']
+    const attest = async (...flags: readonly string[]) => {
+      await workspace.mustOssb([...build, ...secrets, ...flags, output, '-t', 'team/app:2', 'app'])
+      const { manifests: [top] = [] } = await json('layout/index.json')
+      return await blob(top.digest)
+    }
+    const text = (name: string): Promise<string> => readFile(workspace.file(name), 'utf8')
+    const json = async (name: string) => JSON.parse(await text(name))
+    const blob = (digest: string) => json(`layout/blobs/sha256/${digest.slice(7)}`)
+
+    const index = await attest('--provenance=true', '--reproducible')
+    expect(index.manifests).toHaveLength(4)
+    const [image, , about] = index.manifests
+    expect(about).toMatchObject({
+      platform: { os: 'unknown', architecture: 'unknown' },
+      annotations: {
+        'vnd.docker.reference.type': 'attestation-manifest',
+        'vnd.docker.reference.digest': image.digest,
+      },
+    })
+    const manifest = await blob(about.digest)
+    expect(manifest).toMatchObject({
+      artifactType: 'application/vnd.docker.attestation.manifest.v1+json',
+      config: { mediaType: 'application/vnd.oci.empty.v1+json', size: 2, data: 'e30=' },
+      subject: { digest: image.digest },
+      layers: [
+        {
+          mediaType: 'application/vnd.in-toto+json',
+          annotations: { 'in-toto.io/predicate-type': 'https://slsa.dev/provenance/v1' },
+        },
+      ],
+    })
+    const statement = await blob(manifest.layers[0].digest)
+    expect(statement).toMatchObject({
+      _type: 'https://in-toto.io/Statement/v1',
+      subject: [
+        {
+          name: 'pkg:docker/team/app@2?platform=linux%2Farm64',
+          digest: { sha256: image.digest.slice(7) },
+        },
+      ],
+      predicate: {
+        buildDefinition: {
+          resolvedDependencies: [
+            {
+              uri: `pkg:docker/${base}@1?digest=${pushed}&platform=linux%2Farm64`,
+              digest: { sha256: pushed.slice(7) },
+            },
+          ],
+        },
+        runDetails: { metadata: { buildkit_reproducible: true, buildkit_hermetic: true } },
+      },
+    })
+    expect(JSON.stringify(statement)).not.toMatch(/never-to-be-seen|argument-value|password|startedOn/)
+    // Nothing of it depends on when the build ran.
+    expect(await attest('--attest=type=provenance', '--reproducible')).toEqual(index)
+
+    const full = await attest('--provenance=mode=max,builder-id=https://example.com/ci')
+    const details = await blob((await blob(full.manifests[2].digest)).layers[0].digest)
+    expect(details.predicate).toMatchObject({
+      buildDefinition: {
+        externalParameters: {
+          request: {
+            args: { 'build-arg:TOKEN': 'argument-value' },
+            secrets: [{ id: 'password', optional: true }],
+          },
+        },
+      },
+      runDetails: {
+        builder: { id: 'https://example.com/ci' },
+        metadata: { startedOn: expect.any(String), finishedOn: expect.any(String) },
+      },
+    })
+    expect(JSON.stringify(details)).not.toContain('never-to-be-seen')
+
+    const refused = await workspace.ossb([
+      'build',
+      '--provenance=true',
+      '-o',
+      'type=docker,dest=d.tar',
+      'base',
+    ])
+    expect(refused.status).toBe(2)
+    expect(refused.stderr).toContain('Cannot attach attestations')
+    const unknown = await workspace.ossb(['build', '--attest=type=sbom', 'base'])
+    expect(unknown.stderr).toContain('attestations of type "sbom" are not made')
+  })
+})
