@@ -367,7 +367,7 @@ int64_t trace_rename(struct traced_call *call)
 
 int64_t trace_link(struct traced_call *call)
 {
-    struct located from = {.is_magic = 0}, to;
+    struct located from = {.is_magic = 0}, to = {.is_readonly = 0};
     char text[2] = "";
     int flags = flags_of(call);
     if ((flags & AT_EMPTY_PATH) && read_caller_text(&call->waiting, argument(call, 1), text, sizeof text) == 0) {
