@@ -18,6 +18,7 @@ import {
   withSourceText,
 } from './core/index.ts'
 import {
+  createChrootExecutor,
   createEmulation,
   createNamespaceExecutor,
   createOciRuntimeExecutor,
@@ -68,6 +69,7 @@ import type { Image, Layer } from './oci/index.ts'
 import { provenanceOf } from './provenance.ts'
 import type { BuildOptions, BuildResult, OutputSpec } from './options.ts'
 import {
+  copyTree,
   createCopySnapshotter,
   createOverlaySnapshotter,
   type SnapshotContext,
@@ -85,7 +87,7 @@ import {
   squashLayers,
 } from './solver/index.ts'
 import { openInput, openSshAgents, parseContext, type SshAgents } from './sources/index.ts'
-import { createIndexLock, type Workspace } from './store/index.ts'
+import { createIndexLock, type StorePaths, type Workspace } from './store/index.ts'
 
 /** Everything that a build works with, wired together; released at its end. */
 interface Engine extends Omit<Foundation, typeof Symbol.asyncDispose> {
@@ -160,13 +162,14 @@ async function openEngine(options: BuildOptions, job: Job): Promise<Engine & Asy
   await using holding = createHolding()
   const { environment, ssh = [] } = options
   const foundation = holding.hold(await openFoundation(options, job))
-  const { helper, session, workspace } = foundation
+  const { paths, helper, session, workspace } = foundation
   const sshAgents = holding.hold(
     openSshAgents({ sources: ssh, environment, directory: () => workspace.directory() }),
   )
   const snapshotter = await chooseSnapshotter(foundation, job)
-  const executor = await executorOf(options, { helper, session, workspace })
-  const emulation = holding.hold(emulationOf(options, { helper, session, workspace }))
+  const parts = { paths, helper, session, workspace }
+  const executor = await executorOf(options, parts)
+  const emulation = holding.hold(emulationOf(options, parts))
   return {
     ...foundation,
     snapshotter,
@@ -197,6 +200,7 @@ async function chooseSnapshotter(context: SnapshotContext, job: Job): Promise<Sn
 }
 
 interface ExecutorParts {
+  readonly paths: StorePaths
   readonly helper: NativeHelper
   readonly session: FileSession
   readonly workspace: Workspace
@@ -205,11 +209,13 @@ interface ExecutorParts {
 /** How RUN is carried out in the namespace that this process is in; `container` is tried out before anything is built. */
 async function executorOf(
   { environment, executor: choice }: BuildOptions,
-  { helper, session, workspace }: ExecutorParts,
+  parts: ExecutorParts,
 ): Promise<Executor> {
+  const { helper, session, workspace } = parts
   const namespace = environment[NAMESPACE_VARIABLE]
-  if (namespace === 'traced')
-    return createTracedExecutor({ helper, session, scratch: () => workspace.directory() })
+  const scratch = () => workspace.directory()
+  if (namespace === 'chroot') return chrootExecutor(parts)
+  if (namespace === 'traced') return createTracedExecutor({ helper, session, scratch })
   if (namespace !== 'local' && namespace !== 'rootless') {
     throw new OssbError(
       'ERR_OSSB_EXECUTOR',
@@ -217,7 +223,6 @@ async function executorOf(
       { hint: 'Call enterNamespace() first, and build in the process that it starts.' },
     )
   }
-  const scratch = () => workspace.directory()
   if (choice !== 'container') return createNamespaceExecutor({ name: namespace, helper, scratch })
   const executor = createOciRuntimeExecutor({
     runtime: requireRuntime(environment),
@@ -235,13 +240,27 @@ async function executorOf(
   )
 }
 
+/** What a process writes to is in one place at a time: processes with such mounts wait for each other. */
+function chrootExecutor({ helper, session, workspace, paths }: ExecutorParts): Executor {
+  return createChrootExecutor({
+    helper,
+    session,
+    scratch: () => workspace.directory(),
+    copyTree: (from, to, job) => copyTree(from, to, { helper, session }, job),
+    claim: (job) => {
+      mkdirSync(paths.mounts, { recursive: true })
+      return session.lock(join(paths.mounts, 'chroot.lock'), 'exclusive', { wait: true }, job)
+    },
+  })
+}
+
 /** Only inside a user namespace of its own does a registration not hold for the whole machine. */
 function emulationOf(
   { environment, executor, emulators = [] }: BuildOptions,
   { helper, session, workspace }: ExecutorParts,
 ): Emulation {
   const namespace = environment[NAMESPACE_VARIABLE]
-  const hasNone = executor === 'container' || namespace === 'traced'
+  const hasNone = executor === 'container' || namespace === 'traced' || namespace === 'chroot'
   return createEmulation({
     registry: namespace === 'rootless' ? 'shared' : hasNone ? 'none' : 'own',
     session,

@@ -329,7 +329,7 @@ export interface BuildResult {
 export interface ExecutorReport {
   readonly name: 'local' | 'rootless' | 'traced' | 'container'
   /** The weaker form in which it can be used: for reason and remedy of the stronger one, see below. */
-  readonly variant?: 'one id'
+  readonly variant?: 'one id' | 'chroot'
   readonly usable: boolean
   /** Why not, with the system call or file that said no. */
   readonly reason?: string

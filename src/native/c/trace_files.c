@@ -381,7 +381,7 @@ static int64_t link_descriptor(struct traced_call *call, int fd, const struct lo
 
 int64_t trace_link(struct traced_call *call)
 {
-    struct located from = {.host = ""}, to = {.host = ""};
+    struct located from = {.is_magic = 0}, to = {.is_readonly = 0};
     char text[2] = "";
     int flags = flags_of(call), with_directories = call->entry->directory >= 0;
     int64_t result = locate_new(call, with_directories ? 2 : -1, with_directories ? 3 : 1, &to);
