@@ -5,7 +5,7 @@ export type Sources = ReadonlyMap<string, string>
 
 const FLOORS: readonly (readonly string[])[] = [
   ['core'],
-  ['io', 'fs', 'native', 'codec', 'oci'],
+  ['io', 'fs', 'native', 'codec', 'oci', 'cloud'],
   ['layer', 'store', 'registry', 'sources'],
   ['graph', 'snapshot', 'executors', 'cache'],
   ['frontends', 'solver', 'exporters'],

@@ -54,7 +54,8 @@ function containerRung(name: string, identity: Identity, docker: Docker, images:
   return {
     name,
     identity,
-    hasNamespaces: false,
+    // The container's, which end with the build.
+    hasNamespaces: true,
     // Nothing limits a directory.
     weaknesses: ['shm', 'dev'],
     start: (workspace, args, { env, timeout } = {}) => {

@@ -48,7 +48,6 @@ export function toExecutorRequest({ values, environment, directory }: RequestPar
   if (values.list('destination').length === 0 && !noPush)
     throw new CommandError('you must provide --destination, or use --no-push')
   checkFormats(values)
-  checkCarriedOut(values)
   checkCache(values, noPush)
   const context = contextOptions({ values, environment, directory })
   const dockerfile = dockerfileOption(context, { values, environment, directory })
@@ -59,6 +58,11 @@ export function toExecutorRequest({ values, environment, directory }: RequestPar
     values.number('image-download-retry'),
     values.number('image-fs-extract-retry'),
   )
+  const annotations = Object.entries(pairs(values, 'annotation')).map(([key, value]) => ({
+    level: 'manifest' as const,
+    key,
+    value,
+  }))
   const names = destinations.map(({ reference }) => reference)
   const [target, ...otherTargets] = values.list('target').map((name) => name.trim())
   const format = values.text('image-format')
@@ -79,6 +83,8 @@ export function toExecutorRequest({ values, environment, directory }: RequestPar
     secrets: [...secrets, ...context.secrets],
     frontend: 'dockerfile',
     cacheDir: storeDirectory(values, environment),
+    ...(annotations.length === 0 ? {} : { annotations }),
+    ...(values.on('reproducible') ? { reproducible: true } : {}),
     ...(values.on('single-snapshot') ? { singleLayer: true } : {}),
     ...(values.list('ignore-path').length === 0 ? {} : { ignoredPaths: values.list('ignore-path') }),
     ...(values.on('push-ignore-immutable-tag-errors') ? { ignoreImmutableTags: true } : {}),
@@ -107,12 +113,6 @@ function boolVariable(name: string, environment: Environment): boolean | undefin
   const value = parseBool(text)
   if (value !== undefined) return value
   throw new FatalError(`invalid value ${JSON.stringify(text)} for ${name} environment variable`)
-}
-
-/** Flags that nothing stands behind yet: better refused than ignored. */
-function checkCarriedOut(values: ExecutorValues): void {
-  for (const name of ['annotation', 'reproducible'] as const)
-    if (values.isSet(name)) throw new CommandError(`--${name} cannot be carried out by this version of ossb`)
 }
 
 const FORMATS = ['', 'docker', 'oci']

@@ -65,6 +65,19 @@ function idle(flag: string): readonly [Good, Bad] {
 
 /** A good and a bad value for each flag. */
 const FLAGS: () => Readonly<Record<string, readonly [Good, Bad]>> = () => ({
+  annotation: [
+    {
+      args: ['--annotation', 'a=b', '--annotation', 'c=d=e'],
+      options: {
+        annotations: [
+          { level: 'manifest', key: 'a', value: 'b' },
+          { level: 'manifest', key: 'c', value: 'd=e' },
+        ],
+      },
+    },
+    { args: ['--annotation', 'a'], says: 'invalid argument value. expect key=value, got a' },
+  ],
+  reproducible: [{ args: ['--reproducible'], options: { reproducible: true } }, notBool('reproducible')],
   bucket: [
     { args: ['--bucket', 'b', '-c', ''], options: { context: 'gs://b/context.tar.gz' } },
     noValue('bucket'),
@@ -478,7 +491,6 @@ async function run({ args, environment = {} }: Pick<Good, 'args' | 'environment'
 }
 
 const OPEN = [
-  'annotation',
   'cache',
   'cache-copy-layers',
   'cache-dir',
@@ -486,7 +498,6 @@ const OPEN = [
   'cache-run-layers',
   'cache-ttl',
   'no-push-cache',
-  'reproducible',
 ]
 const NAMES = EXECUTOR_FLAGS.map(({ name }) => name).filter((name) => !OPEN.includes(name))
 
