@@ -48,7 +48,9 @@ export function firstHit(nearest: Cache, others: readonly Cache[]): Cache {
     },
     save: (key, result, job) => nearest.save(key, result, job),
     known: async (job) => {
-      const all = await Promise.all([nearest, ...others].map(async (cache) => (await cache.known?.(job)) ?? []))
+      const all = await Promise.all(
+        [nearest, ...others].map(async (cache) => (await cache.known?.(job)) ?? []),
+      )
       return all.flat()
     },
   }
