@@ -2,7 +2,8 @@ import { mkdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Writable } from 'node:stream'
-import { createStepCache } from './cache/index.ts'
+import { type CacheEntry, withoutLost } from './cache/index.ts'
+import { type Caches, openCaches } from './caches.ts'
 import {
   type Digest,
   type Failure,
@@ -136,16 +137,26 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
       job,
     )
     const started = new Date()
-    const built = await solvePlans(plans, { contexts, sources }, options, engine, job)
     const attest = async (image: Image, at: number): Promise<Image> => {
       const plan = plans[at] as Plan
       const needed = [...neededByOptions(inputSettings), ...neededByPlan(plan, named)]
-      const entries = mergeLocks(await lockEntriesOf(needed, { resolve: inputs.resolve, sources }, job))
-      const parts = { plan, inputs: entries, dockerfile, started, finished: new Date() }
+      const locked = mergeLocks(await lockEntriesOf(needed, { resolve: inputs.resolve, sources }, job))
+      const parts = { plan, inputs: locked, dockerfile, started, finished: new Date() }
       return { ...image, attestations: [provenanceOf(options, parts)] }
     }
-    const images = options.provenance === undefined ? built : await Promise.all(built.map(attest))
-    const exported = await many(exportersOf(options, names, engine)).export(images, job)
+    const caches = openCaches(options, engine, job)
+    const exporter = many(exportersOf(options, names, engine))
+    const solve = async (): Promise<Solved> => {
+      const solved = await solvePlans(plans, { contexts, sources, caches }, options, engine, job)
+      if (options.provenance === undefined) return solved
+      return { ...solved, images: await Promise.all(solved.images.map(attest)) }
+    }
+    const exportAll = (images: readonly Image[]) => exporter.export(images, job)
+    const { images, entries, exported } = writesToStream(options.outputs)
+      ? await exportOnce(solve, exportAll, caches, job)
+      : await withoutLost(caches.lost, async () => await exportSolved(await solve(), exportAll), job)
+    await caches.count(job)
+    await caches.write(entries, images, job)
     engine.registry.warnUnused(job)
     return {
       ...exported,
@@ -281,6 +292,16 @@ function checkOutputs(options: BuildOptions, { length: count }: readonly Platfor
       checkAnnotations(count, contentOptions(options, output))
 }
 
+/** What the solver made of plans. */
+interface Solved {
+  readonly images: readonly Image[]
+  /** Results for other machines. */
+  readonly entries: readonly CacheEntry[]
+}
+
+type Exported = Awaited<ReturnType<Exporter['export']>>
+type ExportAll = (images: readonly Image[]) => Promise<Exported>
+
 /** @throws OssbError ERR_OSSB_USAGE where attestations have no place */
 function checkAttested({ outputs, imageFormat }: BuildOptions): void {
   const holdsIndex = outputs.length === 0 || outputs.some(({ type }) => type === 'image' || type === 'oci')
@@ -296,14 +317,14 @@ function checkAttested({ outputs, imageFormat }: BuildOptions): void {
 
 async function solvePlans(
   plans: readonly Plan[],
-  { contexts, sources }: Pick<SolverOptions, 'contexts' | 'sources'>,
+  { contexts, sources, caches }: Pick<SolverOptions, 'contexts' | 'sources'> & { readonly caches: Caches },
   options: BuildOptions,
   engine: Engine,
   job: Job,
-): Promise<readonly Image[]> {
+): Promise<Solved> {
   const { reproducible = false } = options
   const clampTo = options.rewriteTimestamp || reproducible ? requiredEpoch(plans) : undefined
-  const { session, paths, codec, store, images, snapshotter } = engine
+  const { session, codec, store, images, snapshotter } = engine
   const writer = {
     store,
     codec,
@@ -318,7 +339,8 @@ async function solvePlans(
     },
     images,
     snapshotter,
-    cache: createStepCache({ paths, store, fetchRemote: images.fetchRemote }),
+    cache: caches.cache,
+    observer: caches.observer,
     sources,
     layers: writer,
     ...(options.ignoredPaths === undefined ? {} : { ignoredPaths: options.ignoredPaths }),
@@ -327,10 +349,8 @@ async function solvePlans(
     parallelism: options.parallelism ?? availableParallelism(),
     now: () => new Date().toISOString(),
   })
-  const outcomes = await solver.solve(
-    plans.map(({ root }) => root),
-    job,
-  )
+  const roots = plans.map(({ root }) => root)
+  const outcomes = await solver.solve(roots, job)
   job.signal.throwIfAborted()
   const failures: Failure[] = []
   const built: Image[] = []
@@ -348,7 +368,9 @@ async function solvePlans(
   }
   const [first, ...others] = failures
   if (first !== undefined) throw joinErrors(`build for ${plans.length} platforms`, [first, ...others])
-  return options.forceCompression === true ? await recompressed(built, writer, job) : built
+  const entries = caches.isShared ? await solver.known(roots, job) : []
+  const final = options.forceCompression === true ? await recompressed(built, writer, job) : built
+  return { entries, images: final.map((image) => caches.finish(image, entries)) }
 }
 
 /** Each layer once, whatever images have it. */
@@ -399,6 +421,34 @@ async function checkPushes(
   for (const reference of repositories.values()) await registry.checkPush(reference, job)
 }
 
+function writesToStream(outputs: readonly OutputSpec[]): boolean {
+  return outputs.some((output) => 'dest' in output && output.dest === '-')
+}
+
+async function exportSolved(solved: Solved, exportAll: ExportAll): Promise<Solved & { exported: Exported }> {
+  return { ...solved, exported: await exportAll(solved.images) }
+}
+
+/** What is written to standard output can't be taken back: every layer is here, and sound, before. */
+async function exportOnce(
+  solve: () => Promise<Solved>,
+  exportAll: ExportAll,
+  { lost }: Caches,
+  job: Job,
+): Promise<Solved & { exported: Exported }> {
+  const solved = await withoutLost(
+    lost,
+    async () => {
+      const done = await solve()
+      for (const layer of done.images.flatMap(({ layers }) => layers))
+        for await (const _chunk of await layer.open(job)) job.signal.throwIfAborted()
+      return done
+    },
+    job,
+  )
+  return await exportSolved(solved, exportAll)
+}
+
 function exportersOf(options: BuildOptions, names: readonly string[], engine: Engine): readonly Exporter[] {
   const outputs: readonly OutputSpec[] =
     options.outputs.length === 0 ? [{ type: 'image', push: false }] : options.outputs
@@ -423,7 +473,7 @@ function exportersFor(
   switch (output.type) {
     case 'image':
       return [
-        createStoreExporter({ store: engine.store, names, ...content }),
+        createStoreExporter({ store: engine.store, names, ...content, onlyWhole: output.push }),
         ...(output.push ? [registryExporter({ names, content }, options, engine)] : []),
       ]
     case 'oci':
