@@ -163,7 +163,16 @@ async function send(target: OtherTarget, results: Results, parts: Parts, job: Jo
   const title = titleOf(target)
   if (target.type === 'kaniko') {
     const repository = writable(parseReference(target.repository), results.entries, registry)
-    return await exportToKaniko(results.entries, { repository, ttlMs: target.ttlMs, now: Date.now }, job)
+    return await exportToKaniko(
+      results.entries,
+      {
+        repository,
+        ttlMs: target.ttlMs,
+        now: Date.now,
+        ...(target.steps === undefined ? {} : { steps: target.steps }),
+      },
+      job,
+    )
   }
   const entries = target.mode === 'max' ? results.entries : leadingTo(results)
   if (target.type === 'registry') {

@@ -92,6 +92,8 @@ export type CacheTargetSpec =
       readonly type: 'kaniko'
       readonly repository: string
       readonly ttlMs: number
+      /** Only the layers of RUN, or only those of COPY, ADD and WORKDIR; absent is both. */
+      readonly steps?: readonly ('exec' | 'file')[]
       readonly ignoreError: boolean
     }
 

@@ -183,11 +183,19 @@ export async function exportToKaniko(
     repository,
     ttlMs,
     now,
-  }: Omit<KanikoSource, 'repository' | 'title'> & { readonly repository: Repository },
+    steps: kinds,
+  }: Omit<KanikoSource, 'repository' | 'title'> & {
+    readonly repository: Repository
+    /** The kinds of operations whose layers are put there; absent is all. */
+    readonly steps?: readonly string[]
+  },
   job: Job,
 ): Promise<void> {
   const contents = new Set(
-    entries.flatMap(({ content }): Digest[] => (content === undefined ? [] : [content])),
+    entries.flatMap(({ content, about }): Digest[] => {
+      const isWanted = kinds === undefined || kinds.includes(String(about?.op['kind']))
+      return content !== undefined && isWanted ? [content] : []
+    }),
   )
   const places = createSemaphore(PUSHES)
   const steps = entries.flatMap(({ key, layers }) => {
