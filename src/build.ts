@@ -334,7 +334,7 @@ async function solvePlans(
   }
   const solver = createSolver({
     runners: {
-      exec: createExecRunner(engine),
+      exec: createExecRunner({ ...engine, secrets: engine.secrets.forRuns }),
       file: createFileRunner(session, codec),
     },
     images,

@@ -143,9 +143,11 @@ export type InspectOptions = DefinitionOptions &
   Pick<BuildOptions, 'cacheDir' | 'buildContexts' | 'secrets' | 'standardInput' | 'inputs'>
 
 /** A secret for RUN --mount=type=secret: the content of a file, or the value of a variable of `environment`. */
-export type SecretSpec =
-  | { readonly id: string; readonly file: string }
-  | { readonly id: string; readonly env: string }
+export type SecretSpec = ({ readonly file: string } | { readonly env: string }) & {
+  readonly id: string
+  /** For what brings contexts and files of ADD here alone: no RUN can ask for it. */
+  readonly hiddenFromRuns?: boolean
+}
 
 /** An SSH agent for RUN --mount=type=ssh. */
 export interface SshSpec {
