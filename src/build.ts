@@ -68,6 +68,7 @@ import { type FileSession, type NativeHelper, walkTree } from './native/index.ts
 import type { Image, Layer } from './oci/index.ts'
 import { provenanceOf } from './provenance.ts'
 import type { BuildOptions, BuildResult, OutputSpec } from './options.ts'
+import { sbomOf } from './sbom.ts'
 import {
   copyTree,
   createCopySnapshotter,
@@ -139,12 +140,14 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
     const built = await solvePlans(plans, { contexts, sources }, options, engine, job)
     const attest = async (image: Image, at: number): Promise<Image> => {
       const plan = plans[at] as Plan
+      if (options.provenance === undefined) return image
       const needed = [...neededByOptions(inputSettings), ...neededByPlan(plan, named)]
       const entries = mergeLocks(await lockEntriesOf(needed, { resolve: inputs.resolve, sources }, job))
       const parts = { plan, inputs: entries, dockerfile, started, finished: new Date() }
       return { ...image, attestations: [provenanceOf(options, parts)] }
     }
-    const images = options.provenance === undefined ? built : await Promise.all(built.map(attest))
+    const stated = await Promise.all(built.map(attest))
+    const images = options.sbom === true ? await withSboms(stated, names[0], engine, job) : stated
     const exported = await many(exportersOf(options, names, engine)).export(images, job)
     engine.registry.warnUnused(job)
     return {
@@ -156,6 +159,23 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
     // The Dockerfile may be in no file that the caller could show lines of, or in one that has changed.
     throw withSourceText(error, { file: dockerfile.name, text: dockerfile.text })
   }
+}
+
+/** One after the other: each holds its root file system for as long as it is read. */
+async function withSboms(
+  images: readonly Image[],
+  name: string | undefined,
+  { snapshotter, helper }: Engine,
+  job: Job,
+): Promise<readonly Image[]> {
+  const stated: Image[] = []
+  for (const image of images) {
+    await using view = await snapshotter.view(image.layers, job)
+    const { rootfs } = view
+    const sbom = await sbomOf({ name, image, rootfs, entries: entriesOf(helper, rootfs, job) }, job)
+    stated.push({ ...image, attestations: [...(image.attestations ?? []), sbom] })
+  }
+  return stated
 }
 
 async function openEngine(options: BuildOptions, job: Job): Promise<Engine & AsyncDisposable> {
@@ -275,10 +295,14 @@ function emulationOf(
 function checkOutputs(options: BuildOptions, { length: count }: readonly Platform[]): void {
   const { outputs } = options
   if (outputs.some(({ type }) => type === 'docker')) requireOnePlatform(count)
-  if (options.provenance !== undefined) checkAttested(options)
+  if (isAttested(options)) checkAttested(options)
   for (const output of outputs)
     if (output.type !== 'local' && output.type !== 'tar')
       checkAnnotations(count, contentOptions(options, output))
+}
+
+function isAttested({ provenance, sbom = false }: BuildOptions): boolean {
+  return provenance !== undefined || sbom
 }
 
 /** @throws OssbError ERR_OSSB_USAGE where attestations have no place */
@@ -289,7 +313,7 @@ function checkAttested({ outputs, imageFormat }: BuildOptions): void {
     'ERR_OSSB_USAGE',
     'Cannot attach attestations: an output or the image format has no place for them',
     {
-      hint: 'They are in an index of the OCI format: use the outputs image, registry and oci, or leave --provenance out.',
+      hint: 'They are in an index of the OCI format: use the outputs image, registry and oci, or leave --provenance and --sbom out.',
     },
   )
 }
@@ -480,10 +504,8 @@ function registryExporter(
 }
 
 /** Like BuildKit, makes an index of one image where the argument asks for it. */
-function contentOptions(
-  { imageFormat, buildArgs, annotations = [], provenance }: BuildOptions,
-  output: OutputSpec,
-): ContentOptions {
+function contentOptions(options: BuildOptions, output: OutputSpec): ContentOptions {
+  const { imageFormat, buildArgs, annotations = [] } = options
   const own = 'annotations' in output ? (output.annotations ?? []) : []
   return {
     format: output.type === 'docker' ? 'docker' : imageFormat,
@@ -491,7 +513,7 @@ function contentOptions(
       ...one,
       ...(platform === undefined ? {} : { platform: parsePlatform(platform) }),
     })),
-    isIndex: provenance !== undefined || /^(?:1|t|true)$/i.test(buildArgs['BUILDKIT_MULTI_PLATFORM'] ?? ''),
+    isIndex: isAttested(options) || /^(?:1|t|true)$/i.test(buildArgs['BUILDKIT_MULTI_PLATFORM'] ?? ''),
   }
 }
 
