@@ -2,7 +2,8 @@ import { mkdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Writable } from 'node:stream'
-import { createStepCache } from './cache/index.ts'
+import { type CacheEntry, withoutLost } from './cache/index.ts'
+import { type Caches, openCaches } from './caches.ts'
 import {
   type Digest,
   type Failure,
@@ -137,18 +138,30 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
       job,
     )
     const started = new Date()
-    const built = await solvePlans(plans, { contexts, sources }, options, engine, job)
     const attest = async (image: Image, at: number): Promise<Image> => {
       const plan = plans[at] as Plan
       if (options.provenance === undefined) return image
       const needed = [...neededByOptions(inputSettings), ...neededByPlan(plan, named)]
-      const entries = mergeLocks(await lockEntriesOf(needed, { resolve: inputs.resolve, sources }, job))
-      const parts = { plan, inputs: entries, dockerfile, started, finished: new Date() }
+      const locked = mergeLocks(await lockEntriesOf(needed, { resolve: inputs.resolve, sources }, job))
+      const parts = { plan, inputs: locked, dockerfile, started, finished: new Date() }
       return { ...image, attestations: [provenanceOf(options, parts)] }
     }
-    const stated = await Promise.all(built.map(attest))
-    const images = options.sbom === true ? await withSboms(stated, names[0], engine, job) : stated
-    const exported = await many(exportersOf(options, names, engine)).export(images, job)
+    const caches = openCaches(options, engine, job)
+    const exporter = many(exportersOf(options, names, engine))
+    const solve = async (): Promise<Solved> => {
+      const solved = await solvePlans(plans, { contexts, sources, caches }, options, engine, job)
+      const stated = await Promise.all(solved.images.map(attest))
+      return {
+        ...solved,
+        images: options.sbom === true ? await withSboms(stated, names[0], engine, job) : stated,
+      }
+    }
+    const exportAll = (images: readonly Image[]) => exporter.export(images, job)
+    const { images, entries, exported } = writesToStream(options.outputs)
+      ? await exportOnce(solve, exportAll, caches, job)
+      : await withoutLost(caches.lost, async () => await exportSolved(await solve(), exportAll), job)
+    await caches.count(job)
+    await caches.write(entries, images, job)
     engine.registry.warnUnused(job)
     return {
       ...exported,
@@ -305,6 +318,16 @@ function isAttested({ provenance, sbom = false }: BuildOptions): boolean {
   return provenance !== undefined || sbom
 }
 
+/** What the solver made of plans. */
+interface Solved {
+  readonly images: readonly Image[]
+  /** Results for other machines. */
+  readonly entries: readonly CacheEntry[]
+}
+
+type Exported = Awaited<ReturnType<Exporter['export']>>
+type ExportAll = (images: readonly Image[]) => Promise<Exported>
+
 /** @throws OssbError ERR_OSSB_USAGE where attestations have no place */
 function checkAttested({ outputs, imageFormat }: BuildOptions): void {
   const holdsIndex = outputs.length === 0 || outputs.some(({ type }) => type === 'image' || type === 'oci')
@@ -320,14 +343,14 @@ function checkAttested({ outputs, imageFormat }: BuildOptions): void {
 
 async function solvePlans(
   plans: readonly Plan[],
-  { contexts, sources }: Pick<SolverOptions, 'contexts' | 'sources'>,
+  { contexts, sources, caches }: Pick<SolverOptions, 'contexts' | 'sources'> & { readonly caches: Caches },
   options: BuildOptions,
   engine: Engine,
   job: Job,
-): Promise<readonly Image[]> {
+): Promise<Solved> {
   const { reproducible = false } = options
   const clampTo = options.rewriteTimestamp || reproducible ? requiredEpoch(plans) : undefined
-  const { session, paths, codec, store, images, snapshotter } = engine
+  const { session, codec, store, images, snapshotter } = engine
   const writer = {
     store,
     codec,
@@ -337,12 +360,13 @@ async function solvePlans(
   }
   const solver = createSolver({
     runners: {
-      exec: createExecRunner(engine),
+      exec: createExecRunner({ ...engine, secrets: engine.secrets.forRuns }),
       file: createFileRunner(session, codec),
     },
     images,
     snapshotter,
-    cache: createStepCache({ paths, store, fetchRemote: images.fetchRemote }),
+    cache: caches.cache,
+    observer: caches.observer,
     sources,
     layers: writer,
     ...(options.ignoredPaths === undefined ? {} : { ignoredPaths: options.ignoredPaths }),
@@ -351,10 +375,8 @@ async function solvePlans(
     parallelism: options.parallelism ?? availableParallelism(),
     now: () => new Date().toISOString(),
   })
-  const outcomes = await solver.solve(
-    plans.map(({ root }) => root),
-    job,
-  )
+  const roots = plans.map(({ root }) => root)
+  const outcomes = await solver.solve(roots, job)
   job.signal.throwIfAborted()
   const failures: Failure[] = []
   const built: Image[] = []
@@ -372,7 +394,9 @@ async function solvePlans(
   }
   const [first, ...others] = failures
   if (first !== undefined) throw joinErrors(`build for ${plans.length} platforms`, [first, ...others])
-  return options.forceCompression === true ? await recompressed(built, writer, job) : built
+  const entries = caches.isShared ? await solver.known(roots, job) : []
+  const final = options.forceCompression === true ? await recompressed(built, writer, job) : built
+  return { entries, images: final.map((image) => caches.finish(image, entries)) }
 }
 
 /** Each layer once, whatever images have it. */
@@ -423,6 +447,34 @@ async function checkPushes(
   for (const reference of repositories.values()) await registry.checkPush(reference, job)
 }
 
+function writesToStream(outputs: readonly OutputSpec[]): boolean {
+  return outputs.some((output) => 'dest' in output && output.dest === '-')
+}
+
+async function exportSolved(solved: Solved, exportAll: ExportAll): Promise<Solved & { exported: Exported }> {
+  return { ...solved, exported: await exportAll(solved.images) }
+}
+
+/** What is written to standard output can't be taken back: every layer is here, and sound, before. */
+async function exportOnce(
+  solve: () => Promise<Solved>,
+  exportAll: ExportAll,
+  { lost }: Caches,
+  job: Job,
+): Promise<Solved & { exported: Exported }> {
+  const solved = await withoutLost(
+    lost,
+    async () => {
+      const done = await solve()
+      for (const layer of done.images.flatMap(({ layers }) => layers))
+        for await (const _chunk of await layer.open(job)) job.signal.throwIfAborted()
+      return done
+    },
+    job,
+  )
+  return await exportSolved(solved, exportAll)
+}
+
 function exportersOf(options: BuildOptions, names: readonly string[], engine: Engine): readonly Exporter[] {
   const outputs: readonly OutputSpec[] =
     options.outputs.length === 0 ? [{ type: 'image', push: false }] : options.outputs
@@ -447,7 +499,7 @@ function exportersFor(
   switch (output.type) {
     case 'image':
       return [
-        createStoreExporter({ store: engine.store, names, ...content }),
+        createStoreExporter({ store: engine.store, names, ...content, onlyWhole: output.push }),
         ...(output.push ? [registryExporter({ names, content }, options, engine)] : []),
       ]
     case 'oci':

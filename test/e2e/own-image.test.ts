@@ -24,7 +24,8 @@ dpkg-deb --root-owner-group --build tool debs/tool.deb >/dev/null; rm -r tool; e
 
 const dockerfile = (base: string) => `FROM ${base}
 COPY debs /debs
-RUN apt-get install -y /debs/tool.deb && useradd -m app && chown app /debs && tool >/tool
+RUN apt-get install -y /debs/tool.deb && useradd -m app && chown app /debs && tool >/tool && \\
+  rm -rf /var/log/* /var/cache/* /var/lib/apt/lists/* /etc/*-
 COPY --chown=app a /home/app/
 USER app
 RUN id -un >~/who

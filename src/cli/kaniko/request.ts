@@ -1,6 +1,7 @@
 import { isAbsolute, join, resolve } from 'node:path'
 import type { BuildOptions, LayerCompression, OutputSpec } from '../../index.ts'
 import { cacheDirectory } from '../cache-directory.ts'
+import { cacheOptions } from './cache-options.ts'
 import { CommandError, FatalError } from './command-error.ts'
 import { contextOptions, dockerfileOption } from './context.ts'
 import { type Destination, parseDestination } from './destination.ts'
@@ -74,7 +75,7 @@ export function toExecutorRequest({ values, environment, directory }: RequestPar
     ...(target === undefined ? {} : { target }),
     platforms,
     labels: pairs(values, 'label'),
-    noCache: !values.on('cache'),
+    ...cacheOptions({ values, destinations, directory }),
     outputs: outputsOf({ values, environment, directory }, { destinations, noPush }),
     compression: compressionOf(values),
     imageFormat: format === 'docker' ? 'docker' : 'oci',
@@ -88,14 +89,6 @@ export function toExecutorRequest({ values, environment, directory }: RequestPar
     ...(values.on('single-snapshot') ? { singleLayer: true } : {}),
     ...(values.list('ignore-path').length === 0 ? {} : { ignoredPaths: values.list('ignore-path') }),
     ...(values.on('push-ignore-immutable-tag-errors') ? { ignoreImmutableTags: true } : {}),
-    ...(values.on('cache')
-      ? {
-          baseImages: {
-            directory: resolve(directory, values.text('cache-dir')),
-            maxAgeMs: values.duration('cache-ttl'),
-          },
-        }
-      : {}),
     ...(retries > 0 ? { retries } : {}),
     ...(values.on('skip-push-permission-check') ? { skipPushCheck: true } : {}),
     ...registryAccess(
