@@ -69,6 +69,7 @@ import { type FileSession, type NativeHelper, walkTree } from './native/index.ts
 import type { Image, Layer } from './oci/index.ts'
 import { provenanceOf } from './provenance.ts'
 import type { BuildOptions, BuildResult, OutputSpec } from './options.ts'
+import { sbomOf } from './sbom.ts'
 import {
   copyTree,
   createCopySnapshotter,
@@ -139,6 +140,7 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
     const started = new Date()
     const attest = async (image: Image, at: number): Promise<Image> => {
       const plan = plans[at] as Plan
+      if (options.provenance === undefined) return image
       const needed = [...neededByOptions(inputSettings), ...neededByPlan(plan, named)]
       const locked = mergeLocks(await lockEntriesOf(needed, { resolve: inputs.resolve, sources }, job))
       const parts = { plan, inputs: locked, dockerfile, started, finished: new Date() }
@@ -148,8 +150,11 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
     const exporter = many(exportersOf(options, names, engine))
     const solve = async (): Promise<Solved> => {
       const solved = await solvePlans(plans, { contexts, sources, caches }, options, engine, job)
-      if (options.provenance === undefined) return solved
-      return { ...solved, images: await Promise.all(solved.images.map(attest)) }
+      const stated = await Promise.all(solved.images.map(attest))
+      return {
+        ...solved,
+        images: options.sbom === true ? await withSboms(stated, names[0], engine, job) : stated,
+      }
     }
     const exportAll = (images: readonly Image[]) => exporter.export(images, job)
     const { images, entries, exported } = writesToStream(options.outputs)
@@ -167,6 +172,23 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
     // The Dockerfile may be in no file that the caller could show lines of, or in one that has changed.
     throw withSourceText(error, { file: dockerfile.name, text: dockerfile.text })
   }
+}
+
+/** One after the other: each holds its root file system for as long as it is read. */
+async function withSboms(
+  images: readonly Image[],
+  name: string | undefined,
+  { snapshotter, helper }: Engine,
+  job: Job,
+): Promise<readonly Image[]> {
+  const stated: Image[] = []
+  for (const image of images) {
+    await using view = await snapshotter.view(image.layers, job)
+    const { rootfs } = view
+    const sbom = await sbomOf({ name, image, rootfs, entries: entriesOf(helper, rootfs, job) }, job)
+    stated.push({ ...image, attestations: [...(image.attestations ?? []), sbom] })
+  }
+  return stated
 }
 
 async function openEngine(options: BuildOptions, job: Job): Promise<Engine & AsyncDisposable> {
@@ -286,10 +308,14 @@ function emulationOf(
 function checkOutputs(options: BuildOptions, { length: count }: readonly Platform[]): void {
   const { outputs } = options
   if (outputs.some(({ type }) => type === 'docker')) requireOnePlatform(count)
-  if (options.provenance !== undefined) checkAttested(options)
+  if (isAttested(options)) checkAttested(options)
   for (const output of outputs)
     if (output.type !== 'local' && output.type !== 'tar')
       checkAnnotations(count, contentOptions(options, output))
+}
+
+function isAttested({ provenance, sbom = false }: BuildOptions): boolean {
+  return provenance !== undefined || sbom
 }
 
 /** What the solver made of plans. */
@@ -310,7 +336,7 @@ function checkAttested({ outputs, imageFormat }: BuildOptions): void {
     'ERR_OSSB_USAGE',
     'Cannot attach attestations: an output or the image format has no place for them',
     {
-      hint: 'They are in an index of the OCI format: use the outputs image, registry and oci, or leave --provenance out.',
+      hint: 'They are in an index of the OCI format: use the outputs image, registry and oci, or leave --provenance and --sbom out.',
     },
   )
 }
@@ -530,10 +556,8 @@ function registryExporter(
 }
 
 /** Like BuildKit, makes an index of one image where the argument asks for it. */
-function contentOptions(
-  { imageFormat, buildArgs, annotations = [], provenance }: BuildOptions,
-  output: OutputSpec,
-): ContentOptions {
+function contentOptions(options: BuildOptions, output: OutputSpec): ContentOptions {
+  const { imageFormat, buildArgs, annotations = [] } = options
   const own = 'annotations' in output ? (output.annotations ?? []) : []
   return {
     format: output.type === 'docker' ? 'docker' : imageFormat,
@@ -541,7 +565,7 @@ function contentOptions(
       ...one,
       ...(platform === undefined ? {} : { platform: parsePlatform(platform) }),
     })),
-    isIndex: provenance !== undefined || /^(?:1|t|true)$/i.test(buildArgs['BUILDKIT_MULTI_PLATFORM'] ?? ''),
+    isIndex: isAttested(options) || /^(?:1|t|true)$/i.test(buildArgs['BUILDKIT_MULTI_PLATFORM'] ?? ''),
   }
 }
 

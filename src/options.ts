@@ -270,6 +270,8 @@ export interface BuildOptions extends RegistryAccess {
   readonly annotations?: readonly AnnotationSpec[]
   /** State in the index how the images were made (SLSA provenance, v1), as BuildKit does; absent is not at all. */
   readonly provenance?: ProvenanceOptions
+  /** State in the index what is installed in the images: an SPDX document (2.3). */
+  readonly sbom?: boolean
   /** Compress layers of base images anew where they are compressed in another way. */
   readonly forceCompression?: boolean
   /** Clamp times in new layers to SOURCE_DATE_EPOCH. */

@@ -1,6 +1,6 @@
 import type { BuildOptions, ExecutorChoice, LayerCompression } from '../index.ts'
 import { parseAnnotationFlags } from './annotation-flags.ts'
-import { provenanceOptions } from './attestation-flags.ts'
+import { attestationOptions } from './attestation-flags.ts'
 import { cacheDirectory, type Environment } from './cache-directory.ts'
 import { cacheOptions } from './cache-spec.ts'
 import { type CallRequest, parseCall } from './call-spec.ts'
@@ -81,15 +81,15 @@ export function toBuildRequest(line: BuildCommandLine): BuildRequest {
 
 /** What goes into manifests and layers beside what the Dockerfile says; what is not said is absent. */
 function imageOptions(
-  { annotation, reproducible, provenance: flag, attest }: BuildFlags,
+  flags: BuildFlags,
   { forceCompression = false }: OutputSettings,
-): Pick<BuildOptions, 'annotations' | 'reproducible' | 'provenance' | 'forceCompression'> {
+): Pick<BuildOptions, 'annotations' | 'reproducible' | 'provenance' | 'sbom' | 'forceCompression'> {
+  const { annotation, reproducible } = flags
   const annotations = parseAnnotationFlags(annotation)
-  const provenance = provenanceOptions({ provenance: flag, attest })
   return {
     ...(annotations.length === 0 ? {} : { annotations }),
     ...(reproducible ? { reproducible } : {}),
-    ...(provenance === undefined ? {} : { provenance }),
+    ...attestationOptions(flags),
     ...(forceCompression ? { forceCompression } : {}),
   }
 }

@@ -135,6 +135,7 @@ export interface BuildFlags
   readonly annotation: readonly string[]
   readonly reproducible: boolean
   readonly provenance: string | undefined
+  readonly sbom: string | undefined
   readonly attest: readonly string[]
   readonly 'image-format': 'oci' | 'docker' | undefined
   readonly compression: 'gzip' | 'zstd' | 'uncompressed' | undefined
@@ -458,11 +459,18 @@ export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
       'State in the index how the image was made: mode=min, which is true, or mode=max, with build arguments and the Dockerfile; builder-id=URL.',
     default: 'false',
   },
+  sbom: {
+    type: 'text',
+    value: 'true|false',
+    group: 'Image',
+    description: 'State in the index what is installed in the image: an SPDX document.',
+    default: 'false',
+  },
   attest: {
     type: 'list',
-    value: 'type=provenance[,KEY=VALUE…]',
+    value: 'type=provenance|sbom[,KEY=VALUE…]',
     group: 'Image',
-    description: 'The same as --provenance.',
+    description: 'The same as --provenance or --sbom.',
   },
   'image-format': {
     type: 'choice',

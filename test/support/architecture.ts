@@ -6,7 +6,7 @@ export type Sources = ReadonlyMap<string, string>
 const FLOORS: readonly (readonly string[])[] = [
   ['core'],
   ['io', 'fs', 'native', 'codec', 'oci', 'cloud'],
-  ['layer', 'store', 'registry', 'sources'],
+  ['layer', 'store', 'registry', 'sources', 'inventory'],
   ['graph', 'snapshot', 'executors', 'cache'],
   ['frontends', 'solver', 'exporters'],
   ['options.ts'],

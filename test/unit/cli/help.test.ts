@@ -108,8 +108,10 @@ test('ossb build --help explains every flag', async () => {
                                       State in the index how the image was made: mode=min, which is
                                       true, or mode=max, with build arguments and the Dockerfile;
                                       builder-id=URL. Default: false.
-          --attest type=provenance[,KEY=VALUE…]
-                                      The same as --provenance.
+          --sbom true|false           State in the index what is installed in the image: an SPDX
+                                      document. Default: false.
+          --attest type=provenance|sbom[,KEY=VALUE…]
+                                      The same as --provenance or --sbom.
           --image-format oci|docker   Media types of the manifest and config. Default: oci.
           --compression gzip|zstd|uncompressed
                                       Compression of new layers. Default: gzip.
