@@ -2,13 +2,12 @@
 //   node scripts/bench/copy.mjs [MEGABYTES [ROUNDS]]      needs dist/ (npm run build:ts), skopeo and docker-registry
 // Both run in turns, always to fresh destinations. Prints the medians as Markdown, and ends with status 1 where ossb
 // takes longer, more processor time, or more memory than it may.
-import { spawn, spawnSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
-import { setTimeout } from 'node:timers/promises'
+import { measure, median, startRegistry } from './measure.mjs'
 
 const MEGABYTES = Number(process.argv[2] ?? 1024)
 const ROUNDS = Number(process.argv[3] ?? 3)
@@ -55,43 +54,6 @@ function makeLayer(blobs, mediaType) {
   return { mediaType, digest: `sha256:${hex}`, size }
 }
 
-async function startRegistry() {
-  const config = join(directory, 'registry.json')
-  const storage = { filesystem: { rootdirectory: join(directory, 'registry') } }
-  const logging = { level: 'info', formatter: 'json', accesslog: { disabled: true } }
-  writeFileSync(config, JSON.stringify({ version: 0.1, log: logging, storage, http: { addr: '127.0.0.1:0', secret: 'x' } }))
-  // A file, and no pipe: nobody would read that while a measured command runs.
-  const log = join(directory, 'registry.log')
-  const child = spawn('docker-registry', ['serve', config], { stdio: ['ignore', 'ignore', openSync(log, 'w')] })
-  for (let tries = 0; tries < 200; tries += 1) {
-    const port = /listening on 127\.0\.0\.1:(\d+)/.exec(readFileSync(log, 'utf8'))?.[1]
-    if (port !== undefined) return { host: `127.0.0.1:${port}`, stop: () => child.kill() }
-    await setTimeout(50)
-  }
-  child.kill()
-  throw new Error('docker-registry did not start')
-}
-
-/** Runs a command: seconds of wall time and of processor time, and the most memory in MiB. */
-function measure(command) {
-  const code = `
-import json, resource, subprocess, sys, time
-start = time.monotonic()
-done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-wall = time.monotonic() - start
-use = resource.getrusage(resource.RUSAGE_CHILDREN)
-if done.returncode: sys.exit(done.stderr.decode())
-print(json.dumps({"wall": wall, "cpu": use.ru_utime + use.ru_stime, "user": use.ru_utime, "sys": use.ru_stime, "rss": use.ru_maxrss / 1024}))`
-  const result = spawnSync('python3', ['-c', code, ...command], { encoding: 'utf8' })
-  if (result.status !== 0) throw new Error(`${command.join(' ')}: ${result.stderr}`)
-  return JSON.parse(result.stdout)
-}
-
-function median(numbers) {
-  const sorted = [...numbers].sort((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)]
-}
-
 function runRounds(host) {
   const pulls = { skopeo: [], ossb: [] }
   const pushes = { skopeo: [], ossb: [] }
@@ -121,7 +83,7 @@ function runRounds(host) {
 
 let broken = 0
 makeImage()
-const registry = await startRegistry()
+const registry = await startRegistry(directory)
 try {
   console.log(`${MEGABYTES} MiB in ${LAYERS} layers, medians of ${ROUNDS} rounds\n`)
   console.log('| way | tool | wall | processor | user | system | memory |\n| --- | --- | --- | --- | --- | --- | --- |')

@@ -1,0 +1,169 @@
+// Builds against Debian's buildah, as root, interleaved:
+//   node scripts/bench/build.mjs [ROUNDS [WORKLOAD...]]   needs dist/ (npm run build:ts), buildah, mmdebstrap, docker-registry
+// A  two stages on a Debian base: RUN that makes 8,000 files, COPY of 2,000 files and of a 64 MiB asset, COPY --from,
+//    RUN chown, push to a registry; nothing is there before
+// B  A once more, nothing changed
+// C  A with one source file changed
+// D  ten trivial RUN steps on a base of 150,000 small files: the time of one more step
+// F  FROM scratch and one file: the overhead of everything
+// Prints medians and ratios as Markdown.
+import { spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import process from 'node:process'
+import { measure, median, startRegistry } from './measure.mjs'
+
+const ROUNDS = Number(process.argv[2] ?? 5)
+const WORKLOADS = process.argv.length > 3 ? process.argv.slice(3) : ['A', 'B', 'C', 'D', 'F']
+const program = new URL('../../dist/cli/ossb.js', import.meta.url).pathname
+const makeLayout = new URL('../make-base-layout.mjs', import.meta.url).pathname
+const directory = mkdtempSync(join(tmpdir(), 'ossb-bench-build-'))
+
+function run(command, ...args) {
+  const { status, stderr } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1e8 })
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${stderr}`)
+}
+
+const APP = (base) => `FROM ${base} AS build
+RUN mkdir /out && for i in $(seq 80); do mkdir /out/$i; (cd /out/$i && seq 100 | xargs touch && echo $i >1); done
+COPY src /src
+COPY asset /asset
+FROM ${base}
+COPY --from=build /out /out
+COPY --from=build /src /src
+COPY --from=build /asset /asset
+RUN chown -R 1000:1000 /src
+CMD ["true"]
+`
+
+const STEPS = (base, count) => `FROM ${base}\n${Array.from({ length: count }, (_, i) => `RUN echo ${i} >/step\n`).join('')}`
+
+function makeContexts(host) {
+  const app = join(directory, 'app')
+  mkdirSync(join(app, 'src'), { recursive: true })
+  for (let at = 0; at < 2000; at += 1) writeFileSync(join(app, 'src', `f${at}`), `file ${at}\n`.repeat(40))
+  // Half of it can be compressed.
+  writeFileSync(join(app, 'asset'), Buffer.concat([randomBytes(32 * 2 ** 20), Buffer.alloc(32 * 2 ** 20, 'asset ')]))
+  writeFileSync(join(app, 'Dockerfile'), APP(`${host}/debian:1`))
+  for (const count of [1, 11]) {
+    mkdirSync(join(directory, `steps-${count}`))
+    writeFileSync(join(directory, `steps-${count}`, 'Dockerfile'), STEPS(`${host}/many:1`, count))
+  }
+  const one = join(directory, 'one')
+  mkdirSync(one)
+  writeFileSync(join(one, 'Dockerfile'), 'FROM scratch\nCOPY file /\n')
+  writeFileSync(join(one, 'file'), 'content\n')
+}
+
+function makeBases(host) {
+  const push = (name, tar) => {
+    const layout = join(directory, `${name}-layout`)
+    run('node', makeLayout, layout, '--rootfs-tar', tar)
+    run('skopeo', 'copy', '--dest-tls-verify=false', `oci:${layout}:base`, `docker://${host}/${name}:1`)
+    rmSync(layout, { recursive: true })
+  }
+  const debian = join(directory, 'debian.tar')
+  run('sh', '-c', '. /etc/os-release && exec mmdebstrap --quiet --variant=minbase --format=tar "$VERSION_CODENAME" "$1"', 'sh', debian)
+  push('debian', debian)
+  if (!WORKLOADS.includes('D')) return
+  const many = join(directory, 'many')
+  run(
+    'sh',
+    '-euc',
+    'mkdir "$1"; cp "$2" "$1.tar"; cd "$1"; for d in $(seq 300); do mkdir -p many/$d; (cd many/$d && seq 500 | xargs -n 500 touch); done; tar --owner=0 --group=0 -rf "$1.tar" many',
+    'sh',
+    many,
+    debian,
+  )
+  push('many', `${many}.tar`)
+  rmSync(many, { recursive: true })
+}
+
+/** Builds and pushes; `state` is where a builder keeps what it has. */
+const TOOLS = {
+  ossb: {
+    build: ({ context, image, state }) => [
+      ['node', program, 'build', '--progress', 'quiet', '--cache-dir', state, '-t', image, '--push', context],
+    ],
+    forget: (state) => rmSync(state, { recursive: true, force: true }),
+  },
+  buildah: {
+    build: ({ context, image, state }) => {
+      const own = ['buildah', '--root', state, '--runroot', `${state}-run`, '--storage-driver', 'overlay']
+      return [
+        [...own, 'bud', '--quiet', '--layers', '--isolation', 'chroot', '--tls-verify=false', '-t', image, context],
+        [...own, 'push', '--quiet', '--tls-verify=false', image],
+      ]
+    },
+    forget: (state) => {
+      spawnSync('buildah', ['--root', state, '--runroot', `${state}-run`, '--storage-driver', 'overlay', 'rm', '--all'])
+      spawnSync('umount', [join(state, 'overlay')])
+      for (const path of [state, `${state}-run`]) rmSync(path, { recursive: true, force: true })
+    },
+  },
+}
+
+function timed(tool, settings) {
+  const parts = TOOLS[tool].build(settings).map((command) => measure(command))
+  return {
+    wall: parts.reduce((sum, { wall }) => sum + wall, 0),
+    cpu: parts.reduce((sum, { cpu }) => sum + cpu, 0),
+    rss: Math.max(...parts.map(({ rss }) => rss)),
+  }
+}
+
+function runRound(round, host, results) {
+  const add = (workload, tool, result) => {
+    results[workload] ??= { ossb: [], buildah: [] }
+    results[workload][tool].push(result)
+  }
+  for (const tool of round % 2 === 0 ? ['buildah', 'ossb'] : ['ossb', 'buildah']) {
+    const state = join(directory, `state-${tool}`)
+    const at = (context) => ({ context: join(directory, context), image: `${host}/${tool}/${context}-${round}:1`, state })
+    if (['A', 'B', 'C'].some((name) => WORKLOADS.includes(name))) {
+      writeFileSync(join(directory, 'app/src/f7'), 'the first\n')
+      add('A', tool, timed(tool, at('app')))
+      add('B', tool, timed(tool, at('app')))
+      writeFileSync(join(directory, 'app/src/f7'), `changed ${tool} ${round}\n`)
+      add('C', tool, timed(tool, at('app')))
+      TOOLS[tool].forget(state)
+    }
+    if (WORKLOADS.includes('D')) {
+      timed(tool, at('steps-1'))
+      const more = timed(tool, at('steps-11'))
+      add('D', tool, { ...more, wall: more.wall / 10, cpu: more.cpu / 10 })
+      TOOLS[tool].forget(state)
+    }
+    if (WORKLOADS.includes('F')) {
+      add('F', tool, timed(tool, at('one')))
+      TOOLS[tool].forget(state)
+    }
+  }
+}
+
+const registry = await startRegistry(directory)
+try {
+  makeBases(registry.host)
+  makeContexts(registry.host)
+  const results = {}
+  for (let round = 0; round < ROUNDS; round += 1) runRound(round, registry.host, results)
+  const start = median(Array.from({ length: 5 }, () => measure(['node', program, 'version']).wall))
+  console.log(`Medians of ${ROUNDS} rounds; the program alone takes ${start.toFixed(2)} s to start\n`)
+  console.log('| workload | ossb wall | buildah wall | ratio | ossb processor | buildah processor | ratio | ossb memory | buildah memory |')
+  console.log('|---|---|---|---|---|---|---|---|---|')
+  for (const [workload, tools] of Object.entries(results)) {
+    const of = (tool, what) => median(tools[tool].map((one) => one[what]))
+    const pair = (what) => [of('ossb', what), of('buildah', what)]
+    const columns = ['wall', 'cpu'].flatMap((what) => {
+      const [own, peer] = pair(what)
+      return [`${own.toFixed(2)} s`, `${peer.toFixed(2)} s`, (own / peer).toFixed(2)]
+    })
+    console.log(`| ${[workload, ...columns, ...pair('rss').map((value) => `${value.toFixed(0)} MiB`)].join(' | ')} |`)
+  }
+} finally {
+  registry.stop()
+  for (const tool of Object.keys(TOOLS)) TOOLS[tool].forget(join(directory, `state-${tool}`))
+  rmSync(directory, { recursive: true, force: true })
+}
