@@ -95,7 +95,7 @@ node_is_new_enough() {
 
 packages="ca-certificates curl git procps openssl uidmap util-linux mmdebstrap busybox-static zstd xz-utils libcap2-bin
 openssh-client docker.io docker-registry apache2-utils skopeo umoci crun buildah
-qemu-user-static strace clang-tidy-14 cppcheck gcc libc6-dev"
+qemu-user-static strace clang-tidy-14 cppcheck gcc libc6-dev iproute2"
 
 missing_packages() {
   local name

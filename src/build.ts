@@ -2,7 +2,8 @@ import { mkdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Writable } from 'node:stream'
-import { createStepCache } from './cache/index.ts'
+import { type CacheEntry, withoutLost } from './cache/index.ts'
+import { type Caches, openCaches } from './caches.ts'
 import {
   type Digest,
   type Failure,
@@ -18,6 +19,7 @@ import {
   withSourceText,
 } from './core/index.ts'
 import {
+  createChrootExecutor,
   createEmulation,
   createNamespaceExecutor,
   createOciRuntimeExecutor,
@@ -67,7 +69,9 @@ import { type FileSession, type NativeHelper, walkTree } from './native/index.ts
 import type { Image, Layer } from './oci/index.ts'
 import { provenanceOf } from './provenance.ts'
 import type { BuildOptions, BuildResult, OutputSpec } from './options.ts'
+import { sbomOf } from './sbom.ts'
 import {
+  copyTree,
   createCopySnapshotter,
   createOverlaySnapshotter,
   type SnapshotContext,
@@ -85,7 +89,7 @@ import {
   squashLayers,
 } from './solver/index.ts'
 import { openInput, openSshAgents, parseContext, type SshAgents } from './sources/index.ts'
-import { createIndexLock, type Workspace } from './store/index.ts'
+import { createIndexLock, type StorePaths, type Workspace } from './store/index.ts'
 
 /** Everything that a build works with, wired together; released at its end. */
 interface Engine extends Omit<Foundation, typeof Symbol.asyncDispose> {
@@ -134,16 +138,30 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
       job,
     )
     const started = new Date()
-    const built = await solvePlans(plans, { contexts, sources }, options, engine, job)
     const attest = async (image: Image, at: number): Promise<Image> => {
       const plan = plans[at] as Plan
+      if (options.provenance === undefined) return image
       const needed = [...neededByOptions(inputSettings), ...neededByPlan(plan, named)]
-      const entries = mergeLocks(await lockEntriesOf(needed, { resolve: inputs.resolve, sources }, job))
-      const parts = { plan, inputs: entries, dockerfile, started, finished: new Date() }
+      const locked = mergeLocks(await lockEntriesOf(needed, { resolve: inputs.resolve, sources }, job))
+      const parts = { plan, inputs: locked, dockerfile, started, finished: new Date() }
       return { ...image, attestations: [provenanceOf(options, parts)] }
     }
-    const images = options.provenance === undefined ? built : await Promise.all(built.map(attest))
-    const exported = await many(exportersOf(options, names, engine)).export(images, job)
+    const caches = openCaches(options, engine, job)
+    const exporter = many(exportersOf(options, names, engine))
+    const solve = async (): Promise<Solved> => {
+      const solved = await solvePlans(plans, { contexts, sources, caches }, options, engine, job)
+      const stated = await Promise.all(solved.images.map(attest))
+      return {
+        ...solved,
+        images: options.sbom === true ? await withSboms(stated, names[0], engine, job) : stated,
+      }
+    }
+    const exportAll = (images: readonly Image[]) => exporter.export(images, job)
+    const { images, entries, exported } = writesToStream(options.outputs)
+      ? await exportOnce(solve, exportAll, caches, job)
+      : await withoutLost(caches.lost, async () => await exportSolved(await solve(), exportAll), job)
+    await caches.count(job)
+    await caches.write(entries, images, job)
     engine.registry.warnUnused(job)
     return {
       ...exported,
@@ -156,17 +174,35 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
   }
 }
 
+/** One after the other: each holds its root file system for as long as it is read. */
+async function withSboms(
+  images: readonly Image[],
+  name: string | undefined,
+  { snapshotter, helper }: Engine,
+  job: Job,
+): Promise<readonly Image[]> {
+  const stated: Image[] = []
+  for (const image of images) {
+    await using view = await snapshotter.view(image.layers, job)
+    const { rootfs } = view
+    const sbom = await sbomOf({ name, image, rootfs, entries: entriesOf(helper, rootfs, job) }, job)
+    stated.push({ ...image, attestations: [...(image.attestations ?? []), sbom] })
+  }
+  return stated
+}
+
 async function openEngine(options: BuildOptions, job: Job): Promise<Engine & AsyncDisposable> {
   await using holding = createHolding()
   const { environment, ssh = [] } = options
   const foundation = holding.hold(await openFoundation(options, job))
-  const { helper, session, workspace } = foundation
+  const { paths, helper, session, workspace } = foundation
   const sshAgents = holding.hold(
     openSshAgents({ sources: ssh, environment, directory: () => workspace.directory() }),
   )
   const snapshotter = await chooseSnapshotter(foundation, job)
-  const executor = await executorOf(options, { helper, session, workspace })
-  const emulation = holding.hold(emulationOf(options, { helper, session, workspace }))
+  const parts = { paths, helper, session, workspace }
+  const executor = await executorOf(options, parts)
+  const emulation = holding.hold(emulationOf(options, parts))
   return {
     ...foundation,
     snapshotter,
@@ -197,6 +233,7 @@ async function chooseSnapshotter(context: SnapshotContext, job: Job): Promise<Sn
 }
 
 interface ExecutorParts {
+  readonly paths: StorePaths
   readonly helper: NativeHelper
   readonly session: FileSession
   readonly workspace: Workspace
@@ -205,11 +242,13 @@ interface ExecutorParts {
 /** How RUN is carried out in the namespace that this process is in; `container` is tried out before anything is built. */
 async function executorOf(
   { environment, executor: choice }: BuildOptions,
-  { helper, session, workspace }: ExecutorParts,
+  parts: ExecutorParts,
 ): Promise<Executor> {
+  const { helper, session, workspace } = parts
   const namespace = environment[NAMESPACE_VARIABLE]
-  if (namespace === 'traced')
-    return createTracedExecutor({ helper, session, scratch: () => workspace.directory() })
+  const scratch = () => workspace.directory()
+  if (namespace === 'chroot') return chrootExecutor(parts)
+  if (namespace === 'traced') return createTracedExecutor({ helper, session, scratch })
   if (namespace !== 'local' && namespace !== 'rootless') {
     throw new OssbError(
       'ERR_OSSB_EXECUTOR',
@@ -217,7 +256,6 @@ async function executorOf(
       { hint: 'Call enterNamespace() first, and build in the process that it starts.' },
     )
   }
-  const scratch = () => workspace.directory()
   if (choice !== 'container') return createNamespaceExecutor({ name: namespace, helper, scratch })
   const executor = createOciRuntimeExecutor({
     runtime: requireRuntime(environment),
@@ -235,13 +273,27 @@ async function executorOf(
   )
 }
 
+/** What a process writes to is in one place at a time: processes with such mounts wait for each other. */
+function chrootExecutor({ helper, session, workspace, paths }: ExecutorParts): Executor {
+  return createChrootExecutor({
+    helper,
+    session,
+    scratch: () => workspace.directory(),
+    copyTree: (from, to, job) => copyTree(from, to, { helper, session }, job),
+    claim: (job) => {
+      mkdirSync(paths.mounts, { recursive: true })
+      return session.lock(join(paths.mounts, 'chroot.lock'), 'exclusive', { wait: true }, job)
+    },
+  })
+}
+
 /** Only inside a user namespace of its own does a registration not hold for the whole machine. */
 function emulationOf(
   { environment, executor, emulators = [] }: BuildOptions,
   { helper, session, workspace }: ExecutorParts,
 ): Emulation {
   const namespace = environment[NAMESPACE_VARIABLE]
-  const hasNone = executor === 'container' || namespace === 'traced'
+  const hasNone = executor === 'container' || namespace === 'traced' || namespace === 'chroot'
   return createEmulation({
     registry: namespace === 'rootless' ? 'shared' : hasNone ? 'none' : 'own',
     session,
@@ -256,11 +308,25 @@ function emulationOf(
 function checkOutputs(options: BuildOptions, { length: count }: readonly Platform[]): void {
   const { outputs } = options
   if (outputs.some(({ type }) => type === 'docker')) requireOnePlatform(count)
-  if (options.provenance !== undefined) checkAttested(options)
+  if (isAttested(options)) checkAttested(options)
   for (const output of outputs)
     if (output.type !== 'local' && output.type !== 'tar')
       checkAnnotations(count, contentOptions(options, output))
 }
+
+function isAttested({ provenance, sbom = false }: BuildOptions): boolean {
+  return provenance !== undefined || sbom
+}
+
+/** What the solver made of plans. */
+interface Solved {
+  readonly images: readonly Image[]
+  /** Results for other machines. */
+  readonly entries: readonly CacheEntry[]
+}
+
+type Exported = Awaited<ReturnType<Exporter['export']>>
+type ExportAll = (images: readonly Image[]) => Promise<Exported>
 
 /** @throws OssbError ERR_OSSB_USAGE where attestations have no place */
 function checkAttested({ outputs, imageFormat }: BuildOptions): void {
@@ -270,21 +336,21 @@ function checkAttested({ outputs, imageFormat }: BuildOptions): void {
     'ERR_OSSB_USAGE',
     'Cannot attach attestations: an output or the image format has no place for them',
     {
-      hint: 'They are in an index of the OCI format: use the outputs image, registry and oci, or leave --provenance out.',
+      hint: 'They are in an index of the OCI format: use the outputs image, registry and oci, or leave --provenance and --sbom out.',
     },
   )
 }
 
 async function solvePlans(
   plans: readonly Plan[],
-  { contexts, sources }: Pick<SolverOptions, 'contexts' | 'sources'>,
+  { contexts, sources, caches }: Pick<SolverOptions, 'contexts' | 'sources'> & { readonly caches: Caches },
   options: BuildOptions,
   engine: Engine,
   job: Job,
-): Promise<readonly Image[]> {
+): Promise<Solved> {
   const { reproducible = false } = options
   const clampTo = options.rewriteTimestamp || reproducible ? requiredEpoch(plans) : undefined
-  const { session, paths, codec, store, images, snapshotter } = engine
+  const { session, codec, store, images, snapshotter } = engine
   const writer = {
     store,
     codec,
@@ -294,12 +360,13 @@ async function solvePlans(
   }
   const solver = createSolver({
     runners: {
-      exec: createExecRunner(engine),
+      exec: createExecRunner({ ...engine, secrets: engine.secrets.forRuns }),
       file: createFileRunner(session, codec),
     },
     images,
     snapshotter,
-    cache: createStepCache({ paths, store, fetchRemote: images.fetchRemote }),
+    cache: caches.cache,
+    observer: caches.observer,
     sources,
     layers: writer,
     ...(options.ignoredPaths === undefined ? {} : { ignoredPaths: options.ignoredPaths }),
@@ -308,10 +375,8 @@ async function solvePlans(
     parallelism: options.parallelism ?? availableParallelism(),
     now: () => new Date().toISOString(),
   })
-  const outcomes = await solver.solve(
-    plans.map(({ root }) => root),
-    job,
-  )
+  const roots = plans.map(({ root }) => root)
+  const outcomes = await solver.solve(roots, job)
   job.signal.throwIfAborted()
   const failures: Failure[] = []
   const built: Image[] = []
@@ -329,7 +394,9 @@ async function solvePlans(
   }
   const [first, ...others] = failures
   if (first !== undefined) throw joinErrors(`build for ${plans.length} platforms`, [first, ...others])
-  return options.forceCompression === true ? await recompressed(built, writer, job) : built
+  const entries = caches.isShared ? await solver.known(roots, job) : []
+  const final = options.forceCompression === true ? await recompressed(built, writer, job) : built
+  return { entries, images: final.map((image) => caches.finish(image, entries)) }
 }
 
 /** Each layer once, whatever images have it. */
@@ -380,6 +447,34 @@ async function checkPushes(
   for (const reference of repositories.values()) await registry.checkPush(reference, job)
 }
 
+function writesToStream(outputs: readonly OutputSpec[]): boolean {
+  return outputs.some((output) => 'dest' in output && output.dest === '-')
+}
+
+async function exportSolved(solved: Solved, exportAll: ExportAll): Promise<Solved & { exported: Exported }> {
+  return { ...solved, exported: await exportAll(solved.images) }
+}
+
+/** What is written to standard output can't be taken back: every layer is here, and sound, before. */
+async function exportOnce(
+  solve: () => Promise<Solved>,
+  exportAll: ExportAll,
+  { lost }: Caches,
+  job: Job,
+): Promise<Solved & { exported: Exported }> {
+  const solved = await withoutLost(
+    lost,
+    async () => {
+      const done = await solve()
+      for (const layer of done.images.flatMap(({ layers }) => layers))
+        for await (const _chunk of await layer.open(job)) job.signal.throwIfAborted()
+      return done
+    },
+    job,
+  )
+  return await exportSolved(solved, exportAll)
+}
+
 function exportersOf(options: BuildOptions, names: readonly string[], engine: Engine): readonly Exporter[] {
   const outputs: readonly OutputSpec[] =
     options.outputs.length === 0 ? [{ type: 'image', push: false }] : options.outputs
@@ -404,7 +499,7 @@ function exportersFor(
   switch (output.type) {
     case 'image':
       return [
-        createStoreExporter({ store: engine.store, names, ...content }),
+        createStoreExporter({ store: engine.store, names, ...content, onlyWhole: output.push }),
         ...(output.push ? [registryExporter({ names, content }, options, engine)] : []),
       ]
     case 'oci':
@@ -461,10 +556,8 @@ function registryExporter(
 }
 
 /** Like BuildKit, makes an index of one image where the argument asks for it. */
-function contentOptions(
-  { imageFormat, buildArgs, annotations = [], provenance }: BuildOptions,
-  output: OutputSpec,
-): ContentOptions {
+function contentOptions(options: BuildOptions, output: OutputSpec): ContentOptions {
+  const { imageFormat, buildArgs, annotations = [] } = options
   const own = 'annotations' in output ? (output.annotations ?? []) : []
   return {
     format: output.type === 'docker' ? 'docker' : imageFormat,
@@ -472,7 +565,7 @@ function contentOptions(
       ...one,
       ...(platform === undefined ? {} : { platform: parsePlatform(platform) }),
     })),
-    isIndex: provenance !== undefined || /^(?:1|t|true)$/i.test(buildArgs['BUILDKIT_MULTI_PLATFORM'] ?? ''),
+    isIndex: isAttested(options) || /^(?:1|t|true)$/i.test(buildArgs['BUILDKIT_MULTI_PLATFORM'] ?? ''),
   }
 }
 

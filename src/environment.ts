@@ -1,6 +1,7 @@
 import { type Job, OssbError } from './core/index.ts'
 import {
   assessEnvironment,
+  canChroot,
   currentUser,
   type ExecutorFinding,
   enterNamespace as enter,
@@ -35,17 +36,20 @@ export async function enterNamespace(
     throw new OssbError('ERR_OSSB_USAGE', 'Cannot enter a namespace: there is no command to run in it')
   const kind = currentUser().uid === 0 ? 'local' : 'rootless'
   const helper = loadHelper()
-  const enterTraced = () =>
-    enter({ kind: 'traced', helper, command: [file, ...args], environment, oneId: 'refused' }, job)
+  const command = [file, ...args] as const
+  const enterTraced = () => enter({ kind: 'traced', helper, command, environment, oneId: 'refused' }, job)
   if (executor === 'traced' && (await canTrace(options, job))) return await enterTraced()
   if (executor !== 'auto' && executor !== 'container' && executor !== kind) throw await refusal(options, job)
   try {
     const oneId = executor === 'container' ? 'refused' : 'allowed'
-    return await enter({ kind, helper, command: [file, ...args], environment, oneId }, job)
+    return await enter({ kind, helper, command, environment, oneId }, job)
   } catch (error) {
     job.signal.throwIfAborted()
-    if (executor === 'auto' && isNamespaceRefused(error) && (await canTrace(options, job)))
-      return await enterTraced()
+    const isRefused = isNamespaceRefused(error)
+    const mayChroot = isRefused && kind === 'local' && executor !== 'container'
+    if (mayChroot && (await canChroot(helper, options.cacheDir)))
+      return await enter({ kind: 'chroot', helper, command, environment, oneId: 'refused' }, job)
+    if (executor === 'auto' && isRefused && (await canTrace(options, job))) return await enterTraced()
     if (!(error instanceof OssbError) || error.code !== 'ERR_OSSB_EXECUTOR') throw error
     throw await refusal(options, job, error)
   }
@@ -109,6 +113,9 @@ const REASONS: Readonly<Record<ExecutorFinding['name'], string>> = {
   container: 'it was asked for, and an OCI runtime is installed',
 }
 
+const CHROOT_REASON =
+  'this is root where neither namespaces nor mounts are allowed: each RUN gets a root of its own by chroot, and what it sees of /proc is served to it'
+
 const ONE_ID_REASON =
   'this is an ordinary user without a subordinate id range: each RUN gets namespaces of its own inside a user namespace with one id, and the owners of files are recorded, not real, until they are in a layer'
 
@@ -117,6 +124,7 @@ function reasonFor(
   asked: ExecutorChoice,
   executors: readonly ExecutorFinding[],
 ): string {
+  if (chosen?.variant === 'chroot') return CHROOT_REASON
   if (chosen !== undefined) return chosen.variant === 'one id' ? ONE_ID_REASON : REASONS[chosen.name]
   const refused =
     executors.find(({ name }) => name === asked) ??

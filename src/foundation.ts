@@ -1,4 +1,5 @@
 import { chmodSync, mkdirSync } from 'node:fs'
+import { removeUnfinished } from './cache/index.ts'
 import { type Codec, createCodec } from './codec/index.ts'
 import { fileSystemError, type Job } from './core/index.ts'
 import { NAMESPACE_VARIABLE } from './executors/index.ts'
@@ -57,6 +58,7 @@ export async function openFoundation(options: FoundationOptions, job: Job): Prom
   createCacheDirectory(paths)
   const helper = helperFor(options.environment)
   const session = holding.hold(openFileSession(helper))
+  await tidy(paths, session, job)
   const lock = await session.lock(paths.lock, 'shared', { wait: true }, job)
   if (lock !== undefined) holding.hold(lock)
   const workspace = holding.hold(await openWorkspace(paths, session, job))
@@ -92,6 +94,12 @@ export async function openFoundation(options: FoundationOptions, job: Job): Prom
 function helperFor(environment: FoundationOptions['environment']): NativeHelper {
   const helper = loadHelper()
   return environment[NAMESPACE_VARIABLE] === 'traced' ? { ...helper, recordsModes: true } : helper
+}
+
+/** What killed builds left half written goes when nobody else is here. */
+async function tidy(paths: StorePaths, session: FileSession, job: Job): Promise<void> {
+  await using alone = await session.lock(paths.lock, 'exclusive', { wait: false }, job)
+  if (alone !== undefined) removeUnfinished(paths)
 }
 
 function createCacheDirectory(paths: StorePaths): void {

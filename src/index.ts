@@ -25,7 +25,7 @@ import type {
   WarmImageResult,
 } from './options.ts'
 
-export { cacheInfo, cachePrune } from './cache-directory.ts'
+export { cacheInfo, cachePrune, cacheVerify } from './cache-directory.ts'
 export type { BuildEvent, Descriptor, Digest, ErrorCode, Job, SourceRange } from './core/index.ts'
 export { formatBytes, OssbError, StepFailedError } from './core/index.ts'
 export { doctor, enterNamespace } from './environment.ts'

@@ -73,6 +73,49 @@ export interface PlatformSplit {
   readonly platformSplit?: boolean
 }
 
+/** Where results of steps are looked for beside the cache directory. What can't be used costs time, never a build. */
+export type CacheSourceSpec =
+  /** A cache that a build has written (BuildKit's format), or an image that carries one. */
+  | { readonly type: 'registry'; readonly ref: string }
+  /** The same in an OCI layout; `name` is a tag or a digest in it. */
+  | { readonly type: 'local'; readonly src: string; readonly name: string }
+  /** A repository with an image for each step, as kaniko keeps them. */
+  | { readonly type: 'kaniko'; readonly repository: string; readonly ttlMs: number }
+
+/** Where results go as well. `ignoreError`: a failure to bring them there is a warning, and not one of the build. */
+export type CacheTargetSpec =
+  | ({ readonly type: 'registry'; readonly ref: string } & SharedCacheForm)
+  | ({ readonly type: 'local'; readonly dest: string; readonly tag: string } & SharedCacheForm)
+  /** Into the image itself. */
+  | { readonly type: 'inline' }
+  | {
+      readonly type: 'kaniko'
+      readonly repository: string
+      readonly ttlMs: number
+      /** Only the layers of RUN, or only those of COPY, ADD and WORKDIR; absent is both. */
+      readonly steps?: readonly ('exec' | 'file')[]
+      readonly ignoreError: boolean
+    }
+
+interface SharedCacheForm {
+  /** `min` is what led to the image; `max` is all steps. */
+  readonly mode: 'min' | 'max'
+  /** `manifest` is what all registries take; `index` and `docker` are older forms of BuildKit's. */
+  readonly form: 'manifest' | 'index' | 'docker'
+  readonly ignoreError: boolean
+}
+
+/** Why a step was, or was not, taken from a cache. */
+export interface StepExplanation {
+  /** "[build 2/5] RUN make" */
+  readonly step: string
+  readonly outcome: 'hit' | 'miss'
+  /** The cache that had it; absent is the cache directory. */
+  readonly from?: string
+  /** For a miss: which input changed, from what to what. */
+  readonly reasons: readonly string[]
+}
+
 export type ExecutorChoice = 'auto' | 'rootless' | 'local' | 'traced' | 'container'
 
 /** What is to be built, as far as a build file can be understood without building. */
@@ -100,9 +143,11 @@ export type InspectOptions = DefinitionOptions &
   Pick<BuildOptions, 'cacheDir' | 'buildContexts' | 'secrets' | 'standardInput' | 'inputs'>
 
 /** A secret for RUN --mount=type=secret: the content of a file, or the value of a variable of `environment`. */
-export type SecretSpec =
-  | { readonly id: string; readonly file: string }
-  | { readonly id: string; readonly env: string }
+export type SecretSpec = ({ readonly file: string } | { readonly env: string }) & {
+  readonly id: string
+  /** For what brings contexts and files of ADD here alone: no RUN can ask for it. */
+  readonly hiddenFromRuns?: boolean
+}
 
 /** An SSH agent for RUN --mount=type=ssh. */
 export interface SshSpec {
@@ -207,6 +252,11 @@ export interface BuildOptions extends RegistryAccess {
   readonly platforms: readonly string[]
   readonly labels: Readonly<Record<string, string>>
   readonly noCache: boolean
+  /** Looked at in this order, after the cache directory. */
+  readonly cacheFrom?: readonly CacheSourceSpec[]
+  readonly cacheTo?: readonly CacheTargetSpec[]
+  /** Is told of each step why it was, or was not, taken from a cache. */
+  readonly explain?: (explanation: StepExplanation) => void
   /** Empty means `image` without a push. */
   readonly outputs: readonly OutputSpec[]
   readonly compression: LayerCompression
@@ -220,6 +270,8 @@ export interface BuildOptions extends RegistryAccess {
   readonly annotations?: readonly AnnotationSpec[]
   /** State in the index how the images were made (SLSA provenance, v1), as BuildKit does; absent is not at all. */
   readonly provenance?: ProvenanceOptions
+  /** State in the index what is installed in the images: an SPDX document (2.3). */
+  readonly sbom?: boolean
   /** Compress layers of base images anew where they are compressed in another way. */
   readonly forceCompression?: boolean
   /** Clamp times in new layers to SOURCE_DATE_EPOCH. */
@@ -329,7 +381,7 @@ export interface BuildResult {
 export interface ExecutorReport {
   readonly name: 'local' | 'rootless' | 'traced' | 'container'
   /** The weaker form in which it can be used: for reason and remedy of the stronger one, see below. */
-  readonly variant?: 'one id'
+  readonly variant?: 'one id' | 'chroot'
   readonly usable: boolean
   /** Why not, with the system call or file that said no. */
   readonly reason?: string
@@ -379,18 +431,45 @@ export interface CacheInfo {
   readonly blobs: { readonly count: number; readonly bytes: number }
   /** Unpacked root file systems. */
   readonly snapshots: { readonly count: number; readonly bytes: number }
-  /** Cached results of steps. */
-  readonly steps: { readonly count: number }
+  /** Cached results of steps; of these, results of RUN (`exec`) and of all others (`file`) by their definitions. */
+  readonly steps: { readonly count: number; readonly exec: number; readonly file: number }
+  /** What RUN --mount=type=cache keeps. */
+  readonly mounts: { readonly count: number; readonly bytes: number }
+  /** How many steps of all builds were found in a cache, and how many were carried out. */
+  readonly found: { readonly hits: CachedStepCounts; readonly misses: CachedStepCounts }
   /** Files that ADD downloaded. */
   readonly downloads: { readonly count: number; readonly bytes: number }
   /** Names of images kept in the store. */
   readonly images: readonly { readonly name: string; readonly digest: Digest; readonly bytes: number }[]
 }
 
+/** RUN (`exec`), and all other steps that make layers. */
+export interface CachedStepCounts {
+  readonly exec: number
+  readonly file: number
+}
+
+/** What of a cache directory is made, or fetched, again when it is missing. */
+export type CachePart = 'steps' | 'snapshots' | 'downloads' | 'mounts'
+
+/** With `olderThanMs`, `keepBytes` or `parts` only what these choose goes, the least recently used first. */
 export interface CachePruneOptions {
   readonly cacheDir: string
   /** Remove images kept by name, too: everything. */
   readonly all: boolean
+  /** Remove what was not used for so long, in milliseconds. */
+  readonly olderThanMs?: number
+  /** Remove no more than it takes to come down to so many bytes. */
+  readonly keepBytes?: number
+  readonly parts?: readonly CachePart[]
+}
+
+export interface CacheVerifyResult {
+  readonly blobs: { readonly count: number; readonly bytes: number }
+  /** Content that was not what its name says, and was removed: it is fetched, or made, again. */
+  readonly damaged: readonly Digest[]
+  /** Names of images that are not there. */
+  readonly missing: readonly string[]
 }
 
 export interface CachePruneResult {

@@ -36,7 +36,7 @@ npm ls --omit=dev --all --parseable | sed -n "s|^$PWD/||p" | grep -v '/@\?typesc
   cp -r "$package" "$work/ossb/$(dirname "$package")/"
 done
 # For other runtimes than Node, and for people.
-find "$work/ossb" -name prebuilds -prune -exec rm -r {} + -o \( -name '*.map' -o -name '*.d.ts' -o -name '*.md' -o -name '*.d.mts' -o -name '*.d.cts' \) -delete
+find "$work/ossb" -depth \( -path '*/prebuilds*' -o -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' -o -name '*.md' \) -delete
 
 node dist/cli/ossb.js build --target "$target" --file scripts/image/Dockerfile \
   --build-context "base=oci-layout://$work/base:base" --build-context "node=$work/node" "$@" "$work/ossb"

@@ -1,33 +1,35 @@
-import { readFileSync } from 'node:fs'
-import { Readable } from 'node:stream'
+import { existsSync, readdirSync, readFileSync, statSync, utimesSync } from 'node:fs'
+import { join } from 'node:path'
 import * as v from 'valibot'
-import {
-  type Descriptor,
-  type Digest,
-  errnoOf,
-  fileSystemError,
-  isDigest,
-  type Job,
-  OssbError,
-} from '../core/index.ts'
+import { type Descriptor, type Digest, errnoOf, fileSystemError, isDigest, type Job } from '../core/index.ts'
 import { writeFileAtomic } from '../io/index.ts'
 import type { ContentStore, Layer } from '../oci/index.ts'
 import type { StorePaths } from '../store/index.ts'
-
-/** Results of steps by key. A result is the whole stack of layers of the step's root file system. */
-export interface Cache {
-  find(key: Digest, job: Job): Promise<readonly Layer[] | undefined>
-  save(key: Digest, layers: readonly Layer[], job: Job): Promise<void>
-}
+import type { Cache, CachedResult } from './cache.ts'
+import type { LostLayers } from './lost-layers.ts'
+import { aboutSchema, type StepAbout } from './step-about.ts'
 
 export interface StepCacheOptions {
   readonly paths: StorePaths
   readonly store: ContentStore
   /** Brings a layer of a base image to the store, from where it came ("registry/repository"). */
   readonly fetchRemote: (descriptor: Descriptor, origin: string, job: Job) => Promise<void>
+  readonly lost: LostLayers
 }
 
 const digest = v.custom<Digest>((value) => typeof value === 'string' && isDigest(value))
+
+/** A result, as it is kept. */
+export interface StepRecord {
+  readonly layers: readonly {
+    readonly diffId: Digest
+    readonly descriptor: Descriptor
+    readonly created?: string | undefined
+    readonly origin?: string | undefined
+  }[]
+  readonly content?: Digest | undefined
+  readonly about?: StepAbout | undefined
+}
 
 const record = v.object({
   layers: v.array(
@@ -38,77 +40,102 @@ const record = v.object({
       origin: v.optional(v.string()),
     }),
   ),
+  content: v.optional(digest),
+  about: v.optional(aboutSchema),
 })
 
-type LayerRecord = v.InferOutput<typeof record>['layers'][number]
+type LayerRecord = StepRecord['layers'][number]
 
 /**
- * The cache of a cache directory. An entry counts only while all its layers can be had: here, or for those of a base
- * image where they came from. A damaged entry is a miss.
+ * The cache of a cache directory. An entry counts only while all its layers can be had: here, or where they came from.
+ * A damaged entry is a miss, and a damaged layer is one from when it is found to be.
  */
-export function createStepCache({ paths, store, fetchRemote }: StepCacheOptions): Cache {
-  const revive = async (saved: LayerRecord, job: Job): Promise<Layer | undefined> => {
-    const { diffId, descriptor, created, origin } = saved
-    const about = {
-      diffId,
-      descriptor,
-      ...(created === undefined ? {} : { created }),
-      ...(origin === undefined ? {} : { origin }),
-    }
-    if (origin === undefined)
-      return (await store.has(descriptor, job))
-        ? { ...about, open: (opener) => openOrDiscard(store, descriptor, opener) }
-        : undefined
-    const fetch = (fetcher: Job) => fetchRemote(descriptor, origin, fetcher)
-    return {
-      ...about,
-      fetch,
-      open: async (opener) => {
-        await fetch(opener)
-        return await store.open(descriptor, opener)
-      },
-    }
-  }
-
+export function createStepCache(options: StepCacheOptions): Cache {
+  const { paths } = options
   return {
-    find: async (key, job) => {
+    find: async ({ key }, job) => {
       const saved = readRecord(paths.step(key))
       if (saved === undefined) return undefined
-      const layers = await Promise.all(saved.layers.map((layer) => revive(layer, job)))
-      return layers.every((layer) => layer !== undefined) ? layers : undefined
+      const revived = await Promise.all(saved.layers.map((layer) => revive(layer, options, job)))
+      const layers = revived.filter((layer) => layer !== undefined)
+      if (layers.length < revived.length) return undefined
+      const { content, about } = saved
+      touch(paths.step(key))
+      return {
+        layers,
+        ...(content === undefined ? {} : { content }),
+        ...(about === undefined ? {} : { about }),
+      }
     },
-    save: (key, layers) => {
-      const saved = layers.map(({ diffId, descriptor: { mediaType, digest, size }, created, origin }) => ({
-        diffId,
-        descriptor: { mediaType, digest, size },
-        created,
-        origin,
-      }))
-      writeFileAtomic(paths.step(key), JSON.stringify({ layers: saved }))
+    save: (key, result) => {
+      writeFileAtomic(paths.step(key), JSON.stringify(recordOf(result)))
       return Promise.resolve()
     },
+    known: () => Promise.resolve(aboutsIn(paths)),
   }
 }
 
-/** A layer that only a step can make again is removed when it is found to be damaged: the next build makes it. */
-async function openOrDiscard(store: ContentStore, descriptor: Descriptor, job: Job): Promise<Readable> {
-  const stream = await store.open(descriptor, job)
-  const watched = async function* () {
-    try {
-      yield* stream
-    } catch (error) {
-      if (!(error instanceof OssbError) || error.code !== 'ERR_OSSB_INTEGRITY') throw error
-      store.discard(descriptor)
-      throw new OssbError(error.code, `${error.message}. It was removed`, {
-        cause: error,
-        hint: 'It was damaged on the disk, where an earlier build had left it. Build again: its step will run anew.',
-      })
-    }
+/** What is of use stays longest: see pruneSome(). */
+function touch(path: string): void {
+  const now = new Date()
+  try {
+    utimesSync(path, now, now)
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'EROFS')
+      throw fileSystemError(`touch "${path}"`, error)
   }
-  return Readable.from(watched(), { objectMode: false })
 }
 
-function readRecord(path: string): v.InferOutput<typeof record> | undefined {
+/** Of all records, the latest first. */
+function aboutsIn({ steps }: StorePaths): readonly StepAbout[] {
+  const files = existsSync(steps) ? readdirSync(steps).map((name) => join(steps, name)) : []
+  const dated = files.map((file) => ({ file, time: statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
+  return dated.sort((a, b) => b.time - a.time).flatMap(({ file }) => readRecord(file)?.about ?? [])
+}
+
+async function revive(
+  { diffId, descriptor, created, origin }: LayerRecord,
+  { store, fetchRemote, lost }: StepCacheOptions,
+  job: Job,
+): Promise<Layer | undefined> {
+  if (lost.has(descriptor.digest)) return undefined
+  const about = {
+    diffId,
+    descriptor,
+    ...(created === undefined ? {} : { created }),
+    ...(origin === undefined ? {} : { origin }),
+  }
+  if (origin === undefined) {
+    if (!(await store.has(descriptor, job))) return undefined
+    const discard = () => store.discard(descriptor)
+    return lost.watch({ ...about, open: (opener) => store.open(descriptor, opener), reject: discard })
+  }
+  const fetch = (fetcher: Job) => fetchRemote(descriptor, origin, fetcher)
+  return lost.watch({
+    ...about,
+    fetch,
+    open: async (opener) => {
+      await fetch(opener)
+      return await store.open(descriptor, opener)
+    },
+  })
+}
+
+function recordOf({ layers, content, about }: CachedResult): v.InferInput<typeof record> {
+  return {
+    layers: layers.map(({ diffId, descriptor: { mediaType, digest, size }, created, origin }) => ({
+      diffId,
+      descriptor: { mediaType, digest, size },
+      created,
+      origin,
+    })),
+    content,
+    about,
+  }
+}
+
+/** What is kept of a result; undefined for what is damaged. */
+export function readRecord(path: string): StepRecord | undefined {
   try {
     const parsed = v.safeParse(record, JSON.parse(readFileSync(path, 'utf8')))
     return parsed.success ? parsed.output : undefined

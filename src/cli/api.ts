@@ -5,6 +5,7 @@ import type {
   CacheInfo,
   CachePruneOptions,
   CachePruneResult,
+  CacheVerifyResult,
   CheckReport,
   CopyImageOptions,
   CopyImageResult,
@@ -48,6 +49,7 @@ export interface Api {
   putText(options: PutTextOptions, job: Job): Promise<void>
   cacheInfo(cacheDir: string, job: Job): Promise<CacheInfo>
   cachePrune(options: CachePruneOptions, job: Job): Promise<CachePruneResult>
+  cacheVerify(cacheDir: string, job: Job): Promise<CacheVerifyResult>
   doctor(
     options: {
       readonly cacheDir: string

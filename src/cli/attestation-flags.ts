@@ -3,29 +3,55 @@ import { splitCsv } from './csv.ts'
 import type { BuildFlags } from './option-table.ts'
 import { usageError } from './usage-error.ts'
 
-/** What `--provenance` and `--attest` ask for; of several the last one counts. */
-export function provenanceOptions({
-  provenance,
-  attest,
-}: Pick<BuildFlags, 'provenance' | 'attest'>): ProvenanceOptions | undefined {
-  const attested = attest.map((text) => parseAttest(text))
-  if (provenance !== undefined) return parseProvenance(provenance, `--provenance ${provenance}`)
-  return attested.at(-1)
+interface Attested {
+  readonly provenance?: ProvenanceOptions
+  readonly sbom?: boolean
 }
 
-function parseAttest(text: string): ProvenanceOptions | undefined {
+/** What `--provenance`, `--sbom` and `--attest` ask for; of several `--attest` of a type the last one counts. */
+export function attestationOptions({
+  provenance: flag,
+  sbom: sbomFlag,
+  attest,
+}: Pick<BuildFlags, 'provenance' | 'sbom' | 'attest'>): Attested {
+  const attested = attest.map(parseAttest)
+  const provenance =
+    flag === undefined
+      ? attested.findLast((one) => 'provenance' in one)?.provenance
+      : parseProvenance(flag, `--provenance ${flag}`)
+  const sbom =
+    sbomFlag === undefined
+      ? attested.findLast((one) => 'sbom' in one)?.sbom
+      : parseSbom(splitCsv(sbomFlag, '--sbom'), `--sbom ${sbomFlag}`)
+  return { ...(provenance === undefined ? {} : { provenance }), ...(sbom === true ? { sbom } : {}) }
+}
+
+/** The member that the type asks for is there, also where it is switched off. */
+function parseAttest(text: string): { provenance?: ProvenanceOptions | undefined; sbom?: boolean } {
   const flag = `--attest ${text}`
   const fields = splitCsv(text, '--attest')
   const type = fields.find((field) => field.startsWith('type='))?.slice('type='.length)
+  const others = fields.filter((field) => !field.startsWith('type='))
+  if (type === 'sbom') return { sbom: parseSbom(others, flag) }
   if (type !== 'provenance')
     throw usageError(
       `Cannot use ${flag}: ${type === undefined ? 'type is required for attestations' : `attestations of type "${type}" are not made`}`,
-      'Write --attest type=provenance,mode=max.',
+      'Write --attest type=provenance,mode=max, or --attest type=sbom.',
     )
-  return fromFields(
-    fields.filter((field) => !field.startsWith('type=')),
-    flag,
-  )
+  return { provenance: fromFields(others, flag) }
+}
+
+function parseSbom(fields: readonly string[], flag: string): boolean {
+  let isWanted = true
+  for (const field of fields) {
+    if (['false', '0', 'disabled=true'].includes(field)) isWanted = false
+    else if (!['true', '1', ''].includes(field))
+      throw usageError(
+        `Cannot use ${flag}: "${field}" is not known`,
+        'It takes true, false and disabled=true; the bill of materials is made by ossb, not by a generator image.',
+      )
+  }
+  return isWanted
 }
 
 function parseProvenance(text: string, flag: string): ProvenanceOptions | undefined {

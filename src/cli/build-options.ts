@@ -1,7 +1,8 @@
 import type { BuildOptions, ExecutorChoice, LayerCompression } from '../index.ts'
 import { parseAnnotationFlags } from './annotation-flags.ts'
-import { provenanceOptions } from './attestation-flags.ts'
+import { attestationOptions } from './attestation-flags.ts'
 import { cacheDirectory, type Environment } from './cache-directory.ts'
+import { cacheOptions } from './cache-spec.ts'
 import { type CallRequest, parseCall } from './call-spec.ts'
 import { parseBuildArgs, parseBuildContexts, parseLabels } from './key-values.ts'
 import type { BuildFlags } from './option-table.ts'
@@ -19,6 +20,8 @@ export interface BuildRequest {
   /** What to say instead of building. */
   readonly call?: CallRequest
   readonly progress: ProgressMode | 'auto'
+  /** Say why steps were, or were not, taken from a cache. */
+  readonly explain: boolean
   readonly imageIdFile?: string
   readonly metadataFile?: string
 }
@@ -61,7 +64,7 @@ export function toBuildRequest(line: BuildCommandLine): BuildRequest {
     frontend: flags.frontend ?? 'dockerfile',
     cacheDir: cacheDirectory(flags['cache-dir'], environment),
     ...lockOptions(flags),
-    ...registryAccess(flags, environment),
+    ...cacheOptions(flags, registryAccess(flags, environment)),
   }
   checkImageIdFile(flags, options)
   checkHasImage(flags, outputs)
@@ -69,6 +72,7 @@ export function toBuildRequest(line: BuildCommandLine): BuildRequest {
   return {
     options,
     ...(call === undefined ? {} : { call }),
+    explain: flags.explain,
     progress: flags.quiet ? 'quiet' : (flags.progress ?? 'auto'),
     ...(flags.iidfile === undefined ? {} : { imageIdFile: flags.iidfile }),
     ...(flags['metadata-file'] === undefined ? {} : { metadataFile: flags['metadata-file'] }),
@@ -77,15 +81,15 @@ export function toBuildRequest(line: BuildCommandLine): BuildRequest {
 
 /** What goes into manifests and layers beside what the Dockerfile says; what is not said is absent. */
 function imageOptions(
-  { annotation, reproducible, provenance: flag, attest }: BuildFlags,
+  flags: BuildFlags,
   { forceCompression = false }: OutputSettings,
-): Pick<BuildOptions, 'annotations' | 'reproducible' | 'provenance' | 'forceCompression'> {
+): Pick<BuildOptions, 'annotations' | 'reproducible' | 'provenance' | 'sbom' | 'forceCompression'> {
+  const { annotation, reproducible } = flags
   const annotations = parseAnnotationFlags(annotation)
-  const provenance = provenanceOptions({ provenance: flag, attest })
   return {
     ...(annotations.length === 0 ? {} : { annotations }),
     ...(reproducible ? { reproducible } : {}),
-    ...(provenance === undefined ? {} : { provenance }),
+    ...attestationOptions(flags),
     ...(forceCompression ? { forceCompression } : {}),
   }
 }

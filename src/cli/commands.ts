@@ -4,6 +4,7 @@ import {
   BUNDLE_OPTIONS,
   CACHE_INFO_OPTIONS,
   CACHE_PRUNE_OPTIONS,
+  CACHE_VERIFY_OPTIONS,
   type CliOption,
   DOCTOR_OPTIONS,
   LOCK_OPTIONS,
@@ -139,7 +140,16 @@ export const COMMANDS: readonly CliCommand[] = [
     name: 'cache prune',
     summary: 'Remove cached layers, root file systems and step results.',
     options: optionsOf(CACHE_PRUNE_OPTIONS),
-    examples: [['ossb cache prune --all --force', 'empty the cache without asking']],
+    examples: [
+      ['ossb cache prune --all --force', 'empty the cache without asking'],
+      ['ossb cache prune --older-than 7d --keep-storage 10g', 'keep what is of use'],
+    ],
+  },
+  {
+    name: 'cache verify',
+    summary: 'Read all content of the cache, and remove what is damaged.',
+    options: optionsOf(CACHE_VERIFY_OPTIONS),
+    examples: [['ossb cache verify', 'after a crash, or on a disk that forgets']],
   },
   {
     name: 'doctor',

@@ -3,7 +3,7 @@ import { toBuildRequest } from './build-options.ts'
 import { type ParsedCommand, parseCommandLine } from './command-line.ts'
 import { runBuild } from './commands/build.ts'
 import { runBundle, runLock } from './commands/bundle.ts'
-import { runCacheInfo, runCachePrune } from './commands/cache.ts'
+import { runCacheInfo, runCachePrune, runCacheVerify } from './commands/cache.ts'
 import { runCall } from './commands/call.ts'
 import { runCopy } from './commands/copy.ts'
 import { runDoctor } from './commands/doctor.ts'
@@ -20,6 +20,7 @@ import type {
   BuildFlags,
   CacheInfoFlags,
   CachePruneFlags,
+  CacheVerifyFlags,
   DoctorFlags,
   GatherFlags,
   LoginFlags,
@@ -69,6 +70,8 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   lock: (parsed, host, api) =>
     runLock(parsed.positionals, parsed.values as unknown as GatherFlags, host, api),
   'cache info': (parsed, host, api) => runCacheInfo(parsed.values as unknown as CacheInfoFlags, host, api),
+  'cache verify': (parsed, host, api) =>
+    runCacheVerify(parsed.values as unknown as CacheVerifyFlags, host, api),
   'cache prune': (parsed, host, api) => runCachePrune(parsed.values as unknown as CachePruneFlags, host, api),
   copy: ({ positionals, values }, host, api) =>
     runCopy({ positionals, flags: values as unknown as CopyFlags }, host, api),

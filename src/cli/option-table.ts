@@ -135,6 +135,7 @@ export interface BuildFlags
   readonly annotation: readonly string[]
   readonly reproducible: boolean
   readonly provenance: string | undefined
+  readonly sbom: string | undefined
   readonly attest: readonly string[]
   readonly 'image-format': 'oci' | 'docker' | undefined
   readonly compression: 'gzip' | 'zstd' | 'uncompressed' | undefined
@@ -154,12 +155,20 @@ export interface BuildFlags
   readonly parallel: string | undefined
   readonly qemu: readonly string[]
   readonly 'no-cache': boolean
+  readonly 'cache-from': readonly string[]
+  readonly 'cache-to': readonly string[]
+  readonly explain: boolean
 }
 
 export interface CacheInfoFlags extends HelpFlags, CacheFlags, ReportFlags {}
 
+export interface CacheVerifyFlags extends HelpFlags, CacheFlags, ReportFlags {}
+
 export interface CachePruneFlags extends HelpFlags, CacheFlags {
   readonly all: boolean
+  readonly 'older-than': string | undefined
+  readonly 'keep-storage': string | undefined
+  readonly filter: readonly string[]
   readonly force: boolean
 }
 
@@ -450,11 +459,18 @@ export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
       'State in the index how the image was made: mode=min, which is true, or mode=max, with build arguments and the Dockerfile; builder-id=URL.',
     default: 'false',
   },
+  sbom: {
+    type: 'text',
+    value: 'true|false',
+    group: 'Image',
+    description: 'State in the index what is installed in the image: an SPDX document.',
+    default: 'false',
+  },
   attest: {
     type: 'list',
-    value: 'type=provenance[,KEY=VALUE…]',
+    value: 'type=provenance|sbom[,KEY=VALUE…]',
     group: 'Image',
-    description: 'The same as --provenance.',
+    description: 'The same as --provenance or --sbom.',
   },
   'image-format': {
     type: 'choice',
@@ -579,6 +595,26 @@ export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
     group: 'Cache',
     description: 'Run every step, even one whose result is known.',
   },
+  'cache-from': {
+    type: 'list',
+    value: 'REF|type=TYPE,KEY=VALUE',
+    group: 'Cache',
+    description:
+      'Look for results elsewhere, too: in a registry (type=registry,ref=REF: a cache or an image with one), a directory (type=local,src=DIR[,tag=TAG|,digest=DIGEST]) or a repository of kaniko (type=kaniko,ref=REPOSITORY[,ttl=336h]). What cannot be used costs time and never a build. Repeatable.',
+  },
+  'cache-to': {
+    type: 'list',
+    value: 'REF|type=TYPE,KEY=VALUE',
+    group: 'Cache',
+    description:
+      'Bring results elsewhere: type=registry,ref=REF, type=local,dest=DIR[,tag=TAG], type=kaniko,ref=REPOSITORY, or type=inline for the image itself. mode=max is all steps, mode=min (the default) those of the image. A failure is a warning, with ignore-error=false an error. Repeatable.',
+  },
+  explain: {
+    type: 'flag',
+    group: 'Cache',
+    description:
+      'Say of every step, at the end, why it was or was not taken from a cache: which input changed, from what to what.',
+  },
   ...PROGRESS,
   quiet: {
     alias: 'q',
@@ -636,6 +672,8 @@ export const LOCK_OPTIONS: OptionTable<GatherFlags> = {
 
 export const CACHE_INFO_OPTIONS: OptionTable<CacheInfoFlags> = { ...CACHE_DIR, ...FORMAT, ...HELP }
 
+export const CACHE_VERIFY_OPTIONS: OptionTable<CacheVerifyFlags> = { ...CACHE_DIR, ...FORMAT, ...HELP }
+
 export const CACHE_PRUNE_OPTIONS: OptionTable<CachePruneFlags> = {
   ...CACHE_DIR,
   all: {
@@ -643,6 +681,26 @@ export const CACHE_PRUNE_OPTIONS: OptionTable<CachePruneFlags> = {
     type: 'flag',
     group: 'Cache',
     description: 'Remove images kept by name, too: everything.',
+  },
+  'older-than': {
+    type: 'text',
+    value: 'TIME',
+    group: 'Cache',
+    description: 'Remove only what was not used for so long, for example 12h or 7d.',
+  },
+  'keep-storage': {
+    type: 'text',
+    value: 'SIZE',
+    group: 'Cache',
+    description:
+      'Remove only what was used least recently, until the cache is no larger than this, for example 10g.',
+  },
+  filter: {
+    type: 'list',
+    value: 'KEY=VALUE',
+    group: 'Cache',
+    description:
+      'Remove only what fits: type=steps, snapshots, downloads or mounts (several types: any of them), or until=TIME, the same as --older-than. Repeatable.',
   },
   force: { type: 'flag', group: 'Cache', description: 'Do not ask.' },
   ...HELP,

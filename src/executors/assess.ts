@@ -28,7 +28,7 @@ export interface Finding {
  */
 export interface ExecutorFinding {
   readonly name: Executor['name']
-  readonly variant?: 'one id'
+  readonly variant?: 'one id' | 'chroot'
   readonly usable: boolean
   readonly reason?: string
   readonly remedy?: string
@@ -65,6 +65,7 @@ export async function assessEnvironment(
   const { isNoexec, ...place } = directoryFinding(directory)
   const open = [namespaces, mounts, ...(isNoexec && !overlay.ok ? [place] : [])].find(({ ok }) => !ok)
   const tracing = tracingFinding(items, directory)
+  const chroot = isRoot && open !== undefined ? chrootFinding(items) : undefined
   const runtime = await runtimeFinding({ helper, directory, environment }, open ?? range, job)
   const findings = [
     userFinding(),
@@ -72,6 +73,7 @@ export async function assessEnvironment(
     ...(range === undefined ? [] : [range]),
     ...(records === undefined ? [] : [records]),
     mounts,
+    ...(chroot === undefined ? [] : [chroot]),
     overlay,
     ...(overlay.ok ? [] : [place]),
     emulationFinding(
@@ -83,7 +85,7 @@ export async function assessEnvironment(
   ]
   const blocked = open ?? (range?.ok === false ? range : undefined)
   const own = isRoot
-    ? ownFinding('local', blocked)
+    ? (rootChrootFinding(blocked, chroot) ?? ownFinding('local', chroot ?? blocked))
     : (oneIdFinding(blocked, range, records) ?? ownFinding('rootless', blocked))
   const executors = executorFindings({ isRoot, own, blocked, tracing, runtime })
   const rungs = rungFindings({ executors, isRoot, blocked: open, range, records: ownerRecords })
@@ -92,6 +94,38 @@ export async function assessEnvironment(
 
 function ownFinding(name: 'local' | 'rootless', blocked: Finding | undefined): ExecutorFinding {
   return blocked === undefined ? { name, usable: true } : unusable(name, blocked)
+}
+
+/** Whether root can do without namespaces and mounts. Nothing is left behind. */
+export async function canChroot(helper: NativeHelper, directory: string): Promise<boolean> {
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  return failure(await probeEnvironment(helper, directory), FOR_CHROOT) === undefined
+}
+
+const FOR_CHROOT: readonly ProbeItem['name'][] = ['chroot', 'user-notify', 'descriptors-given']
+
+/** What takes the place of namespaces and mounts for root. */
+function chrootFinding(items: readonly ProbeItem[]): Finding {
+  const name = 'chroot'
+  const failed = failure(items, FOR_CHROOT)
+  if (failed === undefined) return { name, ok: true, detail: 'works without namespaces and mounts' }
+  return {
+    name,
+    ok: false,
+    detail: describe(failed),
+    remedy:
+      failed.name === 'chroot'
+        ? 'Run the container with --cap-add SYS_CHROOT, which containers have unless they are told otherwise'
+        : 'Use Linux 5.9 or newer, with no supervisor of system calls (seccomp user notification) above the build',
+  }
+}
+
+function rootChrootFinding(
+  blocked: Finding | undefined,
+  chroot: Finding | undefined,
+): ExecutorFinding | undefined {
+  if (blocked === undefined || chroot?.ok !== true) return undefined
+  return { ...unusable('local', blocked), variant: 'chroot', usable: true }
 }
 
 /** Where only the range is missing, and owners can be recorded. */

@@ -3,6 +3,7 @@
  * builder itself enters the namespaces that they need. Knows no Dockerfile, no image and no cache.
  */
 export * from './assess.ts'
+export * from './chroot-executor.ts'
 export { createEmulation, type Emulation } from './emulation.ts'
 export * from './enter-namespace.ts'
 export * from './executor.ts'

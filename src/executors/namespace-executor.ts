@@ -2,12 +2,11 @@ import { mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Job } from '../core/index.ts'
 import { lookupUser } from '../fs/index.ts'
-import { type NativeHelper, type RunLimit, runInRoot } from '../native/index.ts'
+import { type NativeHelper, runInRoot } from '../native/index.ts'
 import type { Executor, ProcessMount, ProcessResult, ProcessSpec } from './executor.ts'
 import { machineDevices } from './machine-devices.ts'
 import { hostsFile, networkMounts, resolverFile } from './network-files.ts'
-import { environmentOf } from './process-environment.ts'
-import { limitsOf, type ProcessLimit, resourceNumber } from './process-limits.ts'
+import { runSpecOf } from './run-spec-of.ts'
 import { tryToRun } from './trial-run.ts'
 
 export interface NamespaceExecutorOptions {
@@ -28,22 +27,11 @@ export function createNamespaceExecutor({ name, helper, scratch }: NamespaceExec
     const user = lookupUser(rootfs, process.user)
     return await runInRoot(
       helper,
-      {
-        root: rootfs,
-        args: process.args,
-        env: environmentOf(process, user),
-        cwd: process.cwd,
-        uid: user.uid,
-        gid: user.gid,
-        groups: user.groups,
-        hostname: process.hostname,
-        ...(process.userNamespace === undefined ? {} : { userNamespace: process.userNamespace }),
-        network: process.network === 'none' ? 'none' : 'host',
-        security: process.security,
-        shmSize: process.shmSize,
-        limits: limitsOf(process.limits).map(runLimit),
-        mounts: [...filesOf(process), ...machineDevices(process, name), ...process.mounts],
-      },
+      runSpecOf(
+        { ...process, mounts: [...filesOf(process), ...machineDevices(process, name), ...process.mounts] },
+        user,
+        rootfs,
+      ),
       (stream, chunk) => job.emit({ type: 'log', stream, chunk }),
       job,
     )
@@ -64,14 +52,5 @@ export function keepFiles(scratch: () => string): (process: ProcessSpec) => read
     const mounts = kept.get(content) ?? write(process)
     kept.set(content, mounts)
     return mounts
-  }
-}
-
-export function runLimit({ name, soft, hard }: ProcessLimit): RunLimit {
-  return {
-    name,
-    resource: resourceNumber(name),
-    ...(soft === -1 ? {} : { soft }),
-    ...(hard === -1 ? {} : { hard }),
   }
 }

@@ -44,6 +44,7 @@ const RESOURCES =
   'use of all disk, memory and time that whoever builds may have, but by --ulimit and --shm-size'
 const KERNEL_AS_ROOT = 'use of a flaw in the kernel, as root of this machine'
 const FILES_OF_USERS = 'writing of files that belong to another USER of the image'
+const SUPERVISOR = 'use of a flaw in the supervisor of its calls, as root of the container'
 const BUILDER = 'signals to, and reading of, what else this user runs in the container'
 
 /** `.github/SECURITY.md` says the same at greater length. */
@@ -71,7 +72,7 @@ const RUNGS: readonly (Pick<RungFinding, 'number' | 'name' | 'cannotPrevent'> & 
   {
     number: 4,
     name: 'root of a container, chroot',
-    cannotPrevent: [NETWORK, RESOURCES, BUILDER],
+    cannotPrevent: [NETWORK, RESOURCES, SUPERVISOR],
     judge: ({ isRoot, executors }) => (isRoot ? chrooted(executors) : FOR_ROOT),
   },
   {

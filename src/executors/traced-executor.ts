@@ -5,9 +5,8 @@ import { lookupUser, removeTree } from '../fs/index.ts'
 import { type FileSession, type NativeHelper, runInRoot } from '../native/index.ts'
 import type { Executor, ProcessResult, ProcessSpec } from './executor.ts'
 import { makeMountPoints } from './mount-points.ts'
-import { keepFiles, runLimit } from './namespace-executor.ts'
-import { environmentOf } from './process-environment.ts'
-import { limitsOf } from './process-limits.ts'
+import { keepFiles } from './namespace-executor.ts'
+import { runSpecOf } from './run-spec-of.ts'
 import { tryToRun } from './trial-run.ts'
 import { withoutAbort } from './without-abort.ts'
 
@@ -34,22 +33,7 @@ export function createTracedExecutor({ helper, session, scratch }: TracedExecuto
     try {
       return await runInRoot(
         helper,
-        {
-          root: rootfs,
-          args: process.args,
-          env: environmentOf(process, user),
-          cwd: process.cwd,
-          uid: user.uid,
-          gid: user.gid,
-          groups: user.groups,
-          hostname: process.hostname,
-          network: process.network === 'none' ? 'none' : 'host',
-          security: process.security,
-          shmSize: process.shmSize,
-          limits: limitsOf(process.limits).map(runLimit),
-          mounts: points.mounts,
-          traced: { scratch: own },
-        },
+        { ...runSpecOf({ ...process, mounts: points.mounts }, user, rootfs), traced: { scratch: own } },
         (stream, chunk) => job.emit({ type: 'log', stream, chunk }),
         job,
       )

@@ -1,5 +1,5 @@
-import { formatReference, parseReference } from '../core/index.ts'
-import type { Repository } from '../oci/index.ts'
+import { formatReference, type Job, parseReference } from '../core/index.ts'
+import type { Layer, Repository } from '../oci/index.ts'
 import { type Exporter, exportedAs } from './exporter.ts'
 import { type ContentOptions, imageContent } from './image-content.ts'
 import { putContent, unlisted } from './put-content.ts'
@@ -7,15 +7,22 @@ import { putContent, unlisted } from './put-content.ts'
 export interface StoreImageOptions extends ContentOptions {
   readonly store: Repository
   readonly names: readonly string[]
+  /**
+   * Keep only images whose layers are here: for one that is pushed as well, none is brought here just to be kept. Absent
+   * is false.
+   */
+  readonly onlyWhole?: boolean
 }
 
 /** Keeps an image in the content store, by its full names. */
 export function createStoreExporter(options: StoreImageOptions): Exporter {
-  const { store, names } = options
+  const { store, names, onlyWhole } = options
   return {
     name: 'store',
     async export(images, job) {
       const content = imageContent(images, options)
+      if (onlyWhole === true && !(await areHere(store, content.layers, job)))
+        return { ...exportedAs(content), outputs: [] }
       await putContent(unlisted(store), content, job)
       const full = names.map((name) => formatReference(parseReference(name)))
       for (const name of full) await store.tag(content.root, name, job)
@@ -25,4 +32,9 @@ export function createStoreExporter(options: StoreImageOptions): Exporter {
       }
     },
   }
+}
+
+async function areHere(store: Repository, layers: readonly Layer[], job: Job): Promise<boolean> {
+  const here = await Promise.all(layers.map(({ descriptor }) => store.has(descriptor, job)))
+  return here.every((isHere) => isHere)
 }

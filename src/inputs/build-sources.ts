@@ -12,7 +12,7 @@ import type { NamedContext, SourceTime } from '../graph/index.ts'
 import { applyLayer, isTarArchive, openArchive } from '../layer/index.ts'
 import type { FileSession } from '../native/index.ts'
 import type { BuildOptions } from '../options.ts'
-import { requireReach } from '../registry/index.ts'
+import { askCloud, requireReach } from '../registry/index.ts'
 import {
   type BuildInput,
   type ContextSpec,
@@ -49,6 +49,7 @@ export function createSources(
   const { environment, standardInput, allowedHosts } = options
   return {
     http,
+    ask: askCloud(options),
     environment,
     ...(allowedHosts === undefined ? {} : { requireReach: (url) => requireReach(url, options) }),
     secret: (id) => {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { closeSync, fsync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Job, OssbError } from '../core/index.ts'
 import { createWriteBehind } from './write-behind.ts'
@@ -11,6 +11,11 @@ const flush = promisify(fsync)
 /** A name beside `path` that nothing else uses, marked so that a clean-up can tell it from real content. */
 export function temporaryBeside(path: string): string {
   return join(dirname(path), `.tmp-${randomBytes(12).toString('hex')}`)
+}
+
+/** Whether a path is a name that temporaryBeside() gave. */
+export function isTemporary(path: string): boolean {
+  return /^\.tmp-[0-9a-f]{24}$/.test(basename(path))
 }
 
 /** Replaces a file with `content` in one step: a reader sees the old file or the new one, also after a crash. */

@@ -25,6 +25,7 @@ export interface ProbeItem {
  * - `binfmt-misc`: a registry of interpreters of one's own, within a user namespace (Linux 6.7)
  * - `subordinate-ids`: a user namespace with the ranges that were given, through newuidmap and newgidmap
  * - `chroot`, `mknod` (a device), `ptrace`, `user-notify` (a seccomp filter with a supervisor): as this user
+ * - `descriptors-given`: what such a supervisor opens becomes an open file of the process (Linux 5.9)
  * - `trace`: a traced process whose calls a filter stops, as a run without namespaces needs it
  * - `owner-records`: what takes the place of owners (c/owner.h), on the file system of the directory
  */
@@ -45,6 +46,7 @@ export type ProbeName =
   | 'user-notify'
   | 'trace'
   | 'owner-records'
+  | 'descriptors-given'
 
 export interface ProbeRanges {
   readonly uidRanges: readonly IdRange[]

@@ -40,6 +40,11 @@ export interface RunSpec {
   readonly limits: readonly RunLimit[]
   readonly mounts: readonly RunMount[]
   /**
+   * Given where nothing can be mounted: an empty directory on the root's file system, for what is moved out of the way.
+   * What is bound is then moved into the root for as long as the process runs, and can be written to.
+   */
+  readonly holding?: string
+  /**
    * Not in namespaces but by a supervisor that answers its system calls (c/trace.h). Mount points must exist then, and
    * have no links in their paths; `scratch` is an empty directory for what the process sees as /dev and as tmpfs.
    */
@@ -65,6 +70,7 @@ export function encodeRunSpec(spec: RunSpec): Buffer {
     ...(spec.userNamespace === undefined ? [] : ['user-namespace', spec.userNamespace]),
     ...(spec.network === 'none' ? ['no-network'] : []),
     ...(spec.security === 'insecure' ? ['insecure'] : []),
+    ...(spec.holding === undefined ? [] : ['chroot', spec.holding]),
     ...spec.limits.flatMap(limitWords),
     ...spec.mounts.flatMap(mountWords),
     ...spec.env.flatMap((entry) => ['env', entry]),

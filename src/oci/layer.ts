@@ -13,6 +13,8 @@ export interface Layer {
   open(job: Job): Promise<Readable>
   /** Brings a layer that lies elsewhere to this machine, ahead of its use; absent where it is here. */
   fetch?(job: Job): Promise<void>
+  /** Says that its bytes are not what they should be, so that they are not used again; absent where nobody needs to know. */
+  reject?(): void
 }
 
 /** What is stated about an image: an in-toto predicate, and the URI of its type. */

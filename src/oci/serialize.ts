@@ -12,6 +12,7 @@ export function serializeConfig(config: ImageConfig): string {
       config: config.config === undefined ? {} : runtimeConfig(config.config),
       created: config.created,
       history: nonEmpty(config.history?.map(historyEntry)),
+      'moby.buildkit.cache.v0': config['moby.buildkit.cache.v0'],
       os: config.os,
       'os.version': nonEmpty(config['os.version']),
       'os.features': nonEmpty(config['os.features']),

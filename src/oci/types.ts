@@ -48,6 +48,8 @@ export interface ImageConfig {
   readonly config?: RuntimeConfig
   readonly rootfs: { readonly type: 'layers'; readonly diff_ids: readonly Digest[] }
   readonly history?: readonly HistoryEntry[]
+  /** A build cache in the image itself: BuildKit's records, in base64. Never taken over from a base image. */
+  readonly 'moby.buildkit.cache.v0'?: string
 }
 
 /** An image manifest (image-spec manifest.md), or Docker's schema 2, which has the same shape. */

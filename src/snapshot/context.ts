@@ -15,6 +15,9 @@ export interface SnapshotContext {
   readonly codec: Codec
 }
 
+/** What is wrong with a layer, and not with the disk or the network. */
+const UNREADABLE: readonly string[] = ['ERR_OSSB_INTEGRITY', 'ERR_OSSB_LAYER_INVALID', 'ERR_OSSB_CODEC']
+
 /**
  * Unpacks a layer onto a root, and checks that its content was what its diff_id says.
  * @throws OssbError ERR_OSSB_INTEGRITY, with the root in an unknown state
@@ -28,8 +31,14 @@ export async function unpackLayer(
   const tap = createDigestTap(algorithmOf(layer.diffId))
   const packed = reportProgress(await layer.open(job), layer, job)
   const unpacked = limitExpansion(context.codec.decompress(packed), layer.descriptor)
-  await applyLayer(tap.through(unpacked), { root }, context.session, job)
+  try {
+    await applyLayer(tap.through(unpacked), { root }, context.session, job)
+  } catch (error) {
+    if (error instanceof OssbError && UNREADABLE.includes(error.code)) layer.reject?.()
+    throw error
+  }
   if (tap.digest() === layer.diffId) return
+  layer.reject?.()
   throw new OssbError(
     'ERR_OSSB_INTEGRITY',
     `Cannot use layer ${layer.descriptor.digest} (${formatBytes(layer.descriptor.size)}): its content is ${tap.digest()}, but the image config says ${layer.diffId}`,

@@ -4,8 +4,10 @@ import type { FileEntry, Job } from '../core/index.ts'
 import { type FileOperation, walkTree } from '../native/index.ts'
 import type { SnapshotContext } from './context.ts'
 
+type CopyContext = Pick<SnapshotContext, 'helper' | 'session'>
+
 /** Copies a tree exactly: owners, modes, times, hard links, capabilities; blocks are shared where the file system can. */
-export async function copyTree(from: string, to: string, context: SnapshotContext, job: Job): Promise<void> {
+export async function copyTree(from: string, to: string, context: CopyContext, job: Job): Promise<void> {
   const links = new Map<string, string>()
   const directoryTimes: FileOperation[] = []
   for await (const entries of walkTree(context.helper, from, job)) {
@@ -54,11 +56,7 @@ function makeNode(entry: FileEntry, from: string, to: string): readonly FileOper
   return []
 }
 
-function setOwnerAndMode(
-  entry: FileEntry,
-  to: string,
-  { session }: SnapshotContext,
-): readonly FileOperation[] {
+function setOwnerAndMode(entry: FileEntry, to: string, { session }: CopyContext): readonly FileOperation[] {
   const owner = session.chown(to, entry)
   return entry.type === 'symlink' ? owner : [...owner, ...session.chmod(to, entry.mode)]
 }

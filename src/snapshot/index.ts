@@ -5,5 +5,6 @@
 export { chainIdOf } from './chain-id.ts'
 export { type SnapshotContext, unpackLayer } from './context.ts'
 export { createCopySnapshotter } from './copy-snapshotter.ts'
+export { copyTree } from './copy-tree.ts'
 export { createOverlaySnapshotter } from './overlay-snapshotter.ts'
 export * from './snapshot.ts'

@@ -57,6 +57,8 @@ export interface ImageProvider extends LayerProvider {
   readonly resolve: ConfigResolver
   /** Brings a layer to the store from where it came: "registry/repository". */
   readonly fetchRemote: (descriptor: Descriptor, origin: string, job: Job) => Promise<void>
+  /** The same from a place that is at hand. */
+  readonly fetchFrom: (descriptor: Descriptor, source: BlobSource, job: Job) => Promise<void>
   /** Brings a whole image to the store, with the index that leads to it; answers what of it is there now. */
   readonly pull: (op: ImageOp, job: Job) => Promise<PulledImage>
 }
@@ -252,7 +254,7 @@ export function createImageProvider({
     return [root, ...nested.flat()]
   }
 
-  return { resolve, layers, fetchRemote, pull }
+  return { resolve, layers, fetchRemote, fetchFrom, pull }
 }
 
 /** `oci-layout://DIRECTORY[:NAME|@DIGEST]` (or `oci:`), `oci-archive://FILE…`, `docker-archive://FILE…`; undefined for others. */

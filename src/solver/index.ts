@@ -3,6 +3,7 @@
  * snapshots and layers; no Dockerfile, no destination and no command line.
  */
 export { checkEntitlements, type Entitlement } from './entitlements.ts'
+export * from './explain.ts'
 export * from './finish-image.ts'
 export * from './image-provider.ts'
 export { createExecRunner } from './ops/exec-op.ts'

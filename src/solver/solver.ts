@@ -1,10 +1,11 @@
-import type { Cache } from '../cache/index.ts'
+import type { Cache, CachedResult, CacheEntry, StepAbout, Wanted } from '../cache/index.ts'
 import { canonicalJson, type Digest, digestOf, type Job, withSource } from '../core/index.ts'
 import { type GitOp, type Op, topological, type Vertex } from '../graph/index.ts'
 import { createSemaphore, type Semaphore } from '../io/index.ts'
 import type { Layer } from '../oci/index.ts'
 import { chainIdOf } from '../snapshot/index.ts'
 import { resolveCommit } from '../sources/index.ts'
+import type { StepObserver } from './explain.ts'
 import { makesLayer } from './op-runner.ts'
 import { layersOf, type Result, withTree } from './result.ts'
 import { createRootJobs, type RootJobs } from './root-jobs.ts'
@@ -17,6 +18,7 @@ export interface SolverOptions extends StepOptions, SourceOptions {
   readonly noCache: boolean
   /** How many steps run at once. */
   readonly parallelism: number
+  readonly observer?: StepObserver
 }
 
 export interface Solver {
@@ -25,6 +27,8 @@ export interface Solver {
    * failure stops all that nothing else needs.
    */
   solve(roots: readonly Vertex[], job: Job): Promise<readonly PromiseSettledResult<readonly Layer[]>[]>
+  /** What caches know of all steps that lead to vertices which were solved, those that nothing was done for as well. */
+  known(roots: readonly Vertex[], job: Job): Promise<readonly CacheEntry[]>
 }
 
 /** Changes whenever the same operation would give another layer than an earlier version of OSSB gave. */
@@ -37,10 +41,12 @@ const BEHAVIOUR = 'ossb-2'
  */
 export function createSolver(options: SolverOptions): Solver {
   const limit = createSemaphore(options.parallelism)
+  let last: Walk | undefined
   return {
     solve: async (roots, job) => {
       const jobs = createRootJobs(roots, job)
       const walk = createWalk(options, limit, jobs)
+      last = walk
       const outcomes = await Promise.allSettled(roots.map(async (root) => layersOf(await walk.solve(root))))
       // Nothing of a step that failed may outlive this call.
       await walk.settled()
@@ -50,11 +56,13 @@ export function createSolver(options: SolverOptions): Solver {
           : outcome,
       )
     },
+    known: async (roots, job) => (await last?.known(roots, job)) ?? [],
   }
 }
 
 interface Walk {
   solve(vertex: Vertex): Promise<Result>
+  known(roots: readonly Vertex[], job: Job): Promise<readonly CacheEntry[]>
   settled(): Promise<void>
 }
 
@@ -62,6 +70,8 @@ function createWalk(options: SolverOptions, limit: Semaphore, jobs: RootJobs): W
   const { cache, snapshotter, runners } = options
   const results = new Map<Digest, Promise<Result>>()
   const definitionKeys = new Map<Digest, Promise<Digest>>()
+  /** By vertex, what its definition key was made of. */
+  const definitionInputs = new Map<Digest, readonly Digest[]>()
   /** Digests of what a vertex reads of its inputs. */
   const selected = new Map<string, Promise<Digest>>()
   const told = new Set<Digest>()
@@ -85,39 +95,47 @@ function createWalk(options: SolverOptions, limit: Semaphore, jobs: RootJobs): W
     job.signal.throwIfAborted()
     if (!makesLayer(vertex.op)) return await solveSource(vertex, options, told, job)
     const key = await definitionKey(vertex)
-    const known = await find(vertex, key)
-    if (known !== undefined) return known
+    const known = await find(vertex, { key }, 'it is defined as before')
+    if (known !== undefined) return { type: 'layers', layers: known.layers }
     const inputs = await allOf(vertex.inputs.map(solve))
     const contentKey = await contentKeyOf(vertex, inputs)
     // An independent layer is known by itself, whatever it comes to lie above.
     const below = isIndependent(vertex.op) ? layersOf(inputs[0]) : []
-    const same = await find(vertex, contentKey)
+    const started = isIndependent(vertex.op) ? [] : layersOf(inputs[0])
+    const same = await find(
+      vertex,
+      { key: contentKey, below: started },
+      'its inputs have the content of before',
+    )
+    const about = aboutOf(vertex)
     if (same !== undefined) {
-      const layers = [...below, ...layersOf(same)]
-      await cache.save(key, layers, job)
+      const layers = [...below, ...same.layers]
+      await cache.save(key, { layers, content: contentKey, about }, job)
       return { type: 'layers', layers }
     }
+    await options.observer?.missed(vertex, about, job)
     const layers = await limit.run(() => runStep(vertex, inputs, options, job), job.signal)
-    await cache.save(contentKey, layers.slice(below.length), job)
-    await cache.save(key, layers, job)
+    await cache.save(contentKey, { layers: layers.slice(below.length) }, job)
+    await cache.save(key, { layers, content: contentKey, about }, job)
     return { type: 'layers', layers }
   }
 
   const isIndependent = (op: Op): boolean =>
     makesLayer(op) && runnerOf(runners, op).isIndependent?.(op) === true
 
-  const find = async (vertex: Vertex, key: Digest): Promise<Result | undefined> => {
+  const find = async (vertex: Vertex, wanted: Wanted, reason: string): Promise<CachedResult | undefined> => {
     if (options.noCache) return undefined
     const job = jobs.of(vertex)
-    const layers = await cache.find(key, job)
-    if (layers === undefined) return undefined
+    const found = await cache.find(wanted, job)
+    if (found === undefined) return undefined
     // Steps that a known result makes unnecessary are shown too, or a build would seem to have skipped them.
     for (const step of topological(vertex)) {
       if (!makesLayer(step.op) || told.has(step.digest)) continue
+      options.observer?.hit(step, step === vertex ? reason : `"${vertex.name}" is known`, found.from)
       told.add(step.digest)
       job.emit({ type: 'cached', vertex: step.digest, name: step.name })
     }
-    return { type: 'layers', layers }
+    return found
   }
 
   /** What a step is defined by: its operation, the definitions of what it builds on, the content of contexts. */
@@ -136,8 +154,20 @@ function createWalk(options: SolverOptions, limit: Semaphore, jobs: RootJobs): W
         isTree(input.op) ? await selectionDigests(vertex, i, await solve(input)) : await definitionKey(input),
       ),
     )
+    definitionInputs.set(vertex.digest, inputs)
     return keyOf('definition', op, inputs)
   }
+
+  /** What the definition key of a step was made of; it must have been made. */
+  const aboutOf = ({ digest, name, op, inputs }: Vertex): StepAbout => ({
+    name,
+    op: { ...op },
+    inputs: inputs.map((input, i) => ({
+      name: isTree(input.op) ? `files of ${input.name}` : input.name,
+      digest: definitionInputs.get(digest)?.[i] ?? digestOf(''),
+    })),
+    settings: settings(),
+  })
 
   /** A ref is looked up anew, and nothing is fetched where the commit that it names was used before. */
   const gitKey = async (op: GitOp, vertex: Vertex): Promise<Digest> => {
@@ -183,25 +213,31 @@ function createWalk(options: SolverOptions, limit: Semaphore, jobs: RootJobs): W
     })
   }
 
-  const keyOf = (kind: string, op: Op, inputs: readonly Digest[]): Digest => {
+  /** What is the same for all steps of a build. */
+  const settings = () => {
     const { layers, ignoredPaths } = options
     const { compression, clampTo, clampsAll } = layers
-    return digestOf(
-      canonicalJson({
-        behaviour: BEHAVIOUR,
-        kind,
-        op,
-        inputs,
-        compression,
-        clampTo: clampTo?.toString(),
-        clampsAll,
-        ...(ignoredPaths === undefined ? {} : { ignoredPaths }),
-      }),
-    )
+    return { behaviour: BEHAVIOUR, compression, clampTo: clampTo?.toString(), clampsAll, ignoredPaths }
+  }
+
+  const keyOf = (kind: string, op: Op, inputs: readonly Digest[]): Digest =>
+    digestOf(canonicalJson({ ...settings(), kind, op, inputs }))
+
+  const known = async (roots: readonly Vertex[], job: Job): Promise<readonly CacheEntry[]> => {
+    const entries = new Map<Digest, CacheEntry>()
+    const lookUp = async (key: Digest | undefined): Promise<CachedResult | undefined> => {
+      const found = key === undefined ? undefined : await cache.find({ key }, job)
+      if (key !== undefined && found !== undefined) entries.set(key, { key, ...found })
+      return found
+    }
+    for (const step of roots.flatMap(topological).filter(({ op }) => makesLayer(op)))
+      await lookUp((await lookUp(await definitionKey(step)))?.content)
+    return [...entries.values()]
   }
 
   return {
     solve,
+    known,
     settled: async () => {
       await Promise.allSettled(results.values())
     },

@@ -8,6 +8,7 @@ import { type FoundDockerfile, readDockerfile } from './dockerfile.ts'
 import { type Downloaded, download, placeDownload } from './download.ts'
 import { checkOut } from './git.ts'
 import { expandGitShorthand, type GitSource, isGitUrl, parseGitUrl } from './git-url.ts'
+import { fetchObject, isObjectUrl, isSharedBlob } from './object-store.ts'
 import type { SourceServices } from './services.ts'
 
 /** Where a build context is. */
@@ -17,6 +18,8 @@ export type ContextSpec =
   | { readonly type: 'stdin' }
   | { readonly type: 'git'; readonly git: GitSource }
   | { readonly type: 'http'; readonly url: string }
+  /** `s3://BUCKET/KEY` or `gs://BUCKET/KEY`: an archive. */
+  | { readonly type: 'object'; readonly url: string }
   /** `docker-image://`, `oci-layout://`, `oci-archive://` and `docker-archive://`: no files but an image, `reference` as FROM would name it. */
   | { readonly type: 'image'; readonly reference: string }
 
@@ -34,6 +37,7 @@ export function parseContext(text: string): ContextSpec {
   if (image !== undefined) return { type: 'image', reference: image }
   if (isGitUrl(text)) return { type: 'git', git: parseGitUrl(text) }
   if (isHttpUrl(text)) return { type: 'http', url: text }
+  if (isObjectUrl(text)) return { type: 'object', url: text }
   const stats = statSync(text, { throwIfNoEntry: false })
   const shorthand = stats === undefined ? expandGitShorthand(text) : undefined
   if (shorthand !== undefined) return { type: 'git', git: parseGitUrl(shorthand) }
@@ -126,6 +130,8 @@ export async function openContext(
       return await unpacked(context.path, `"${context.path}"`, services, job)
     case 'git':
       return await checkOut(context.git, services, job)
+    case 'object':
+      return await unpackedObject(context.url, services, job)
     case 'http': {
       const file = await download({ url: context.url }, services, job)
       if (await services.archives.isArchive(file.path)) {
@@ -203,7 +209,11 @@ async function openRemote(
     }
     case 'archive':
       return { tree: await unpacked(context.path, `"${context.path}"`, services, job) }
+    case 'object':
+      return { tree: await unpackedObject(context.url, services, job) }
     case 'http': {
+      if (isSharedBlob(context.url, services))
+        return { tree: await unpackedObject(context.url, services, job) }
       const file = await download({ url: context.url }, services, job)
       const opened = await archiveOrDockerfile(file.path, context.url, services, job)
       return { ...opened, time: downloadTime(file, opened.tree) }
@@ -259,6 +269,10 @@ async function unpacked(path: string, what: string, services: SourceServices, jo
   throw new OssbError('ERR_OSSB_CONTEXT', `Cannot use ${what} as a build context: it is no tar archive`, {
     hint: 'A context is a directory, a tar archive (as it is or compressed with gzip, bzip2, xz or zstd), a URL, or "-".',
   })
+}
+
+async function unpackedObject(url: string, services: SourceServices, job: Job): Promise<SourceTree> {
+  return await unpacked(await fetchObject(url, services, job), `"${url}"`, services, job)
 }
 
 async function unpackTo(path: string, services: SourceServices, job: Job): Promise<SourceTree> {

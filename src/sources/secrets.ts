@@ -2,14 +2,17 @@ import { readFileSync, statSync } from 'node:fs'
 import { fileSystemError, OssbError } from '../core/index.ts'
 
 /** Where the value of a secret is: in a file, or in a variable of the caller's environment. */
-export type SecretSource =
-  | { readonly id: string; readonly file: string }
-  | { readonly id: string; readonly env: string }
+export type SecretSource = ({ readonly file: string } | { readonly env: string }) & {
+  readonly id: string
+  readonly hiddenFromRuns?: boolean
+}
 
 /** The secrets of a build, by id. */
 export interface Secrets {
   /** Undefined where the caller gave none of this id. */
   read(id: string): Uint8Array | undefined
+  /** Those that a RUN may have. */
+  readonly forRuns: Pick<Secrets, 'read'>
 }
 
 const LARGEST = 500 * 1024
@@ -25,12 +28,11 @@ export function openSecrets(
 ): Secrets {
   for (const source of sources) if ('file' in source) checkFile(source)
   const byId = new Map(sources.map((source) => [source.id, source]))
-  return {
-    read(id) {
-      const source = byId.get(id)
-      return source === undefined ? undefined : limited(id, valueOf(source, environment))
-    },
+  const read = (id: string) => {
+    const source = byId.get(id)
+    return source === undefined ? undefined : limited(id, valueOf(source, environment))
   }
+  return { read, forRuns: { read: (id) => (byId.get(id)?.hiddenFromRuns === true ? undefined : read(id)) } }
 }
 
 function checkFile({ id, file }: Extract<SecretSource, { file: string }>): void {

@@ -1,4 +1,5 @@
 import type { Job } from '../core/index.ts'
+import type { Ask } from '../cloud/index.ts'
 import type { ReadSecret } from './authorization.ts'
 import type { Gathered } from './gathered.ts'
 import type { HttpClient } from './http.ts'
@@ -19,6 +20,8 @@ export type RequireReach = (url: URL) => void
 /** What sources need of the rest of the program. */
 export interface SourceServices {
   readonly http: HttpClient
+  /** How clouds are asked for tokens. */
+  readonly ask: Ask
   /** Present where the hosts that may be connected to are limited. */
   readonly requireReach?: RequireReach
   /** What is taken from here and not from the network. */

@@ -12,6 +12,7 @@ import { blobPath } from '../oci/index.ts'
  *     downloads/<hex>[.json]      files of ADD from URLs, by content, and what is known of each URL
  *     mounts/<hex>/               contents of RUN --mount=type=cache
  *     work/<random>/              what a running build needs; locked by it
+ *     tally.json                  how many steps were found, and were not
  *     lock                        shared by builds, exclusive for a prune
  */
 export interface StorePaths {
@@ -24,6 +25,7 @@ export interface StorePaths {
   readonly downloads: string
   readonly mounts: string
   readonly work: string
+  readonly tally: string
   readonly lock: string
   blob(digest: Digest): string
   step(key: Digest): string
@@ -43,6 +45,7 @@ export function storePaths(root: string): StorePaths {
     downloads: join(root, 'downloads'),
     mounts: join(root, 'mounts'),
     work: join(root, 'work'),
+    tally: join(root, 'tally.json'),
     lock: join(root, 'lock'),
     blob: (digest) => join(root, blobPath(digest)),
     step: (key) => join(steps, `${digestHex(key)}.json`),

@@ -1,3 +1,4 @@
+import { appendFile, readdir } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { miniBase } from '../support/base-image.ts'
 import { identities } from '../support/identity.ts'
@@ -67,6 +68,50 @@ describe.each(await identities())('as $name', (identity) => {
     })
     await workspace.mustOssb(['build', 'app'])
     expect(await workspace.leftovers()).toEqual([])
+  })
+
+  test('ossb cache verify finds what is damaged, and the next build makes it again', async () => {
+    await using workspace = await createWorkspace(identity)
+    await workspace.write({ 'app/Dockerfile': DOCKERFILE, 'app/early': 'a\n', 'app/late': 'b\n' })
+    const build = () =>
+      workspace.mustOssb(['build', '-o', 'type=oci,dest=out.tar,tar=false', '--progress', 'json', 'app'])
+    const { stderr } = await build()
+    expect((await workspace.mustOssb(['cache', 'verify'])).stdout).toMatch(
+      /^Read \d+ blobs .*: all is well$/m,
+    )
+    const blobs = await readdir(workspace.file('ossb/blobs/sha256'))
+    for (const blob of blobs) await appendFile(workspace.file(`ossb/blobs/sha256/${blob}`), 'x')
+    const verified = await workspace.ossb(['cache', 'verify', '--format', 'json'])
+    expect(verified.status).toBe(1)
+    expect(JSON.parse(verified.stdout).damaged).toHaveLength(blobs.length)
+    const again = await build()
+    const results = [stderr, again.stderr].map((text) => JSON.parse(text.trim().split('\n').at(-1) ?? ''))
+    expect(results[1]).toMatchObject({ type: 'result' })
+    expect(await workspace.mustOssb(['cache', 'verify'])).toMatchObject({ status: 0 })
+    expect(await workspace.leftovers()).toEqual([])
+  })
+
+  test('ossb cache prune takes what is old, or too much, and leaves what is of use', async () => {
+    await using workspace = await createWorkspace(identity)
+    await workspace.write({ 'app/Dockerfile': DOCKERFILE, 'app/early': 'a\n', 'app/late': 'b\n' })
+    const build = async () =>
+      readProgress((await workspace.mustOssb(['build', '--progress', 'json', 'app'])).stderr).completed
+    const prune = (...args: string[]) => workspace.mustOssb(['cache', 'prune', '--force', ...args])
+    const info = async () =>
+      JSON.parse((await workspace.mustOssb(['cache', 'info', '--format', 'json'])).stdout)
+    await build()
+    await prune('--older-than', '1h', '--keep-storage', '100g')
+    await prune('--filter', 'type=snapshots')
+    expect(await info()).toMatchObject({
+      steps: { count: 10, exec: 3, file: 2 },
+      snapshots: { count: 0 },
+      found: { hits: { exec: 0, file: 0 }, misses: { exec: 3, file: 2 } },
+    })
+    expect((await build()).filter((name) => /RUN|COPY/.test(name))).toEqual([])
+    expect((await info()).found.hits).toEqual({ exec: 3, file: 2 })
+    await prune('--keep-storage', '1k')
+    expect(await info()).toMatchObject({ steps: { count: 0 } })
+    expect((await build()).filter((name) => /RUN|COPY/.test(name))).toHaveLength(5)
   })
 
   test('two builds at once share a cache, run shared steps into the same layers, and both succeed', async () => {

@@ -211,6 +211,37 @@ describe.each(await identities())('as $name', (identity) => {
     expect(await workspace.leftovers()).toEqual([])
   })
 
+  test('layers that one machine has pushed to the cache serve another, and the image is the same', async () => {
+    await using workspace = await createWorkspace(identity)
+    await workspace.write({ 'app/Dockerfile': DOCKERFILE, 'app/a': 'a\n' })
+    const login = await workspace.executor(['login', registry.host, '-u', USER.user, '-p', USER.password])
+    expect(login.status, login.stderr).toBe(0)
+    const build = async (machine: string, ...args: string[]) => {
+      const result = await workspace.executor([
+        '--context=app',
+        `--destination=${repository()}:cached`,
+        `--kaniko-dir=${workspace.file(machine)}`,
+        '--digest-file=digest',
+        ...args,
+      ])
+      expect(result.status, result.stderr).toBe(0)
+      return { log: result.stderr, digest: readFileSync(workspace.file('digest'), 'utf8') }
+    }
+    const cache = ['--cache', '--cache-copy-layers']
+    const first = await build('one', ...cache)
+    expect(first.log).toContain('No cached layer found for cmd RUN echo built >/built')
+    expect(first.log).toContain(`Pushing layers to the cache ${repository()}/cache now`)
+    const second = await build('two', ...cache)
+    expect(second.log).toContain('Using caching version of cmd: RUN echo made >/app/made')
+    expect(second.log).not.toContain('No cached layer found')
+    expect(second.digest).toBe(first.digest)
+    const old = await build('three', ...cache, '--cache-ttl=1ms', '--no-push-cache')
+    expect(old.log).toContain('No cached layer found for cmd RUN echo built >/built')
+    const without = await build('four')
+    expect(without.log).not.toContain('Using caching version')
+    expect(without.log).not.toContain('cached layer')
+  })
+
   test.each([
     ['a status of its own', 'RUN exit 42', 42, 'exit status 42'],
     ['an unknown command', 'RUN nosuchcommand', 127, 'exit status 127'],

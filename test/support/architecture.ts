@@ -5,8 +5,8 @@ export type Sources = ReadonlyMap<string, string>
 
 const FLOORS: readonly (readonly string[])[] = [
   ['core'],
-  ['io', 'fs', 'native', 'codec', 'oci'],
-  ['layer', 'store', 'registry', 'sources'],
+  ['io', 'fs', 'native', 'codec', 'oci', 'cloud'],
+  ['layer', 'store', 'registry', 'sources', 'inventory'],
   ['graph', 'snapshot', 'executors', 'cache'],
   ['frontends', 'solver', 'exporters'],
   ['options.ts'],

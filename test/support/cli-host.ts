@@ -35,6 +35,7 @@ export function fakeApi(replaced: Partial<Api> = {}): Api {
     warmImage: unexpected,
     cacheInfo: unexpected,
     cachePrune: unexpected,
+    cacheVerify: unexpected,
     doctor: unexpected,
     enterNamespace: () => Promise.resolve(undefined),
     ...replaced,

@@ -10,11 +10,15 @@ export interface Docker extends AsyncDisposable {
   /** Runs a command in a new container as Docker makes it by default. */
   run(command: readonly string[], options?: ContainerOptions): Promise<CommandResult>
   start(command: readonly string[], options?: ContainerOptions): RunningCommand
+  /** The standard output of a command of Docker's client that has to succeed. */
+  client(args: readonly string[]): Promise<string>
   /** Standard output and standard error of `ossb` that has to succeed. */
   mustOssb(args: readonly string[], options?: ContainerOptions): Promise<CommandResult>
 }
 
 export interface ContainerOptions {
+  /** Another image than that of the tests; nothing of this machine is in its containers but the volumes. */
+  readonly image?: string
   /** "0" where absent; a number, which has no entry in the container's /etc/passwd. */
   readonly user?: '0' | '1000'
   /** Directories of this machine, each shown writable under the same path. */
@@ -51,13 +55,14 @@ export async function startDocker(): Promise<Docker> {
     const start: Docker['start'] = (command, options = {}) =>
       startCommand(
         'docker',
-        [...docker, ...runArguments(options, mounts), IMAGE, ...command],
+        [...docker, ...runArguments(options, mounts), ...command],
         options.timeout === undefined ? {} : { timeout: options.timeout },
       )
     const run: Docker['run'] = (command, options) => start(command, options).done
     return {
       start,
       run,
+      client: (args) => mustRun('docker', [...docker, ...args]),
       mustOssb: (args, options) => mustOssb(run, args, options),
       [Symbol.asyncDispose]: stop,
     }
@@ -122,7 +127,7 @@ async function programMounts(): Promise<readonly string[]> {
 }
 
 function runArguments(
-  { user = '0', volumes = [], cwd = volumes[0] ?? '/', env = {}, options = [] }: ContainerOptions,
+  { image, user = '0', volumes = [], cwd = volumes[0] ?? '/', env = {}, options = [] }: ContainerOptions,
   mounts: readonly string[],
 ): readonly string[] {
   return [
@@ -131,10 +136,11 @@ function runArguments(
     '--network=host',
     `--user=${user}`,
     `--workdir=${cwd}`,
-    ...mounts,
+    ...(image === undefined ? mounts : []),
     ...volumes.flatMap((path) => ['-v', `${path}:${path}`]),
     ...Object.entries(env).flatMap(([name, value]) => ['-e', `${name}=${value}`]),
     ...options,
+    image ?? IMAGE,
   ]
 }
 

@@ -1,4 +1,8 @@
+import { dirname } from 'node:path'
+import { afterAll } from 'vitest'
+import { miniBase } from './base-image.ts'
 import type { RunningCommand } from './command.ts'
+import { canRunContainers, type Docker, PROGRAM_IN_CONTAINER, startDocker } from './container.ts'
 import { type Identity, identities } from './identity.ts'
 import type { OssbOptions, Workspace } from './workspace.ts'
 
@@ -14,9 +18,12 @@ export interface Rung {
   start(workspace: Workspace, args: readonly string[], options?: OssbOptions): RunningCommand
 }
 
-/** Those that this machine and whoever runs the tests can have, the strongest first. */
+/**
+ * Those that this machine and whoever runs the tests can have, the strongest first. To be called at the top of a test
+ * file: what they need is stopped at its end.
+ */
 export async function rungs(): Promise<readonly Rung[]> {
-  return (await identities()).flatMap((identity) =>
+  const own = (await identities()).flatMap((identity) =>
     identity.name === 'root'
       ? [ownRung('rung 1 (root)', identity, {})]
       : [
@@ -30,6 +37,38 @@ export async function rungs(): Promise<readonly Rung[]> {
           },
         ],
   )
+  return [...own, ...(await containerRungs())]
+}
+
+/** In a container of Docker's defaults with nothing to write to but the workspace, as Kubernetes can have it too. */
+async function containerRungs(): Promise<readonly Rung[]> {
+  const root = (await identities()).find(({ name }) => name === 'root')
+  if (root === undefined || !canRunContainers) return []
+  const docker = await startDocker()
+  afterAll(() => docker[Symbol.asyncDispose]())
+  const images = dirname(await miniBase())
+  return [containerRung('rung 4 (root in a container)', root, docker, images)]
+}
+
+function containerRung(name: string, identity: Identity, docker: Docker, images: string): Rung {
+  return {
+    name,
+    identity,
+    // The container's, which end with the build.
+    hasNamespaces: true,
+    // Nothing limits a directory.
+    weaknesses: ['shm', 'dev'],
+    start: (workspace, args, { env, timeout } = {}) => {
+      const { path } = workspace
+      const places = { HOME: workspace.file('home'), TMPDIR: workspace.file('tmp'), XDG_CACHE_HOME: path }
+      return docker.start(['node', PROGRAM_IN_CONTAINER, ...args], {
+        volumes: [path, images],
+        env: { ...places, ...env },
+        options: ['--read-only', '--shm-size=64m'],
+        ...(timeout === undefined ? {} : { timeout }),
+      })
+    },
+  }
 }
 
 function ownRung(name: string, identity: Identity, env: Readonly<Record<string, string>>): Rung {

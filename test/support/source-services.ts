@@ -34,6 +34,7 @@ export function testSources(environment: Readonly<Record<string, string>> = {}):
     transports.push(http)
     return {
       http,
+      ask: () => Promise.reject(new Error('no cloud is asked here')),
       environment: own,
       // A test gives secrets as variables.
       secret: (id) => own[id],

@@ -1,4 +1,4 @@
-import { type BuildResult, type Job, OssbError } from '../../index.ts'
+import { type BuildResult, type Job, OssbError, type StepExplanation } from '../../index.ts'
 import type { Api } from '../api.ts'
 import { type BuildRequest, standardOutputIsTaken } from '../build-options.ts'
 import { errorReport } from '../error-report.ts'
@@ -22,18 +22,49 @@ export async function runBuild(request: BuildRequest, host: Host, api: Api): Pro
     now: host.now,
     environment: host.environment,
   })
+  const explanations: StepExplanation[] = []
+  const explain = request.explain ? { explain: (one: StepExplanation) => void explanations.push(one) } : {}
   const job: Job = { signal: host.interruption.signal, emit: progress.emit }
   try {
     const result = await api.build(
-      { ...request.options, standardInput: host.stdin, standardOutput: host.stdout },
+      { ...request.options, ...explain, standardInput: host.stdin, standardOutput: host.stdout },
       job,
     )
     await writeResultFiles(request, result)
-    reportResult({ request, result, state: progress.end('done') }, progress, host)
+    const state = progress.end('done')
+    reportExplanations(explanations, progress, host)
+    reportResult({ request, result, state }, progress, host)
     return 0
   } catch (error) {
-    return reportFailure({ error, state: progress.end('failed') }, progress, host)
+    const state = progress.end('failed')
+    reportExplanations(explanations, progress, host)
+    return reportFailure({ error, state }, progress, host)
   }
+}
+
+function reportExplanations(
+  explanations: readonly StepExplanation[],
+  { mode }: Progress,
+  { stderr, now }: Host,
+): void {
+  if (mode === 'json') {
+    const time = new Date(now()).toISOString()
+    for (const one of explanations) stderr.write(`${JSON.stringify({ time, type: 'explained', ...one })}\n`)
+  } else {
+    for (const line of explanationLines(explanations)) stderr.write(`${line}\n`)
+  }
+}
+
+function explanationLines(explanations: readonly StepExplanation[]): readonly string[] {
+  if (explanations.length === 0) return []
+  return [
+    '',
+    'Cache:',
+    ...explanations.flatMap(({ step, outcome, from, reasons }) => [
+      `  ${outcome}  ${step}${from === undefined ? '' : ` (from ${from})`}`,
+      ...reasons.map((reason) => `        ${reason}`),
+    ]),
+  ]
 }
 
 interface Outcome {

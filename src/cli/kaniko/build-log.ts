@@ -60,15 +60,17 @@ function ofTotal(total: number | undefined): string {
 }
 
 /** `[stage 2/4] RUN make` without its place. */
-function instructionOf(name: string): string {
+export function instructionOf(name: string): string {
   return sanitizeText(name.replace(/\s*\n\s*/g, ' ').replace(/^\[[^\]]*\]\s*/, ''))
 }
 
+const CACHE = 'exporting cache to '
 const METADATA = 'load metadata for '
 
 function startOf(name: string): string {
   const text = instructionOf(name)
   if (text.startsWith(METADATA)) return `Retrieving image manifest ${text.slice(METADATA.length)}`
+  if (text.startsWith(CACHE)) return `Pushing layers to the cache ${text.slice(CACHE.length)} now`
   if (text.startsWith('FROM ')) return `Unpacking rootfs of ${text.slice('FROM '.length)}`
   return text
 }

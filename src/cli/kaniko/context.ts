@@ -143,7 +143,10 @@ function gitContext(
       ...(login === undefined ? {} : { [AUTHORIZATION]: login }),
       ...(unverified ? { GIT_SSL_NO_VERIFY: 'true' } : {}),
     },
-    secrets: login === undefined ? [] : [{ id: `GIT_AUTH_HEADER.${host}`, env: AUTHORIZATION }],
+    secrets:
+      login === undefined
+        ? []
+        : [{ id: `GIT_AUTH_HEADER.${host}`, env: AUTHORIZATION, hiddenFromRuns: true }],
   }
 }
 

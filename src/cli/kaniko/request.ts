@@ -1,6 +1,7 @@
 import { isAbsolute, join, resolve } from 'node:path'
 import type { BuildOptions, LayerCompression, OutputSpec } from '../../index.ts'
 import { cacheDirectory } from '../cache-directory.ts'
+import { cacheOptions } from './cache-options.ts'
 import { CommandError, FatalError } from './command-error.ts'
 import { contextOptions, dockerfileOption } from './context.ts'
 import { type Destination, parseDestination } from './destination.ts'
@@ -48,7 +49,6 @@ export function toExecutorRequest({ values, environment, directory }: RequestPar
   if (values.list('destination').length === 0 && !noPush)
     throw new CommandError('you must provide --destination, or use --no-push')
   checkFormats(values)
-  checkCarriedOut(values)
   checkCache(values, noPush)
   const context = contextOptions({ values, environment, directory })
   const dockerfile = dockerfileOption(context, { values, environment, directory })
@@ -59,6 +59,11 @@ export function toExecutorRequest({ values, environment, directory }: RequestPar
     values.number('image-download-retry'),
     values.number('image-fs-extract-retry'),
   )
+  const annotations = Object.entries(pairs(values, 'annotation')).map(([key, value]) => ({
+    level: 'manifest' as const,
+    key,
+    value,
+  }))
   const names = destinations.map(({ reference }) => reference)
   const [target, ...otherTargets] = values.list('target').map((name) => name.trim())
   const format = values.text('image-format')
@@ -70,7 +75,7 @@ export function toExecutorRequest({ values, environment, directory }: RequestPar
     ...(target === undefined ? {} : { target }),
     platforms,
     labels: pairs(values, 'label'),
-    noCache: !values.on('cache'),
+    ...cacheOptions({ values, destinations, directory }),
     outputs: outputsOf({ values, environment, directory }, { destinations, noPush }),
     compression: compressionOf(values),
     imageFormat: format === 'docker' ? 'docker' : 'oci',
@@ -79,17 +84,11 @@ export function toExecutorRequest({ values, environment, directory }: RequestPar
     secrets: [...secrets, ...context.secrets],
     frontend: 'dockerfile',
     cacheDir: storeDirectory(values, environment),
+    ...(annotations.length === 0 ? {} : { annotations }),
+    ...(values.on('reproducible') ? { reproducible: true } : {}),
     ...(values.on('single-snapshot') ? { singleLayer: true } : {}),
     ...(values.list('ignore-path').length === 0 ? {} : { ignoredPaths: values.list('ignore-path') }),
     ...(values.on('push-ignore-immutable-tag-errors') ? { ignoreImmutableTags: true } : {}),
-    ...(values.on('cache')
-      ? {
-          baseImages: {
-            directory: resolve(directory, values.text('cache-dir')),
-            maxAgeMs: values.duration('cache-ttl'),
-          },
-        }
-      : {}),
     ...(retries > 0 ? { retries } : {}),
     ...(values.on('skip-push-permission-check') ? { skipPushCheck: true } : {}),
     ...registryAccess(
@@ -107,12 +106,6 @@ function boolVariable(name: string, environment: Environment): boolean | undefin
   const value = parseBool(text)
   if (value !== undefined) return value
   throw new FatalError(`invalid value ${JSON.stringify(text)} for ${name} environment variable`)
-}
-
-/** Flags that nothing stands behind yet: better refused than ignored. */
-function checkCarriedOut(values: ExecutorValues): void {
-  for (const name of ['annotation', 'reproducible'] as const)
-    if (values.isSet(name)) throw new CommandError(`--${name} cannot be carried out by this version of ossb`)
 }
 
 const FORMATS = ['', 'docker', 'oci']

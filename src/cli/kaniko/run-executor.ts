@@ -1,9 +1,9 @@
-import { type BuildResult, type Job, StepFailedError } from '../../index.ts'
+import { type BuildResult, type Job, type StepExplanation, StepFailedError } from '../../index.ts'
 import type { Api } from '../api.ts'
 import type { Host } from '../host.ts'
 import { targetsText } from '../inspection-text.ts'
 import { enterNamespace } from '../namespace.ts'
-import { createBuildLog } from './build-log.ts'
+import { createBuildLog, instructionOf } from './build-log.ts'
 import { failureLines } from './failure-lines.ts'
 import type { Log } from './log.ts'
 import type { ExecutorRequest } from './request.ts'
@@ -28,7 +28,11 @@ export async function runExecutor(request: ExecutorRequest, log: Log, host: Host
         { ...options, ...input, target, tags: [], outputs: [{ type: 'image', push: false }] },
         job,
       )
-    const result = await api.build({ ...options, ...input }, job)
+    const explain = ({ step, outcome }: StepExplanation) => {
+      if (outcome === 'miss' && !options.noCache)
+        log('info', `No cached layer found for cmd ${instructionOf(step)}`)
+    }
+    const result = await api.build({ ...options, ...input, explain }, job)
     buildLog.end()
     reportPushed(request, result, log)
     await writeResultFiles(request, result, { api, environment: options.environment }, job)

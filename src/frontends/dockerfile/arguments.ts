@@ -23,7 +23,7 @@ export function buildArg(input: DockerfileInput, name: string): string | undefin
 /** Arguments that ask BuildKit for more than an image: what OSSB does not give must not seem to be given. */
 const NOT_CARRIED_OUT: Readonly<Record<string, string>> = {
   BUILDKIT_INLINE_CACHE: 'no cache is written into images',
-  BUILDKIT_ATTEST: 'attestations are asked for with --provenance',
+  BUILDKIT_ATTEST: 'attestations are asked for with --attest',
 }
 
 /** @throws OssbError ERR_OSSB_USAGE for a build argument that would turn on what is not there */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -19,7 +20,8 @@ static int open_in_proc(const struct waiting_call *call, const char *name, int f
     buffer_text(&path, "/");
     buffer_text(&path, name);
     buffer_add(&path, "", 1);
-    int fd = open(path.data, flags | O_CLOEXEC);
+    /* The C library's open() makes a second call of it. */
+    int fd = (int)syscall(SYS_openat, AT_FDCWD, path.data, flags | O_CLOEXEC);
     int reason = errno;
     free(path.data);
     errno = reason;
@@ -35,11 +37,14 @@ int is_still_waiting(const struct waiting_call *call)
 
 static ssize_t read_memory(const struct waiting_call *call, uint64_t address, void *bytes, size_t size)
 {
+    /* Containers may forbid the call, and then it need not be tried again. */
+    static int is_forbidden;
     struct iovec to = {.iov_base = bytes, .iov_len = size};
     struct iovec from = {.iov_base = (void *)(uintptr_t)address, .iov_len = size};
-    ssize_t count = process_vm_readv((pid_t)call->notice->pid, &to, 1, &from, 1, 0);
-    if (count >= 0 || errno == EFAULT)
+    ssize_t count = is_forbidden ? -1 : process_vm_readv((pid_t)call->notice->pid, &to, 1, &from, 1, 0);
+    if (count >= 0 || (!is_forbidden && errno == EFAULT))
         return count;
+    is_forbidden = 1;
     int memory = open_in_proc(call, "mem", O_RDONLY);
     if (memory < 0)
         return -1;
@@ -112,6 +117,29 @@ static int open_start(const struct waiting_call *call, int directory, const char
     if (directory == AT_FDCWD)
         return open_in_proc(call, "cwd", O_PATH | O_DIRECTORY);
     return open_descriptor_of_caller(call, directory);
+}
+
+ssize_t read_start_of_caller(const struct waiting_call *call, int directory, char path[PATH_MAX])
+{
+    char link[6 + PROC_SELF_FD_SIZE] = "/proc/";
+    int fd = open_start(call, directory, "");
+    if (fd < 0)
+        return -1;
+    self_fd(link + 6, fd);
+    ssize_t length = readlink(link, path, PATH_MAX - 1);
+    close(fd);
+    if (length >= 0)
+        path[length] = '\0';
+    return length;
+}
+
+int stat_of_caller(const struct waiting_call *call, struct stat *status)
+{
+    int fd = open_in_proc(call, "", O_PATH);
+    int result = fd < 0 ? -1 : fstat(fd, status);
+    if (fd >= 0)
+        close(fd);
+    return result;
 }
 
 /* This process is a root of its own namespace, and comes back through a descriptor that it kept. */

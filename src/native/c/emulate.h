@@ -33,12 +33,36 @@ enum emulation {
     EMULATE_FSTAT,
     EMULATE_FSTATAT,
     EMULATE_STATX,
+    /* Where /proc is served (served_calls.c). */
+    EMULATE_OPEN,
+    EMULATE_OPENAT,
+    EMULATE_ACCESS,
+    EMULATE_FACCESSAT,
+    EMULATE_FACCESSAT2,
+    EMULATE_READLINK,
+    EMULATE_READLINKAT,
+    EMULATE_STATFS,
+    /* Extended attributes, of which served files have none. */
+    EMULATE_ATTRIBUTE,
+    EMULATE_LINK_ATTRIBUTE,
+    EMULATE_CHDIR,
+    EMULATE_EXECVE,
+    EMULATE_EXECVEAT,
+    EMULATE_UNAME,
+    /* On the process that is the first argument, or of ptrace the second (signal_calls.c). */
+    EMULATE_KILL,
+    EMULATE_SIGNAL,
+    EMULATE_PTRACE,
 };
+
+/* When a call is to be answered. */
+enum { WITH_ONE_ID = 1, WHERE_SERVED = 2 };
 
 struct emulated_call {
     uint32_t audit_arch;
     uint16_t number;
-    uint16_t emulation;
+    uint8_t emulation;
+    uint8_t when;
 };
 
 const struct emulated_call *emulated_calls(size_t *count);
@@ -50,6 +74,9 @@ void begin_answering(int listener, const struct run_spec *spec);
 /* Answers the next call that waits, when poll says `events` of the listener. 0 when nobody is left who could ask. */
 int answer_call(short events);
 int listener_fd(void);
+void end_answering(void);
+/* Which rows of the table apply to a run. */
+int when_answered(const struct run_spec *spec);
 
 /* Who asks for something. */
 struct caller_ids {
@@ -69,13 +96,16 @@ struct waiting_call {
 };
 
 /* In place of an answer: the kernel does the call after all. */
-enum { CALL_GOES_ON = 1 };
+#define CALL_GOES_ON INT64_MIN
 
-/* owner_calls.c, stat_calls.c: 0, or a negative error number. */
+/* owner_calls.c, stat_calls.c, served_calls.c, signal_calls.c: what the call gives, or a negative error number. */
 int64_t emulate_chown(const struct waiting_call *call, enum emulation emulation);
 int64_t emulate_mknod(const struct waiting_call *call, enum emulation emulation);
 int64_t emulate_utimensat(const struct waiting_call *call, enum emulation emulation);
 int64_t emulate_stat(const struct waiting_call *call, enum emulation emulation);
+int64_t emulate_path(const struct waiting_call *call, enum emulation emulation);
+int64_t emulate_uname(const struct waiting_call *call, enum emulation emulation);
+int64_t emulate_signal(const struct waiting_call *call, enum emulation emulation);
 
 /*
  * What is on record of a file, with what is to come of a file that has no record yet: the run's user, or the group of a
@@ -91,6 +121,10 @@ int write_caller_bytes(const struct waiting_call *call, uint64_t address, const 
 int is_still_waiting(const struct waiting_call *call);
 /* An O_PATH descriptor of what the caller's path names, or -1 with errno. */
 int open_of_caller(const struct waiting_call *call, int directory, const char *path, int follow);
+/* The path, as this process sees it, of where the caller's relative path starts; its length, or -1. */
+ssize_t read_start_of_caller(const struct waiting_call *call, int directory, char path[PATH_MAX]);
+/* The status of the caller's directory in /proc: its owner is the caller's. 0, or -1 with errno. */
+int stat_of_caller(const struct waiting_call *call, struct stat *status);
 /* What the caller has open as `fd`. */
 int open_descriptor_of_caller(const struct waiting_call *call, int fd);
 /* Calls `action` with the caller's root and directory as this process's own. */

@@ -1,7 +1,7 @@
 /*
  * map: runs a command in a mount namespace of its own and, for an ordinary user, as root of a new user namespace
- * in which the subordinate ids follow the user's own, or which has that one id alone. The command takes the place of
- * this process.
+ * in which the subordinate ids follow the user's own, or which has that one id alone; or as it is. The command takes
+ * the place of this process.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -257,7 +257,7 @@ int command_map(int argc, char **argv)
         enter_user_namespace(argv[2], argv[3]);
     else if (!strcmp(argv[1], "one-id"))
         enter_namespace_of_one_id();
-    if (strcmp(argv[1], "none")) {
+    if (strcmp(argv[1], "none") != 0) {
         if (unshare(CLONE_NEWNS) < 0)
             fail("unshare", "mount namespace");
         if (make_mounts_private() < 0)

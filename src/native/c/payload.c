@@ -45,7 +45,8 @@ static _Noreturn void fail_id(const char *step, unsigned id)
 /* Without the chown, opening /dev/stdout or /dev/stderr is refused to any USER but root. */
 static void set_standard_streams(const struct run_spec *spec, int stdout_fd, int stderr_fd)
 {
-    int input = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    /* Without mounts it is the real one already. */
+    int input = spec->holding ? 0 : open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (input < 0 || dup2(input, 0) < 0)
         fail("open", "/dev/null");
     if (!spec->one_id && (fchown(stdout_fd, spec->uid, (gid_t)-1) < 0 || fchown(stderr_fd, spec->uid, (gid_t)-1) < 0))
@@ -54,25 +55,41 @@ static void set_standard_streams(const struct run_spec *spec, int stdout_fd, int
         fail("dup2", "");
 }
 
-static void drop_bounding_set(void)
+/* A chroot in a chroot leads out of both. */
+static uint64_t kept_capabilities(const struct run_spec *spec)
 {
+    return spec->holding ? KEPT_CAPABILITIES & ~(1ULL << CAP_SYS_CHROOT) : KEPT_CAPABILITIES;
+}
+
+static void drop_bounding_set(const struct run_spec *spec)
+{
+    uint64_t kept = kept_capabilities(spec);
     for (unsigned long capability = 0; capability < 64; capability++) {
-        if (KEPT_CAPABILITIES >> capability & 1)
+        if (kept >> capability & 1)
             continue;
-        if (prctl(PR_CAPBSET_READ, capability, 0, 0, 0) < 0)
+        int had = prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
+        if (had < 0)
             break;
-        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0)
+        if (had == 0)
+            continue;
+        /* With no_new_privs, which comes with `holding`, nothing is gained by starting a program. */
+        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0 && !(spec->holding && errno == EPERM))
             fail("prctl PR_CAPBSET_DROP", "");
     }
 }
 
+/* Those of `kept` that this process has. */
 static void set_capabilities(uint64_t kept)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct data[2] = {
-        {.effective = (uint32_t)kept, .permitted = (uint32_t)kept},
-        {.effective = (uint32_t)(kept >> 32), .permitted = (uint32_t)(kept >> 32)},
-    };
+    struct __user_cap_data_struct data[2];
+    if (syscall(SYS_capget, &header, data) < 0)
+        fail("capget", "");
+    for (size_t i = 0; i < 2; i++) {
+        data[i].permitted &= (uint32_t)(kept >> (32 * i));
+        data[i].effective = data[i].permitted;
+        data[i].inheritable = 0;
+    }
     if (syscall(SYS_capset, &header, data) < 0)
         fail("capset", "");
 }
@@ -98,18 +115,25 @@ static void name_user(const struct run_spec *spec)
     write_map("/proc/self/gid_map", spec->gid);
 }
 
+static void install_and_send(const struct run_spec *spec, int channel)
+{
+    int listener = install_filter(spec);
+    if (listener < 0)
+        return;
+    send_listener(channel, listener);
+    close(listener);
+}
+
 /* There is nobody to become. The bounding set does what capset does, which the filter answers, when the program starts. */
 static void drop_privileges_of_one_id(const struct run_spec *spec, int channel)
 {
     if (spec->uid != 0)
         name_user(spec);
     if (!spec->insecure) {
-        drop_bounding_set();
+        drop_bounding_set(spec);
         prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     }
-    int listener = install_filter(spec);
-    send_listener(channel, listener);
-    close(listener);
+    install_and_send(spec, channel);
 }
 
 /* Waits until it is, on the channel, before the first call that the filter stops. */
@@ -140,19 +164,22 @@ static void drop_privileges(const struct run_spec *spec, int channel)
         return;
     }
     if (!spec->insecure) {
-        drop_bounding_set();
+        drop_bounding_set(spec);
         prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     }
     if (setgroups(spec->group_count, spec->groups) < 0)
         fail_id("set supplementary groups of user", spec->uid);
     if (setresgid(spec->gid, spec->gid, spec->gid) < 0)
         fail_id("become group", spec->gid);
-    if (!spec->insecure)
-        install_filter(spec);
+    if (!spec->insecure || spec->holding)
+        install_and_send(spec, channel);
     if (setresuid(spec->uid, spec->uid, spec->uid) < 0)
         fail_id("become user", spec->uid);
     if (!spec->insecure)
-        set_capabilities(spec->uid == 0 ? KEPT_CAPABILITIES : 0);
+        set_capabilities(spec->uid == 0 ? kept_capabilities(spec) : 0);
+    /* The change of ids took it away. */
+    if (spec->holding && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        fail("prctl PR_SET_PDEATHSIG", "");
 }
 
 /* Raising a hard limit takes CAP_SYS_RESOURCE, so this comes before privileges go. */

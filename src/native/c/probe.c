@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -230,6 +231,21 @@ static int probe_user_notify(void)
     return 0;
 }
 
+/* A call that nobody waits for: a kernel that knows the request says just that. */
+static int probe_descriptors_given(void)
+{
+    struct sock_filter code[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    struct sock_fprog filter = {.len = 1, .filter = code};
+    struct seccomp_notif_addfd given = {.id = ~0ULL, .srcfd = 0};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return failed("prctl PR_SET_NO_NEW_PRIVS");
+    int listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &filter);
+    if (listener < 0)
+        return failed("seccomp SECCOMP_FILTER_FLAG_NEW_LISTENER");
+    ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &given);
+    return errno == ENOENT ? 0 : failed("ioctl SECCOMP_IOCTL_NOTIF_ADDFD");
+}
+
 /* Stops every getppid() of this process and of those that it starts. */
 static int stop_one_call(void)
 {
@@ -297,6 +313,7 @@ static const struct {
     {"mknod", probe_mknod},
     {"ptrace", probe_ptrace},
     {"user-notify", probe_user_notify},
+    {"descriptors-given", probe_descriptors_given},
     {"trace", probe_trace},
     {"owner-records", probe_owner_records},
 };

@@ -181,16 +181,15 @@ static void mount_asked_bind(const struct run_spec *spec, const struct outside *
  */
 static void keep_apt_root(const struct outside *outside, int stub_channel)
 {
-    static const char TEXT[] = "APT::Sandbox::User \"root\";\n";
     static const char SOURCE[] = "/dev/ossb-apt";
     struct target target;
     struct stat status;
     if (lstat("/etc/apt/apt.conf.d", &status) < 0 || !S_ISDIR(status.st_mode))
         return;
     int file = open(SOURCE, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0444);
-    if (file < 0 || write_all(file, TEXT, sizeof TEXT - 1) < 0)
+    if (file < 0 || write_all(file, APT_STAYS_ROOT, sizeof APT_STAYS_ROOT - 1) < 0)
         fail("write", SOURCE);
-    find_target("/etc/apt/apt.conf.d/zz-ossb", TARGET_FILE, stub_channel, &target);
+    find_target(APT_SETTING, TARGET_FILE, stub_channel, &target);
     if (bind_mount(outside->proc, file, target.fd) < 0)
         fail("mount bind", SOURCE);
     close_target(&target);

@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "chroot.h"
 #include "emulate.h"
 #include "owner.h"
 #include "run.h"
@@ -238,11 +239,41 @@ static void read_descriptors(char **argv, int *spec_fd)
     fcntl(event_fd, F_SETFD, FD_CLOEXEC);
 }
 
+/* By namespaces: the status of init. */
+static int run_in_namespaces(struct run_spec *spec, struct stream streams[2])
+{
+    int channel[2], status = 0;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0)
+        fail("socketpair", "");
+    enter_namespaces(spec);
+    pid_t pid = fork();
+    if (pid < 0)
+        fail("fork", "");
+    if (pid == 0) {
+        close(channel[0]);
+        close(streams[0].reading);
+        close(streams[1].reading);
+        run_init(spec, streams, channel[1]);
+    }
+    child = pid;
+    close(channel[1]);
+    close(streams[0].writing);
+    close(streams[1].writing);
+    handle_forwarded(pass_to_init);
+    handle_signal(KILL_ALL, kill_init);
+    block_signals(SIG_UNBLOCK);
+    supervise(spec, streams, channel[0]);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    remove_stubs();
+    return status;
+}
+
 int command_run(int argc, char **argv)
 {
     struct run_spec spec;
     struct stream streams[2];
-    int spec_fd, channel[2], status = 0;
+    int spec_fd;
     if (argc != 2)
         return EXIT_HELPER_FAILURE;
     read_descriptors(argv, &spec_fd);
@@ -261,28 +292,9 @@ int command_run(int argc, char **argv)
     on_failure = note_failure;
     open_stream(&streams[0], 1);
     open_stream(&streams[1], 2);
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0)
-        fail("socketpair", "");
-    enter_namespaces(&spec);
-    pid_t pid = fork();
-    if (pid < 0)
-        fail("fork", "");
-    if (pid == 0) {
-        close(channel[0]);
-        close(streams[0].reading);
-        close(streams[1].reading);
-        run_init(&spec, streams, channel[1]);
-    }
-    child = pid;
-    close(channel[1]);
-    close(streams[0].writing);
-    close(streams[1].writing);
-    handle_forwarded(pass_to_init);
-    handle_signal(KILL_ALL, kill_init);
-    block_signals(SIG_UNBLOCK);
-    supervise(&spec, streams, channel[0]);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    remove_stubs();
-    return report_end(status);
+    if (!spec.holding)
+        return report_end(run_in_namespaces(&spec, streams));
+    outcome->status = run_in_chroot(&spec, streams);
+    outcome->ended = 1;
+    return report_end(0);
 }

@@ -52,6 +52,8 @@ struct run_spec {
     int insecure;
     /* Nothing can have another owner than this process: owners are recorded (owner.h). */
     int one_id;
+    /* Not NULL: nothing can be mounted (chroot.h); an empty directory beside the root, for what is moved out of the way. */
+    const char *holding;
     /* The run is traced (trace.h): neither namespaces nor a root of its own. */
     int is_traced;
 };
@@ -90,6 +92,10 @@ void find_target(const char *path, enum target_kind kind, int stub_channel, stru
 /* What is mounted at the target now. */
 int reopen_target(const struct target *target);
 void close_target(struct target *target);
+
+/* A setting by which apt does not become another user, and the file that is to hold it. */
+#define APT_STAYS_ROOT "APT::Sandbox::User \"root\";\n"
+#define APT_SETTING "/etc/apt/apt.conf.d/zz-ossb"
 
 /* rootfs.c: leaves this process in the new root, with nothing of the old one in reach. */
 void enter_root(struct run_spec *spec, int stub_channel);

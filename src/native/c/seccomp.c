@@ -1,7 +1,7 @@
 /*
  * System calls that a RUN has no use for and that reach the kernel outside its namespaces: denied by number, for every
- * calling convention that the processor's kernel offers. Those of emulate.c, where there is one id only, are answered by
- * the supervisor. Everything else is allowed.
+ * calling convention that the processor's kernel offers. Those of emulate.c are answered by the
+ * supervisor of a run that needs it. Everything else is allowed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +40,7 @@ struct convention {
 
 /* open_tree to fspick, mount_setattr, open_tree_attr, quotactl_fd, io_uring: one number everywhere. */
 #define DENIED_EVERYWHERE 425, 426, 427, 428, 429, 430, 431, 432, 433, 442, 443, 467
-enum { CLONE3 = 435 };
+enum { CLONE3 = 435, OPENAT2 = 437 };
 
 static const uint16_t DENIED_NATIVE[] = {
     DENIED_EVERYWHERE,
@@ -207,8 +207,23 @@ static void notify_of_links(struct program *program, uint32_t number)
     give(program, SECCOMP_RET_ALLOW);
 }
 
+/* When the number is `number`: to the supervisor, but for an open file, which has no path. */
+static void notify_of_paths(struct program *program, uint32_t number, size_t flags)
+{
+    add(program, BPF_JMP | BPF_JEQ | BPF_K, number, 0, 4);
+    load(program, argument(flags));
+    add(program, BPF_JMP | BPF_JSET | BPF_K, AT_EMPTY_PATH, 1, 0);
+    give(program, SECCOMP_RET_USER_NOTIF);
+    give(program, SECCOMP_RET_ALLOW);
+}
+
 static void emulate(struct program *program, const struct emulated_call *call, int as_root)
 {
+    if (!(call->when & WITH_ONE_ID) && call->emulation != EMULATE_SUCCESS) {
+        add(program, BPF_JMP | BPF_JEQ | BPF_K, call->number, 0, 1);
+        give(program, SECCOMP_RET_USER_NOTIF);
+        return;
+    }
     switch (call->emulation) {
     case EMULATE_SUCCESS:
         if (!as_root)
@@ -230,13 +245,33 @@ static void emulate(struct program *program, const struct emulated_call *call, i
     }
 }
 
-static void emulate_calls(struct program *program, const struct convention *convention, int as_root)
+static void emulate_calls(struct program *program, const struct convention *convention, const struct run_spec *spec)
 {
     size_t count;
     const struct emulated_call *calls = emulated_calls(&count);
     for (size_t i = 0; i < count; i++)
-        if (calls[i].audit_arch == convention->audit_arch)
-            emulate(program, &calls[i], as_root);
+        if (calls[i].audit_arch == convention->audit_arch && calls[i].when & when_answered(spec)) {
+            if (!spec->one_id && (calls[i].emulation == EMULATE_FSTATAT || calls[i].emulation == EMULATE_STATX))
+                notify_of_paths(program, calls[i].number, calls[i].emulation == EMULATE_STATX ? 2 : 3);
+            else
+                emulate(program, &calls[i], spec->uid == 0);
+        }
+}
+
+/* In place of a network namespace: no sockets but those that reach no network. */
+static void deny_sockets(struct program *program, const struct convention *convention)
+{
+    if (convention->audit_arch == AUDIT_ARCH_I386) {
+        /* socketcall: what it is to do is in memory */
+        add(program, BPF_JMP | BPF_JEQ | BPF_K, 102, 0, 1);
+        give(program, SECCOMP_RET_ERRNO | EAFNOSUPPORT);
+    }
+    add(program, BPF_JMP | BPF_JEQ | BPF_K, convention->socket, 0, 5);
+    load(program, argument(0));
+    add(program, BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, 2, 0);
+    add(program, BPF_JMP | BPF_JEQ | BPF_K, AF_NETLINK, 1, 0);
+    give(program, SECCOMP_RET_ERRNO | EAFNOSUPPORT);
+    give(program, SECCOMP_RET_ALLOW);
 }
 
 /* What no path of a traced run leads through, or what would go on behind its supervisor. */
@@ -326,8 +361,15 @@ static void judge_calls(struct program *program, const struct convention *conven
     }
     if (spec->is_traced)
         trace_calls(program, spec);
-    else if (spec->one_id)
-        emulate_calls(program, convention, spec->uid == 0);
+    else
+        emulate_calls(program, convention, spec);
+    if (spec->holding) {
+        /* Its path is served like any other when it comes by the older call. */
+        add(program, BPF_JMP | BPF_JEQ | BPF_K, OPENAT2, 0, 1);
+        give(program, LACK);
+    }
+    if (spec->holding && spec->new_network)
+        deny_sockets(program, convention);
     if (!spec->insecure || spec->is_traced)
         deny_calls(program, convention);
     give(program, SECCOMP_RET_ALLOW);
@@ -360,14 +402,17 @@ int install_filter(const struct run_spec *spec)
         add_convention(&program, &CONVENTIONS[i], spec);
     give(&program, LACK);
     struct sock_fprog filter = {.len = program.length, .filter = program.code};
-    int listens = spec->one_id && !spec->is_traced;
-    const unsigned *flags = listens ? FLAGS_TO_LISTEN : FLAGS_TO_JUDGE;
-    if (listens && can_let_calls_go_on() < 0)
+    int is_supervised = when_answered(spec) != 0;
+    const unsigned *flags = is_supervised ? FLAGS_TO_LISTEN : FLAGS_TO_JUDGE;
+    /* Without CAP_SYS_ADMIN there is no filter but with it. */
+    if (spec->holding && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        fail("prctl PR_SET_NO_NEW_PRIVS", "");
+    if (is_supervised && can_let_calls_go_on() < 0)
         fail("supervise system calls", "");
     for (size_t i = 0; i < 2; i++) {
         long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags[i], &filter);
         if (result >= 0)
-            return listens ? (int)result : -1;
+            return is_supervised ? (int)result : -1;
     }
-    fail(listens ? "supervise system calls" : "install the seccomp filter", "");
+    fail(is_supervised ? "supervise system calls" : "install the seccomp filter", "");
 }

@@ -39,6 +39,8 @@ struct found {
     char path[PATH_MAX];
     /* The last part is a link of /proc that has no path, as a pipe's in /proc/PID/fd: to be followed by the kernel. */
     int is_handle;
+    /* The text of a link that is another for each who asks, or "". */
+    char own_link[48];
 };
 
 /* served_walk.c */
@@ -49,12 +51,16 @@ struct found {
 int find_served(const struct served_tree *tree, pid_t thread, const char *path, int follow, struct found *found);
 /* Whether a path without links or dots is one that is served. */
 int is_served(const struct served_tree *tree, const char *path);
+/* Whether it is there in the real tree only. */
+int is_hidden(const char *path);
 /* The path, inside the root, of what a link of /proc names. 0, or -1 with errno. */
 int path_inside(const struct served_tree *tree, const char *text, char path[PATH_MAX]);
 
 /* served_files.c: with the ids of whoever asks as this process's own (setfsuid). -1 with errno. */
 int open_served(const struct served_tree *tree, const struct found *found, int flags);
-/* The text of a link, without a NUL; its length. */
+/* Whether a terminal, by its number, was opened by the run. */
+int is_terminal_of_run(const char *number);
+/* The text of a link; its length. */
 ssize_t read_served_link(const struct served_tree *tree, const struct found *found, char text[PATH_MAX]);
 
 /* served_listing.c: a copy of the names of a directory that is served. */
@@ -67,8 +73,8 @@ struct listing {
     } *items;
     size_t count;
 };
-/* 0, or -1 with errno. */
-int read_listing(const struct served_tree *tree, const char *path, struct listing *listing);
+/* As `thread` sees it. 0, or -1 with errno. */
+int read_listing(const struct served_tree *tree, pid_t thread, const char *path, struct listing *listing);
 /* Makes the directory `path` hold these names, called where the run's root is this process's own. 0, or -1 with errno. */
 int write_listing(const char *path, const struct listing *listing);
 void free_listing(struct listing *listing);

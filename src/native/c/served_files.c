@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -22,6 +23,24 @@ static const char MOUNT_STATISTICS[] = "device rootfs mounted on / with fstype r
                                        "device proc mounted on /proc with fstype proc\n"
                                        "device tmpfs mounted on /dev with fstype tmpfs\n"
                                        "device sysfs mounted on /sys with fstype sysfs\n";
+
+enum { TERMINAL_LIMIT = 4096 };
+
+static unsigned char terminals[TERMINAL_LIMIT / 8];
+
+/* The number of the terminal whose other end this is, if it is one, is the run's from now on. */
+static void remember_terminal(int fd)
+{
+    unsigned number;
+    if (fd >= 0 && ioctl(fd, TIOCGPTN, &number) == 0 && number < TERMINAL_LIMIT)
+        terminals[number / 8] |= (unsigned char)(1 << number % 8);
+}
+
+int is_terminal_of_run(const char *text)
+{
+    unsigned long long number;
+    return parse_number(text, TERMINAL_LIMIT - 1, &number) == 0 && (terminals[number / 8] >> number % 8 & 1);
+}
 
 static int is_process(const char *path)
 {
@@ -59,8 +78,10 @@ static int open_file(const char *path, int flags)
 {
     struct stat status;
     int fd = open(path, flags);
-    if (fd < 0 || fstat(fd, &status) < 0 || !S_ISDIR(status.st_mode))
+    if (fd < 0 || fstat(fd, &status) < 0 || !S_ISDIR(status.st_mode)) {
+        remember_terminal(fd);
         return fd;
+    }
     close(fd);
     errno = EISDIR;
     return -1;
@@ -84,6 +105,10 @@ int open_served(const struct served_tree *tree, const struct found *found, int f
 ssize_t read_served_link(const struct served_tree *tree, const struct found *found, char text[PATH_MAX])
 {
     char outside[PATH_MAX];
+    if (found->own_link[0] != '\0') {
+        strcpy(text, found->own_link);
+        return (ssize_t)strlen(text);
+    }
     ssize_t length = readlink(found->path, outside, sizeof outside - 1);
     if (length < 0)
         return -1;

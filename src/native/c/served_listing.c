@@ -27,13 +27,29 @@ static const char *text_of(const struct served_tree *tree, const char *path, cha
     return length > 0 ? text : "?";
 }
 
+/* Links that are another for each who asks. */
+static void add_own(pid_t thread, struct listing *listing)
+{
+    struct buffer text = {0};
+    buffer_number(&text, status_number(thread, "\nTgid:\t"));
+    buffer_add(&text, "", 1);
+    add_item(listing, "self", text.data, 0);
+    text.length--;
+    buffer_text(&text, "/task/");
+    buffer_number(&text, thread);
+    buffer_add(&text, "", 1);
+    add_item(listing, "thread-self", text.data, 0);
+    free(text.data);
+}
+
 static void add_entry(const struct served_tree *tree, const char *directory, const struct dirent *entry,
                       struct listing *listing)
 {
     char path[PATH_MAX], text[PATH_MAX];
     struct stat status;
     unsigned long long process;
-    if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+    if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") || !strcmp(entry->d_name, "self") ||
+        !strcmp(entry->d_name, "thread-self"))
         return;
     if (!strcmp(directory, "/proc") && parse_number(entry->d_name, INT_MAX, &process) == 0 &&
         !descends_from((pid_t)process, tree->supervisor))
@@ -43,12 +59,12 @@ static void add_entry(const struct served_tree *tree, const char *directory, con
     strcpy(path, directory);
     strcat(path, "/");
     strcat(path, entry->d_name);
-    if (lstat(path, &status) == 0)
+    if (!is_hidden(path) && lstat(path, &status) == 0)
         add_item(listing, entry->d_name, S_ISLNK(status.st_mode) ? text_of(tree, path, text) : NULL,
                  S_ISDIR(status.st_mode));
 }
 
-int read_listing(const struct served_tree *tree, const char *path, struct listing *listing)
+int read_listing(const struct served_tree *tree, pid_t thread, const char *path, struct listing *listing)
 {
     DIR *directory = opendir(path);
     *listing = (struct listing){.count = 0};
@@ -57,6 +73,8 @@ int read_listing(const struct served_tree *tree, const char *path, struct listin
     for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory))
         add_entry(tree, path, entry, listing);
     closedir(directory);
+    if (!strcmp(path, "/proc"))
+        add_own(thread, listing);
     return 0;
 }
 

@@ -36,18 +36,23 @@ static int is_at_or_below(const char *path, const char *above)
     return !strncmp(path, above, length) && (path[length] == '\0' || path[length] == '/');
 }
 
-int is_served(const struct served_tree *tree, const char *path)
+static int is_device(const char *path)
 {
-    if (is_at_or_below(path, "/proc") || is_at_or_below(path, "/sys") || !strcmp(path, "/dev/ptmx") ||
-        !strncmp(path, "/dev/pts/", 9))
-        return 1;
-    for (size_t i = 0; i < COUNT(DEVICES) && tree->serves_devices && !strncmp(path, "/dev/", 5); i++)
+    for (size_t i = 0; i < COUNT(DEVICES) && !strncmp(path, "/dev/", 5); i++)
         if (!strcmp(path + 5, DEVICES[i]))
             return 1;
     return 0;
 }
 
-static int is_hidden(const char *path)
+int is_served(const struct served_tree *tree, const char *path)
+{
+    if (is_at_or_below(path, "/proc") || is_at_or_below(path, "/sys") || !strcmp(path, "/dev/ptmx") ||
+        !strncmp(path, "/dev/pts/", 9))
+        return 1;
+    return tree->serves_devices && is_device(path);
+}
+
+int is_hidden(const char *path)
 {
     for (size_t i = 0; i < COUNT(HIDDEN); i++)
         if (is_at_or_below(path, HIDDEN[i]))
@@ -109,17 +114,29 @@ static int append_number(char path[PATH_MAX], const char *above, long long numbe
 }
 
 /* "self" is another for each who asks, and only processes of the run are there. */
-static int enter_proc(struct walk *walk, const char *part)
+static int enter_own(struct walk *walk, const char *part, int follows, struct found *found)
+{
+    long long own = status_number(walk->thread, "\nTgid:\t");
+    int is_thread = part[0] == 't';
+    if (own < 0)
+        return fail_with(ESRCH);
+    if (is_last(walk) && !follows) {
+        char path[PATH_MAX] = "";
+        append_number(path, "", own);
+        if (is_thread)
+            append_number(path, "task/", walk->thread);
+        strcpy(found->own_link, path + 1);
+        return append(walk->at, part);
+    }
+    return append_number(walk->at, "", own) < 0 || (is_thread && append_number(walk->at, "task/", walk->thread) < 0)
+               ? -1 : 0;
+}
+
+static int enter_proc(struct walk *walk, const char *part, int follows, struct found *found)
 {
     unsigned long long process;
-    if (!strcmp(part, "self") || !strcmp(part, "thread-self")) {
-        long long own = status_number(walk->thread, "\nTgid:\t");
-        if (own < 0)
-            return fail_with(ESRCH);
-        if (append_number(walk->at, "", own) < 0)
-            return -1;
-        return part[0] == 's' ? 0 : append_number(walk->at, "task/", walk->thread);
-    }
+    if (!strcmp(part, "self") || !strcmp(part, "thread-self"))
+        return enter_own(walk, part, follows, found);
     if (parse_number(part, INT_MAX, &process) == 0 && !descends_from((pid_t)process, walk->tree->supervisor))
         return fail_with(ENOENT);
     return append(walk->at, part);
@@ -132,7 +149,7 @@ int path_inside(const struct served_tree *tree, const char *text, char path[PATH
         return fail_with(ENAMETOOLONG);
     if (is_at_or_below(text, tree->root_path))
         strcpy(path, text[length] ? text + length : "/");
-    else if (is_served(tree, text))
+    else if (is_served(tree, text) || is_device(text))
         strcpy(path, text);
     else
         return fail_with(EACCES);
@@ -197,7 +214,8 @@ static int step_served(struct walk *walk, int follows, struct found *found)
 {
     struct stat status;
     walk->passed_served = 1;
-    if (is_hidden(walk->at))
+    if (is_hidden(walk->at) || (!strncmp(walk->at, "/dev/pts/", 9) && strcmp(walk->at + 9, "ptmx") != 0 &&
+                                !is_terminal_of_run(walk->at + 9)))
         return fail_with(ENOENT);
     if (lstat(walk->at, &status) < 0)
         return -1;
@@ -226,7 +244,7 @@ static int step(struct walk *walk, const char *part, int follows, struct found *
         go_up(walk);
         return 0;
     }
-    if (!strcmp(walk->at, "/proc") ? enter_proc(walk, part) < 0 : append(walk->at, part) < 0)
+    if (!strcmp(walk->at, "/proc") ? enter_proc(walk, part, follows, found) < 0 : append(walk->at, part) < 0)
         return -1;
     return is_served(walk->tree, walk->at) ? step_served(walk, follows, found) : step_inside(walk, follows);
 }
@@ -238,6 +256,7 @@ int find_served(const struct served_tree *tree, pid_t thread, const char *path, 
     int more;
     found->kind = FOUND_BY_KERNEL;
     found->is_handle = 0;
+    found->own_link[0] = '\0';
     if (strlen(path) >= PATH_MAX)
         return fail_with(ENAMETOOLONG);
     strcpy(walk.rest, path);

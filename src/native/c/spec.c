@@ -98,6 +98,8 @@ static void read_entry(struct run_spec *spec, const char *key, struct words *wor
         spec->hostname = next_word(words);
     else if (!strcmp(key, "shm"))
         spec->shm_size = next_word(words);
+    else if (!strcmp(key, "chroot"))
+        spec->holding = next_word(words);
     else if (!strcmp(key, "user-namespace"))
         spec->user_namespace = next_word(words);
     else if (!strcmp(key, "no-network"))

@@ -144,6 +144,8 @@ int locate(const struct task *task, int directory, const char *path, int follow,
 int locate_argument(struct traced_call *call, int directory, int path, int follow, struct located *found);
 /* The run's name of a path of the host. 0, or -1 where it has none. */
 int name_in_root(const char *host, char path[PATH_MAX]);
+/* Where an open file lies, or NULL where that is the root's own tree or nowhere. */
+const struct redirection *redirection_of(int fd);
 /* Whether an open file is one that the run may only read. */
 int is_protected(int fd);
 /* What a link says, to the run. Its length, or a negative error number. */

@@ -365,31 +365,38 @@ int64_t trace_rename(struct traced_call *call)
     return result_of((int)syscall(SYS_renameat2, AT_FDCWD, from.host, AT_FDCWD, to.host, flags_of(call)));
 }
 
+/* A file by its descriptor, as one without a name yet. */
+static int64_t link_descriptor(struct traced_call *call, int fd, const struct located *to)
+{
+    char path[6 + PROC_SELF_FD_SIZE] = "/proc/";
+    if (fd < 0)
+        return -errno;
+    int64_t result = redirection_of(fd) != to->redirection ? -EXDEV : may_change_names(call->task, &call->spec, to);
+    self_fd(path + 6, fd);
+    if (result == 0)
+        result = result_of(linkat(AT_FDCWD, path, AT_FDCWD, to->host, AT_SYMLINK_FOLLOW));
+    close(fd);
+    return result;
+}
+
 int64_t trace_link(struct traced_call *call)
 {
-    struct located from = {.is_magic = 0}, to;
+    struct located from = {.is_magic = 0}, to = {.is_readonly = 0};
     char text[2] = "";
-    int flags = flags_of(call);
-    if ((flags & AT_EMPTY_PATH) && read_caller_text(&call->waiting, argument(call, 1), text, sizeof text) == 0) {
-        int64_t result = locate_argument(call, 2, 3, KEEP_LINK, &to);
-        int fd = result < 0 ? -1 : open_descriptor_of_caller(&call->waiting, (int)(uint32_t)argument(call, 0));
-        if (fd < 0)
-            return result < 0 ? result : -errno;
-        char path[6 + PROC_SELF_FD_SIZE] = "/proc/";
-        self_fd(path + 6, fd);
-        result = result_of(linkat(AT_FDCWD, path, AT_FDCWD, to.host, AT_SYMLINK_FOLLOW));
-        close(fd);
-        return result;
-    }
-    int64_t result = locate_two(call, flags & AT_SYMLINK_FOLLOW ? FOLLOW_LINK : KEEP_LINK, &from, &to);
-    /* A file without a name, by its descriptor: where that leads tells the kernel. */
-    if (result == -EXDEV && from.is_magic && !to.is_readonly)
-        result = 0;
-    if (result == 0)
-        result = may_change_names(call->task, &call->spec, &to);
+    int flags = flags_of(call), with_directories = call->entry->directory >= 0;
+    int64_t result = locate_new(call, with_directories ? 2 : -1, with_directories ? 3 : 1, &to);
     if (result < 0)
         return result;
-    return result_of(linkat(AT_FDCWD, from.host, AT_FDCWD, to.host, from.is_magic ? AT_SYMLINK_FOLLOW : 0));
+    if ((flags & AT_EMPTY_PATH) && read_caller_text(&call->waiting, argument(call, 1), text, sizeof text) == 0 &&
+        text[0] == '\0')
+        return link_descriptor(call, open_descriptor_of_caller(&call->waiting, (int)(uint32_t)argument(call, 0)), &to);
+    result = locate_argument(call, call->entry->directory, call->entry->path,
+                             flags & AT_SYMLINK_FOLLOW ? FOLLOW_LINK : KEEP_LINK, &from);
+    if (result == 0 && from.is_magic && (flags & AT_SYMLINK_FOLLOW))
+        return link_descriptor(call, open(from.host, O_PATH | O_CLOEXEC), &to);
+    if (result == 0)
+        result = locate_two(call, flags & AT_SYMLINK_FOLLOW ? FOLLOW_LINK : KEEP_LINK, &from, &to);
+    return result < 0 ? result : result_of(linkat(AT_FDCWD, from.host, AT_FDCWD, to.host, 0));
 }
 
 int64_t trace_symlink(struct traced_call *call)

@@ -222,16 +222,22 @@ int name_in_root(const char *host, char path[PATH_MAX])
     return put_together(path, best->target, host + best_length) < 0 ? -1 : 0;
 }
 
-int is_protected(int fd)
+const struct redirection *redirection_of(int fd)
 {
     char path[6 + PROC_SELF_FD_SIZE] = "/proc/", host[PATH_MAX];
     self_fd(path + 6, fd);
     ssize_t length = readlink(path, host, sizeof host - 1);
     host[length > 0 ? length : 0] = '\0';
     for (size_t i = 0; i < redirection_count; i++)
-        if (redirections[i].is_readonly && below(host, redirections[i].source))
-            return 1;
-    return 0;
+        if (below(host, redirections[i].source))
+            return &redirections[i];
+    return NULL;
+}
+
+int is_protected(int fd)
+{
+    const struct redirection *redirection = redirection_of(fd);
+    return redirection && redirection->is_readonly;
 }
 
 void proc_path(char path[PATH_MAX], pid_t tid, const char *name)

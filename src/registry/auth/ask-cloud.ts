@@ -2,7 +2,7 @@ import { readAll } from '../../io/index.ts'
 import type { ReachOptions } from '../http/reach.ts'
 import type { TrustOptions } from '../http/own-certificates.ts'
 import { createTransport } from '../http/transport.ts'
-import type { Ask } from './credentials/cloud/index.ts'
+import type { Ask } from '../../cloud/index.ts'
 
 /** A machine outside of a cloud must not wait long for what only the machines inside can reach. */
 const ANSWER_MS = 10_000

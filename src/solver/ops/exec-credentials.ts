@@ -10,7 +10,7 @@ import { claimMemory } from './secret-memory.ts'
 
 /** Where the secrets and agents of a RUN come from. */
 export interface Credentials {
-  readonly secrets: Secrets
+  readonly secrets: Pick<Secrets, 'read'>
   readonly sshAgents: SshAgents
 }
 

@@ -10,7 +10,7 @@ import { join } from 'node:path'
 const [, program, file] = process.argv
 const { dist, executor: name, runtime, directory, cases } = JSON.parse(readFileSync(file, 'utf8'))
 const load = (path) => import(`${dist}/${path}/index.js`)
-const { createNamespaceExecutor, createOciRuntimeExecutor, enterNamespace, NAMESPACE_VARIABLE } =
+const { createChrootExecutor, createNamespaceExecutor, createOciRuntimeExecutor, enterNamespace, NAMESPACE_VARIABLE } =
   await load('executors')
 const { loadHelper, openFileSession } = await load('native')
 
@@ -30,10 +30,12 @@ async function enter() {
 async function runCases() {
   const session = openFileSession(helper)
   const scratch = () => mkdtempSync(join(directory, 'scratch-'))
-  const executor =
-    name === 'namespace'
-      ? createNamespaceExecutor({ name: namespace, helper, scratch })
-      : createOciRuntimeExecutor({ runtime, namespace, helper, session, scratch })
+  const executors = {
+    namespace: () => createNamespaceExecutor({ name: namespace, helper, scratch }),
+    container: () => createOciRuntimeExecutor({ runtime, namespace, helper, session, scratch }),
+    chroot: () => createChrootExecutor({ helper, session, scratch, copyTree, claim: async () => undefined }),
+  }
+  const executor = executors[name]()
   makeRoot(join(directory, 'template'))
   const outcomes = [{ probe: await executor.probe() }]
   for (const one of cases) outcomes.push(await runCase(executor, one))
@@ -41,6 +43,10 @@ async function runCases() {
   await session[Symbol.asyncDispose]()
   execFileSync('find', [directory, '-mindepth', '1', '-delete'])
   return 0
+}
+
+async function copyTree(from, to) {
+  execFileSync('cp', ['-a', `${from}/.`, to])
 }
 
 async function runCase(executor, { setUp, process: spec, abortAfter, check }) {

@@ -32,7 +32,7 @@ export interface Outcome {
   readonly checked?: string
 }
 
-export type ExecutorUnderTest = 'namespace' | 'container'
+export type ExecutorUnderTest = 'namespace' | 'container' | 'chroot'
 
 export interface Outcomes<Name extends string> {
   readonly probe: unknown

@@ -189,9 +189,4 @@ describe('createRootfsTarExporter()', () => {
     expect(readFileSync(dest, 'utf8')).toBe('previous')
     expect(readdirSync(directory).sort()).toEqual(['rootfs', 'rootfs.tar'])
   })
-
-  test('refuses several images', async () => {
-    const exporting = createRootfsTarExporter({ dest: '-', roots }).export([image, image], recordingJob())
-    await expect(exporting).rejects.toThrow('Cannot write 2 images to one tar')
-  })
 })

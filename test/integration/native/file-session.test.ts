@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type FileEntry, OssbError } from '../../../src/core/index.ts'
 import { openFileSession, walkTree } from '../../../src/native/index.ts'
-import { environments, IDLE } from './environment.ts'
+import { environments, IDLE, publicHelper } from './environment.ts'
 
 describe.each(environments())('FileSession as $name', (environment) => {
   test('does a batch in order and gives the values', async () => {
@@ -120,86 +120,87 @@ describe.each(environments())('FileSession as $name', (environment) => {
   })
 })
 
-/** Mounts of a session are seen where it runs: here only root shares that place with the test. */
-describe.each(environments().filter(({ name }) => name === 'root'))(
-  'FileSession.mount() as $name',
-  (environment) => {
-    test('mounts an overlay on many directories with awkward names', async () => {
-      const base = environment.directory()
-      const lower = Array.from({ length: 450 }, (_, index) => join(base, `l:${index},\\ "x"`))
-      for (const [index, path] of lower.entries()) {
-        mkdirSync(path)
-        writeFileSync(join(path, `only-${index}`), String(index))
-        writeFileSync(join(path, 'all'), String(index))
-      }
-      const [upper, work, target] = ['upper,=', 'work:', 'merged target'].map((name) => join(base, name)) as [
-        string,
-        string,
-        string,
-      ]
-      for (const path of [upper, work, target]) mkdirSync(path)
-      await using session = openFileSession(environment.helper)
-      const mounted = await session.mount({ type: 'overlay', target, lower, upper, work }, IDLE)
-      expect(readFileSync(join(target, 'all'), 'utf8')).toBe('0')
-      expect(readFileSync(join(target, 'only-449'), 'utf8')).toBe('449')
-      writeFileSync(join(target, 'new'), 'n')
-      expect(readFileSync(join(upper, 'new'), 'utf8')).toBe('n')
-      await mounted[Symbol.asyncDispose]()
-      expect(() => statSync(join(target, 'all'))).toThrow('ENOENT')
-    })
+/** Mounts of a session are seen where it runs: here only root shares that place with the test, by its own helper. */
+describe.each(
+  environments()
+    .filter(({ name }) => name === 'root')
+    .map((environment) => ({ ...environment, helper: publicHelper() })),
+)('FileSession.mount() as $name', (environment) => {
+  test('mounts an overlay on many directories with awkward names', async () => {
+    const base = environment.directory()
+    const lower = Array.from({ length: 450 }, (_, index) => join(base, `l:${index},\\ "x"`))
+    for (const [index, path] of lower.entries()) {
+      mkdirSync(path)
+      writeFileSync(join(path, `only-${index}`), String(index))
+      writeFileSync(join(path, 'all'), String(index))
+    }
+    const [upper, work, target] = ['upper,=', 'work:', 'merged target'].map((name) => join(base, name)) as [
+      string,
+      string,
+      string,
+    ]
+    for (const path of [upper, work, target]) mkdirSync(path)
+    await using session = openFileSession(environment.helper)
+    const mounted = await session.mount({ type: 'overlay', target, lower, upper, work }, IDLE)
+    expect(readFileSync(join(target, 'all'), 'utf8')).toBe('0')
+    expect(readFileSync(join(target, 'only-449'), 'utf8')).toBe('449')
+    writeFileSync(join(target, 'new'), 'n')
+    expect(readFileSync(join(upper, 'new'), 'utf8')).toBe('n')
+    await mounted[Symbol.asyncDispose]()
+    expect(() => statSync(join(target, 'all'))).toThrow('ENOENT')
+  })
 
-    test('gives an upper directory that holds exactly the changes', async () => {
-      const base = environment.directory()
-      environment.shell(
-        base,
-        'mkdir -p lower/gone lower/replaced lower/kept upper work merged; touch lower/replaced/old lower/file',
-      )
-      await using session = openFileSession(environment.helper)
-      const [lower, upper, work, target] = ['lower', 'upper', 'work', 'merged'].map((name) =>
-        join(base, name),
-      ) as [string, string, string, string]
-      await using _mounted = await session.mount(
-        { type: 'overlay', target, lower: [lower], upper, work, volatile: true },
-        IDLE,
-      )
-      environment.shell(
-        target,
-        'rmdir gone; rm -r replaced; mkdir replaced; touch replaced/new; rm file; mv kept moved 2>/dev/null || { mkdir moved; rmdir kept; }',
-      )
-      const entries: FileEntry[] = []
-      for await (const batch of walkTree(environment.helper, upper, IDLE)) entries.push(...batch)
-      expect(
-        entries.map(
-          ({ path, type, rdevMajor, rdevMinor, opaque }) =>
-            `${path} ${type}${type === 'character' ? ` ${rdevMajor}:${rdevMinor}` : ''}${opaque === true ? ' opaque' : ''}`,
-        ),
-      ).toEqual([
-        ' directory',
-        'file character 0:0',
-        'gone character 0:0',
-        'kept character 0:0',
-        'moved directory',
-        'replaced directory opaque',
-        'replaced/new file',
-      ])
-    })
+  test('gives an upper directory that holds exactly the changes', async () => {
+    const base = environment.directory()
+    environment.shell(
+      base,
+      'mkdir -p lower/gone lower/replaced lower/kept upper work merged; touch lower/replaced/old lower/file',
+    )
+    await using session = openFileSession(environment.helper)
+    const [lower, upper, work, target] = ['lower', 'upper', 'work', 'merged'].map((name) =>
+      join(base, name),
+    ) as [string, string, string, string]
+    await using _mounted = await session.mount(
+      { type: 'overlay', target, lower: [lower], upper, work, volatile: true },
+      IDLE,
+    )
+    environment.shell(
+      target,
+      'rmdir gone; rm -r replaced; mkdir replaced; touch replaced/new; rm file; mv kept moved 2>/dev/null || { mkdir moved; rmdir kept; }',
+    )
+    const entries: FileEntry[] = []
+    for await (const batch of walkTree(environment.helper, upper, IDLE)) entries.push(...batch)
+    expect(
+      entries.map(
+        ({ path, type, rdevMajor, rdevMinor, opaque }) =>
+          `${path} ${type}${type === 'character' ? ` ${rdevMajor}:${rdevMinor}` : ''}${opaque === true ? ' opaque' : ''}`,
+      ),
+    ).toEqual([
+      ' directory',
+      'file character 0:0',
+      'gone character 0:0',
+      'kept character 0:0',
+      'moved directory',
+      'replaced directory opaque',
+      'replaced/new file',
+    ])
+  })
 
-    test('mounts read-only overlays and binds, and unmounts what is left when it ends', async () => {
-      const base = environment.directory()
-      environment.shell(base, 'mkdir a b one two three; echo a >a/f; echo b >b/g')
-      const at = (name: string) => join(base, name)
-      const session = openFileSession(environment.helper)
-      await session.mount({ type: 'overlay', target: at('one'), lower: [at('a')] }, IDLE)
-      await session.mount({ type: 'overlay', target: at('two'), lower: [at('a'), at('b')] }, IDLE)
-      await session.mount({ type: 'bind', source: at('a'), target: at('three'), readonly: true }, IDLE)
-      for (const name of ['one', 'two', 'three'])
-        expect(() => writeFileSync(at(`${name}/new`), '')).toThrow('EROFS')
-      expect(readFileSync(at('two/g'), 'utf8')).toBe('b\n')
-      await expect(
-        session.mount({ type: 'overlay', target: at('one'), lower: [at('a'), at('missing')] }, IDLE),
-      ).rejects.toThrow(/Cannot mount overlay on ".*one": ENOENT: open lower directory/)
-      await session[Symbol.asyncDispose]()
-      for (const name of ['one', 'two', 'three']) expect(() => statSync(at(`${name}/f`))).toThrow('ENOENT')
-    })
-  },
-)
+  test('mounts read-only overlays and binds, and unmounts what is left when it ends', async () => {
+    const base = environment.directory()
+    environment.shell(base, 'mkdir a b one two three; echo a >a/f; echo b >b/g')
+    const at = (name: string) => join(base, name)
+    const session = openFileSession(environment.helper)
+    await session.mount({ type: 'overlay', target: at('one'), lower: [at('a')] }, IDLE)
+    await session.mount({ type: 'overlay', target: at('two'), lower: [at('a'), at('b')] }, IDLE)
+    await session.mount({ type: 'bind', source: at('a'), target: at('three'), readonly: true }, IDLE)
+    for (const name of ['one', 'two', 'three'])
+      expect(() => writeFileSync(at(`${name}/new`), '')).toThrow('EROFS')
+    expect(readFileSync(at('two/g'), 'utf8')).toBe('b\n')
+    await expect(
+      session.mount({ type: 'overlay', target: at('one'), lower: [at('a'), at('missing')] }, IDLE),
+    ).rejects.toThrow(/Cannot mount overlay on ".*one": ENOENT: open lower directory/)
+    await session[Symbol.asyncDispose]()
+    for (const name of ['one', 'two', 'three']) expect(() => statSync(at(`${name}/f`))).toThrow('ENOENT')
+  })
+})

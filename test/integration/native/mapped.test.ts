@@ -161,7 +161,7 @@ test('probeEnvironment() tries what an ordinary user may do', async () => {
 test('probeEnvironment() leaves nothing behind', async () => {
   const directory = openDirectory()
   const items = await probeEnvironment(publicHelper(), directory)
-  expect(items.length).toBe(15)
+  expect(items.length).toBe(16)
   expect(existsSync(directory)).toBe(true)
   expect(userInfo().uid !== 0 || items.every(({ ok }) => ok)).toBe(true)
 })

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { openFileSession, walkTree } from '../../../src/native/index.ts'
-import { IDLE, makeRoot, openDirectory, oneIdEnvironment, run } from './environment.ts'
+import { IDLE, makeRoot, oneIdEnvironment, openDirectory, run } from './environment.ts'
 import { ownerCalls, program } from './machine-code.ts'
 
 const one = oneIdEnvironment()

@@ -2,9 +2,8 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
 import { afterEach, describe, expect, test } from 'vitest'
-import { createStepCache } from '../../../src/cache/index.ts'
+import { createLostLayers, createStepCache, withoutLost } from '../../../src/cache/index.ts'
 import { digestHex, digestOf, hostPlatform, type Job } from '../../../src/core/index.ts'
 import { readAll } from '../../../src/io/index.ts'
 import { copy } from '../../../src/registry/index.ts'
@@ -174,12 +173,21 @@ describe('F11: content of the store that was damaged on the disk', () => {
     const { blob, bytes, open } = sampleBlob(1000)
     await lab.remote.put(blob, open, lab.job)
     const store = createOciLayout(paths.root)
-    const cache = createStepCache({ paths, store, fetchRemote: provider().fetchRemote })
+    const cache = createStepCache({
+      paths,
+      store,
+      fetchRemote: provider().fetchRemote,
+      lost: createLostLayers(),
+    })
     const origin = `${lab.registry.host}/r/x`
     await store.put(blob, open, lab.job)
-    await cache.save(digestOf('key'), [{ diffId: blob.digest, descriptor: blob, origin, open }], lab.job)
+    await cache.save(
+      digestOf('key'),
+      { layers: [{ diffId: blob.digest, descriptor: blob, origin, open }] },
+      lab.job,
+    )
     flip(paths.blob(blob.digest))
-    const [layer] = (await cache.find(digestOf('key'), lab.job)) ?? []
+    const [layer] = (await cache.find({ key: digestOf('key') }, lab.job))?.layers ?? []
     if (layer === undefined) throw new Error('the cache has lost its entry')
     expect((await readAll(await layer.open(lab.job), 1e6, 'layer')).equals(bytes)).toBe(true)
     expect(lab.job.events.filter(({ type }) => type === 'warning')).toMatchObject([
@@ -187,27 +195,33 @@ describe('F11: content of the store that was damaged on the disk', () => {
     ])
   })
 
-  test('layers that a step made: it is removed, so that the next build makes them again', async () => {
+  test('layers that a step made: it is removed, and its result is a miss from then on', async () => {
     const paths = storePaths(newDirectory())
     const store = createOciLayout(paths.root)
-    const cache = createStepCache({
-      paths,
-      store,
-      fetchRemote: () => Promise.reject(new Error('from nowhere')),
-    })
+    const lost = createLostLayers()
+    const fetchRemote = () => Promise.reject(new Error('from nowhere'))
+    const cache = createStepCache({ paths, store, fetchRemote, lost })
     const { blob, open } = sampleBlob(1000)
     const job = recordingJob()
+    const key = digestOf('key')
     await store.put(blob, open, job)
-    await cache.save(digestOf('key'), [{ diffId: blob.digest, descriptor: blob, open }], job)
+    await cache.save(key, { layers: [{ diffId: blob.digest, descriptor: blob, open }] }, job)
     flip(paths.blob(blob.digest))
-    const [layer] = (await cache.find(digestOf('key'), job)) ?? []
-    const reading = readAll((await layer?.open(job)) ?? Readable.from([]), 1e6, 'layer')
-    await expect(reading).rejects.toMatchObject({
-      code: 'ERR_OSSB_INTEGRITY',
-      message: expect.stringMatching(`^Cannot use ${blob.digest} from .* It was removed$`),
-      hint: expect.stringContaining('Build again'),
-    })
+    const seen: (string | undefined)[] = []
+    const result = await withoutLost(
+      lost,
+      async () => {
+        const [layer] = (await cache.find({ key }, job))?.layers ?? []
+        seen.push(layer?.descriptor.digest)
+        return layer === undefined ? 'made anew' : await readAll(await layer.open(job), 1e6, 'layer')
+      },
+      job,
+    )
+    expect(result).toBe('made anew')
+    expect(seen).toEqual([blob.digest, undefined])
     expect(readdirSync(join(paths.blobs, 'sha256'))).not.toContain(digestHex(blob.digest))
-    expect(await cache.find(digestOf('key'), job)).toBeUndefined()
+    expect(job.events).toMatchObject([
+      { type: 'warning', rule: 'LostCacheLayer', message: expect.stringContaining(blob.digest) },
+    ])
   })
 })

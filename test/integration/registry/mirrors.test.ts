@@ -10,7 +10,7 @@ import {
   resolveForPlatform,
 } from '../../../src/registry/index.ts'
 import { type FaultRow, startFaultRegistry } from '../../support/fault-registry.ts'
-import { type RunningRegistry, type RegistryTestOptions, startRegistry } from '../../support/registry.ts'
+import { type RegistryTestOptions, type RunningRegistry, startRegistry } from '../../support/registry.ts'
 import {
   addImage,
   type MemoryRepository,

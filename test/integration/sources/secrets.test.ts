@@ -34,3 +34,9 @@ test('openSecrets() refuses what is missing, too big or no file, and never shows
     /^Cannot use the secret "s": it is too big; at most 500 KiB$/,
   )
 })
+
+test('a secret for what is brought here is none for a RUN', () => {
+  const secrets = openSecrets([{ id: 'GIT_AUTH_HEADER.h.io', env: 'V', hiddenFromRuns: true }], { V: 'v' })
+  expect(Buffer.from(secrets.read('GIT_AUTH_HEADER.h.io') ?? []).toString()).toBe('v')
+  expect(secrets.forRuns.read('GIT_AUTH_HEADER.h.io')).toBeUndefined()
+})

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFi
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
-import { createStepCache, pruneCache } from '../../../src/cache/index.ts'
+import { createLostLayers, createStepCache, pruneCache } from '../../../src/cache/index.ts'
 import { type Descriptor, digestHex, digestOf, type Job, MEDIA_TYPE } from '../../../src/core/index.ts'
 import { temporaryBeside, writeFileAtomic, writeStreamAtomic } from '../../../src/io/index.ts'
 import { openFileSession } from '../../../src/native/index.ts'
@@ -187,28 +187,28 @@ describe('the cache of steps', () => {
     const made = makeStore()
     const fetchRemote = (descriptor: Descriptor, _origin: string, job: Job) =>
       made.store.put(descriptor, opening(descriptor.digest === digestOf('far') ? 'far' : 'wrong'), job)
-    return { ...made, cache: createStepCache({ paths: made.paths, store: made.store, fetchRemote }) }
+    return { ...made, cache: createStepCache({ ...made, fetchRemote, lost: createLostLayers() }) }
   }
 
   test('finds what was saved while its layers are here', async () => {
     const { cache, store, paths } = makeCache()
     await store.put(describeText('layer'), opening('layer'), IDLE)
-    await cache.save(key, [layerOf('layer', { created: 'then' })], IDLE)
-    const found = await cache.find(key, IDLE)
+    await cache.save(key, { layers: [layerOf('layer', { created: 'then' })] }, IDLE)
+    const found = (await cache.find({ key }, IDLE))?.layers
     expect(found?.map(({ diffId, created }) => [diffId, created])).toEqual([[digestOf('layer'), 'then']])
     expect(String(await bytesOf((await found?.[0]?.open(IDLE)) ?? Readable.from([])))).toBe('layer')
     truncateSync(paths.blob(digestOf('layer')), 1)
-    expect(await cache.find(key, IDLE)).toBeUndefined()
+    expect(await cache.find({ key }, IDLE)).toBeUndefined()
   })
 
   test('gets layers of a base from where they came', async () => {
     const { cache, store } = makeCache()
-    await cache.save(key, [layerOf('far', { origin: 'r.io/base' })], IDLE)
-    const [layer] = (await cache.find(key, IDLE)) ?? []
+    await cache.save(key, { layers: [layerOf('far', { origin: 'r.io/base' })] }, IDLE)
+    const [layer] = (await cache.find({ key }, IDLE))?.layers ?? []
     await layer?.fetch?.(IDLE)
     expect(await store.has(describeText('far'), IDLE)).toBe(true)
-    await cache.save(key, [layerOf('elsewhere', { origin: 'r.io/base' })], IDLE)
-    const [wrong] = (await cache.find(key, IDLE)) ?? []
+    await cache.save(key, { layers: [layerOf('elsewhere', { origin: 'r.io/base' })] }, IDLE)
+    const [wrong] = (await cache.find({ key }, IDLE))?.layers ?? []
     await expect(wrong?.open(IDLE)).rejects.toMatchObject({ code: 'ERR_OSSB_INTEGRITY' })
   })
 
@@ -221,7 +221,7 @@ describe('the cache of steps', () => {
   ])('takes %s for a miss', async (_what, text) => {
     const { cache, paths } = makeCache()
     writeFileAtomic(paths.step(key), text)
-    expect(await cache.find(key, IDLE)).toBeUndefined()
+    expect(await cache.find({ key }, IDLE)).toBeUndefined()
   })
 })
 

@@ -7,7 +7,7 @@ describe('the command line', () => {
     [
       ['frob'],
       'Cannot run "frob": there is no such command',
-      'The commands are build, copy, inspect, index create, bundle, lock, cache info, cache prune, doctor, login, logout, version.',
+      'The commands are build, copy, inspect, index create, bundle, lock, cache info, cache prune, cache verify, doctor, login, logout, version.',
     ],
     [
       ['cache', 'inof'],
@@ -17,7 +17,7 @@ describe('the command line', () => {
     [
       ['cache'],
       'Cannot run "cache": it needs one more word',
-      'Write "ossb cache info" or "ossb cache prune".',
+      'Write "ossb cache info" or "ossb cache prune" or "ossb cache verify".',
     ],
     [
       ['build', '--outptu', 'x'],

@@ -8,7 +8,9 @@ const INFO: CacheInfo = {
   totalBytes: 123_456_789,
   blobs: { count: 12, bytes: 100_000_000 },
   snapshots: { count: 3, bytes: 23_456_789 },
-  steps: { count: 40 },
+  steps: { count: 40, exec: 5, file: 15 },
+  mounts: { count: 1, bytes: 2_000 },
+  found: { hits: { exec: 30, file: 70 }, misses: { exec: 6, file: 16 } },
   downloads: { count: 2, bytes: 1_000_000 },
   images: [{ name: 'docker.io/library/app:1', digest: `sha256:${'a'.repeat(64)}`, bytes: 4_000 }],
 }
@@ -44,6 +46,66 @@ const REPORT: DoctorReport = {
   better: ['Add an id range for rootless.'],
 }
 
+describe('ossb cache verify', () => {
+  test.each([
+    [{ damaged: [], missing: [] }, 0, 'Read 3 blobs (12.0kB): all is well\n'],
+    [
+      { damaged: [`sha256:${'b'.repeat(64)}` as const], missing: ['app:1'] },
+      1,
+      `Read 3 blobs (12.0kB): something is wrong\n  damaged, and removed: sha256:${'b'.repeat(64)}\n  the image is not there: app:1\n`,
+    ],
+  ])('tells what is wrong, and answers 1 then', async (found, status, text) => {
+    const api = fakeApi({
+      cacheVerify: () => Promise.resolve({ blobs: { count: 3, bytes: 12_000 }, ...found }),
+    })
+    expect(await runCli(['cache', 'verify'], api)).toMatchObject({ exitCode: status, stdout: text })
+  })
+})
+
+describe('what ossb cache prune is to remove', () => {
+  const prune = async (...args: string[]) => {
+    const asked: unknown[] = []
+    const cachePrune = (options: unknown) => {
+      asked.push(options)
+      return Promise.resolve({ removedBytes: 1, removedBlobs: 1, removedSnapshots: 1, removedSteps: 1 })
+    }
+    const { stderr } = await runCli(
+      ['cache', 'prune', '--force', '--cache-dir', '/c', ...args],
+      fakeApi({ cachePrune }),
+    )
+    return asked[0] ?? stderr
+  }
+
+  test('takes an age, a size and kinds', async () => {
+    expect(await prune()).toEqual({ cacheDir: '/c', all: false })
+    const some = [
+      '--older-than',
+      '7d',
+      '--keep-storage',
+      '1g',
+      '--filter',
+      'type=steps',
+      '--filter',
+      'until=1h',
+    ]
+    expect(await prune(...some)).toEqual({
+      cacheDir: '/c',
+      all: false,
+      olderThanMs: 604_800_000,
+      keepBytes: 1024 ** 3,
+      parts: ['steps'],
+    })
+  })
+
+  test.each([
+    [['--older-than', 'long'], 'Cannot use --older-than long: it is not a time'],
+    [['--filter', 'type=all'], 'Cannot use --filter type=all: there is no such filter'],
+    [['--all', '--keep-storage', '1g'], 'Cannot use --all with what chooses a part'],
+  ])('%j is an error', async (args, message) => {
+    expect(await prune(...args)).toContain(message)
+  })
+})
+
 describe('ossb cache info', () => {
   const api = fakeApi({ cacheInfo: () => Promise.resolve(INFO) })
 
@@ -52,8 +114,10 @@ describe('ossb cache info', () => {
       "Cache /home/me/.cache/ossb: 123MB
         blobs         12  100MB
         snapshots      3  23.5MB
-        steps         40
+        steps         40  of 5 RUN and 15 other steps
         downloads      2  1.00MB
+        mounts         1  2.00kB
+      Steps found: 30 RUN and 70 others; carried out: 6 and 16
       Images kept by name:
         docker.io/library/app:1  sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa  4.00kB
       "

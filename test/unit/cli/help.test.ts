@@ -16,6 +16,7 @@ test('ossb alone says what it is and what it can do', async () => {
       lock          Write down what the images, downloads and repositories of a build are now.
       cache info    Say what the cache holds and how large it is.
       cache prune   Remove cached layers, root file systems and step results.
+      cache verify  Read all content of the cache, and remove what is damaged.
       doctor        Say what this environment allows, which executor is used and why.
       login         Check a password for a registry, and keep it where Docker and Podman find it too.
       logout        Remove the password for a registry.
@@ -32,6 +33,8 @@ test('ossb alone says what it is and what it can do', async () => {
       ossb lock .                                                 write ./ossb.lock
       ossb cache info --format json                               for a program to read
       ossb cache prune --all --force                              empty the cache without asking
+      ossb cache verify                                           after a crash, or on a disk that
+                                                                  forgets
       ossb doctor                                                 start here when a build cannot run
       ossb login registry.example.com                             ask for user name and password
       ossb logout registry.example.com                            forget what a login kept
@@ -105,8 +108,10 @@ test('ossb build --help explains every flag', async () => {
                                       State in the index how the image was made: mode=min, which is
                                       true, or mode=max, with build arguments and the Dockerfile;
                                       builder-id=URL. Default: false.
-          --attest type=provenance[,KEY=VALUE…]
-                                      The same as --provenance.
+          --sbom true|false           State in the index what is installed in the image: an SPDX
+                                      document. Default: false.
+          --attest type=provenance|sbom[,KEY=VALUE…]
+                                      The same as --provenance or --sbom.
           --image-format oci|docker   Media types of the manifest and config. Default: oci.
           --compression gzip|zstd|uncompressed
                                       Compression of new layers. Default: gzip.
@@ -198,6 +203,20 @@ test('ossb build --help explains every flag', async () => {
                                       $XDG_CACHE_HOME/ossb or ~/.cache/ossb. Environment:
                                       OSSB_CACHE_DIR.
           --no-cache                  Run every step, even one whose result is known.
+          --cache-from REF|type=TYPE,KEY=VALUE
+                                      Look for results elsewhere, too: in a registry
+                                      (type=registry,ref=REF: a cache or an image with one), a directory
+                                      (type=local,src=DIR[,tag=TAG|,digest=DIGEST]) or a repository of
+                                      kaniko (type=kaniko,ref=REPOSITORY[,ttl=336h]). What cannot be
+                                      used costs time and never a build. Repeatable.
+          --cache-to REF|type=TYPE,KEY=VALUE
+                                      Bring results elsewhere: type=registry,ref=REF,
+                                      type=local,dest=DIR[,tag=TAG], type=kaniko,ref=REPOSITORY, or
+                                      type=inline for the image itself. mode=max is all steps, mode=min
+                                      (the default) those of the image. A failure is a warning, with
+                                      ignore-error=false an error. Repeatable.
+          --explain                   Say of every step, at the end, why it was or was not taken from a
+                                      cache: which input changed, from what to what.
 
     General:
           --progress auto|tty|plain|json|quiet
@@ -229,13 +248,20 @@ test('ossb cache prune --help', async () => {
                                       $XDG_CACHE_HOME/ossb or ~/.cache/ossb. Environment:
                                       OSSB_CACHE_DIR.
       -a, --all                       Remove images kept by name, too: everything.
+          --older-than TIME           Remove only what was not used for so long, for example 12h or 7d.
+          --keep-storage SIZE         Remove only what was used least recently, until the cache is no
+                                      larger than this, for example 10g.
+          --filter KEY=VALUE          Remove only what fits: type=steps, snapshots, downloads or mounts
+                                      (several types: any of them), or until=TIME, the same as
+                                      --older-than. Repeatable.
           --force                     Do not ask.
 
     General:
       -h, --help                      Show help for this command.
 
     Examples:
-      ossb cache prune --all --force  empty the cache without asking
+      ossb cache prune --all --force                       empty the cache without asking
+      ossb cache prune --older-than 7d --keep-storage 10g  keep what is of use
     "
   `)
 })

@@ -10,7 +10,7 @@ afterAll(() => rmSync(directory, { recursive: true }))
 test('loadHelper() finds the program beside the source', () => {
   const { path } = loadHelper()
   expect(path).toMatch(/src\/native\/prebuilt\/linux-(x64|arm64)\/ossb-helper$/)
-  expect(statSync(path).size).toBeLessThan(128 * 1024)
+  expect(statSync(path).size).toBeLessThan(192 * 1024)
 })
 
 test('loadHelper() takes the program that it is told to, if that can be executed', () => {

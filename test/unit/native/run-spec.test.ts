@@ -32,6 +32,13 @@ test('encodeRunSpec() writes keys and values with a NUL after each', () => {
   )
 })
 
+test('encodeRunSpec() names the directory that a run without mounts needs', () => {
+  const words = encodeRunSpec({ ...SPEC, holding: '/aside' })
+    .toString()
+    .split('\0')
+  expect(words.slice(words.indexOf('chroot')).slice(0, 2)).toEqual(['chroot', '/aside'])
+})
+
 test('encodeRunSpec() refuses a NUL: it would end a value and begin another', () => {
   const encode = () => encodeRunSpec({ ...SPEC, env: ['A=b\0insecure'] })
   expect(encode).toThrow(OssbError)

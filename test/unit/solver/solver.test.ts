@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { Cache } from '../../../src/cache/index.ts'
+import type { Cache, CachedResult } from '../../../src/cache/index.ts'
 import type { Codec } from '../../../src/codec/index.ts'
 import { type BuildEvent, type Digest, digestOf, type Job, OssbError } from '../../../src/core/index.ts'
 import type { SourceTree } from '../../../src/fs/index.ts'
@@ -17,7 +17,7 @@ interface World {
   readonly looked: Digest[]
   readonly contexts: Map<string, string>
   readonly events: BuildEvent[]
-  readonly cache: Map<Digest, readonly Layer[]>
+  readonly cache: Map<Digest, CachedResult>
   readonly behaviours: Map<string, (job: Job) => Promise<void>>
   /** What a layer holds, by diff_id, and what a working root holds, by its path. */
   readonly texts: Map<string, string>
@@ -63,12 +63,12 @@ function baseLayer(text: string): Layer {
 }
 
 const cache: Cache = {
-  find: (key) => {
+  find: ({ key }) => {
     world.looked.push(key)
     return Promise.resolve(world.cache.get(key))
   },
-  save: (key, layers) => {
-    world.cache.set(key, layers)
+  save: (key, result) => {
+    world.cache.set(key, result)
     return Promise.resolve()
   },
 }

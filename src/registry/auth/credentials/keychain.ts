@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Ask, cloudCredentials, type CloudProvider } from './cloud/index.ts'
+import type { Ask } from '../../../cloud/index.ts'
+import { cloudCredentials, type CloudProvider } from './cloud/index.ts'
 import type { Credential, CredentialRequest, CredentialSource } from './credential.ts'
 import { dockerConfigFile, type DockerConfigFile, dockerConfigText } from './docker-config.ts'
 import { environmentCredentials } from './environment.ts'

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { systemClock } from '../../../../src/io/index.ts'
-import { HttpFailure } from '../../../../src/registry/http/http-failure.ts'
 import { LoginFailure } from '../../../../src/registry/auth/login-failure.ts'
+import { HttpFailure } from '../../../../src/registry/http/http-failure.ts'
 import {
   adviseRetry,
   createGate,

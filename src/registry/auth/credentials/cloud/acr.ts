@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { OssbError } from '../../../../core/index.ts'
 import type { Credential, CredentialSource } from '../credential.ts'
-import { askMetadata, type CloudContext, membersOf, textOf } from './ask.ts'
+import { askMetadata, type CloudContext, membersOf, textOf } from '../../../../cloud/index.ts'
 
 /** By the whole name: a token must not go to who has only a name that looks like it. */
 const REGISTRY = /^[a-z0-9-]+\.azurecr\.(?<cloud>io|cn|de|us)$/

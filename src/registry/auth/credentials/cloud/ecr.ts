@@ -1,8 +1,6 @@
 import { OssbError } from '../../../../core/index.ts'
 import type { Credential, CredentialSource } from '../credential.ts'
-import { type CloudContext, membersOf, textOf } from './ask.ts'
-import { findAwsKeys } from './aws-keys.ts'
-import { signed } from './aws-signature.ts'
+import { type CloudContext, findAwsKeys, membersOf, signed, textOf } from '../../../../cloud/index.ts'
 
 const REGISTRY =
   /^\d{12}\.dkr[.-]ecr(?<fips>-fips)?\.(?<region>[a-z0-9-]+)\.(?<domain>amazonaws\.com(?:\.cn)?|on\.aws)$/

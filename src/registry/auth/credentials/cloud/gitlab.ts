@@ -1,6 +1,6 @@
 import { canonicalRegistry } from '../../../http/origin.ts'
 import type { CredentialSource } from '../credential.ts'
-import type { CloudContext } from './ask.ts'
+import type { CloudContext } from '../../../../cloud/index.ts'
 
 /** The registry of a job of GitLab CI, by the variables that GitLab gives to it. */
 export function gitlabCredentials({ environment }: Pick<CloudContext, 'environment'>): CredentialSource {

@@ -4,12 +4,10 @@
  */
 import type { CredentialSource } from '../credential.ts'
 import { acrCredentials } from './acr.ts'
-import type { CloudContext } from './ask.ts'
+import type { CloudContext } from '../../../../cloud/index.ts'
 import { ecrCredentials } from './ecr.ts'
 import { gitlabCredentials } from './gitlab.ts'
 import { googleCredentials } from './google.ts'
-
-export type { Ask } from './ask.ts'
 
 export type CloudProvider = 'google' | 'ecr' | 'acr' | 'gitlab'
 

@@ -3,8 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { signed } from '../../../../../src/registry/auth/credentials/cloud/aws-signature.ts'
-import type { CloudAnswer, CloudRequest } from '../../../../../src/registry/auth/credentials/cloud/ask.ts'
+import { type CloudAnswer, type CloudRequest, signed } from '../../../../../src/cloud/index.ts'
 import {
   type CloudProvider,
   cloudCredentials,
