@@ -32,6 +32,9 @@ const KINDS = [
 const SHAPES = {
   'one stage of everything': `FROM scratch\nARG VERSION=1\n${lines(LINES - 2, (i) => KINDS[i % KINDS.length](i))}`,
   'a stage on each other line': lines(LINES / 2, (i) => `FROM ${i === 0 ? 'scratch' : `s${i - 1}`} AS s${i}\nENV A${i}=1`),
+  'variables that many inherit': `FROM scratch AS a\n${lines(LINES / 2 - 1, (i) => `ENV A${i}=1`)}\n${lines(LINES / 2, () => 'FROM a')}`,
+  'and that many add to': `FROM scratch AS a\n${lines(LINES / 3, (i) => `ENV A${i}=1`)}\n${lines(LINES / 3, (i) => `FROM a\nENV B${i}=$A${i}`)}`,
+  'triggers of many stages': `FROM scratch AS a\n${lines(LINES / 2 - 1, (i) => `ONBUILD ENV A${i}=1`)}\n${lines(LINES / 2, () => 'FROM a')}`,
   'copies from many stages': lines(LINES / 2, (i) => `FROM scratch AS s${i}\nCOPY ${i === 0 ? '' : `--from=s${i - 1} `}a /b`),
   'mistakes on every line': `FROM scratch\n${lines(LINES - 1, (i) => `env API_KEY${i} $UNKNOWN_${i}`)}`,
   'many names, all misspelt': `FROM scratch\n${lines(LINES - 1, (i) => (i % 2 ? `ENV NAME${i}=1` : `USER $NAMEE${i}`))}`,

@@ -5,6 +5,7 @@ import { goList, goQuoteList } from './go-format.ts'
 import { formatHealthcheck } from './healthcheck.ts'
 import { addHistory } from './image-state.ts'
 import type { CommandLine, InstructionOf } from './instructions.ts'
+import { appended } from './linked-list.ts'
 import { checkPort } from './lint-checks.ts'
 import { describedAs } from './outline.ts'
 import { expandPort } from './ports.ts'
@@ -28,16 +29,14 @@ function expandPairs(state: StageState, pairs: readonly NameValue[], range: Sour
 export function convertEnv(state: StageState, { pairs, range }: InstructionOf<'ENV'>): void {
   // All words are expanded before any is set: `ENV a=1 b=$a` means the old value of a.
   const expanded = expandPairs(state, pairs, range)
-  for (const [name, value] of expanded) {
-    state.env.set(name, value)
-    state.image.env.set(name, value)
-  }
+  for (const [name, value] of expanded) state.env.set(name, value)
+  state.image.env = appended(state.image.env, expanded)
   addHistory(state.image, `ENV ${expanded.map((pair) => pair.join('=')).join(' ')}`, 'empty')
 }
 
 export function convertLabel(state: StageState, { pairs, range }: InstructionOf<'LABEL'>): void {
   const expanded = expandPairs(state, pairs, range)
-  for (const [name, value] of expanded) state.image.labels.set(name, value)
+  state.image.labels = appended(state.image.labels, expanded)
   addHistory(state.image, `LABEL ${expanded.map((pair) => pair.join('=')).join(' ')}`, 'empty')
 }
 
@@ -107,7 +106,7 @@ export function convertShell({ image }: StageState, { words }: InstructionOf<'SH
 export function convertVolume(state: StageState, { paths, range }: InstructionOf<'VOLUME'>): void {
   const expanded = paths.map((path) => expand(state, path, range))
   if (expanded.includes('')) throw dockerfileError('VOLUME specified can not be an empty string')
-  for (const path of expanded) state.image.volumes.add(path)
+  state.image.volumes = appended(state.image.volumes, expanded)
   addHistory(state.image, `VOLUME ${goList(expanded)}`, 'empty')
 }
 
@@ -127,7 +126,7 @@ export function convertExpose(state: StageState, { ports, range }: InstructionOf
     countPorts(state, some.length)
     return some
   })
-  for (const port of expanded) state.image.exposedPorts.add(port)
+  state.image.exposedPorts = appended(state.image.exposedPorts, expanded)
   addHistory(state.image, `EXPOSE ${goList(expanded)}`, 'empty')
 }
 
@@ -140,7 +139,7 @@ export function convertHealthcheck(
 }
 
 export function convertOnbuild({ image }: StageState, { trigger }: InstructionOf<'ONBUILD'>): void {
-  image.onBuild.push(trigger)
+  image.onBuild = appended(image.onBuild, [trigger])
 }
 
 /** CMD and ENTRYPOINT. An ENTRYPOINT clears a CMD that the stage inherited, but not its own. */

@@ -196,7 +196,7 @@ function createScope(options: ScopeOptions): PlanScope {
     fromLines: readFromLines({ ...options, globals }),
     ...(ignored === undefined ? {} : { ignored }),
     outline,
-    expanded: { characters: 0, ports: 0 },
+    expanded: { characters: 0, ports: 0, triggers: 0, triggerCharacters: 0 },
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Platform } from '../../core/index.ts'
 import type { Healthcheck, HistoryEntry, ImageConfig, RuntimeConfig } from '../../oci/index.ts'
+import { appended, itemsOf, type LinkedList } from './linked-list.ts'
 
 export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
@@ -7,24 +8,30 @@ const COMMENT = 'buildkit.dockerfile.v0'
 /** Stands at history entries that exist only because a base image does not account for all its layers. */
 const FILLER_COMMENT = 'buildkit.exporter.image.v0'
 
-/** An image config while a stage writes it; an absent member is one that the config does not have. */
+/** A name and what it is set to. */
+type Setting = readonly [name: string, value: string]
+
+/**
+ * An image config while a stage writes it; an absent member is one that the config does not have. What grows is only
+ * ever added to, so that a shallow copy is a copy, and takes no longer for a large config.
+ */
 export interface ImageState {
   platform: Pick<ImageConfig, 'architecture' | 'os' | 'variant' | 'os.version' | 'os.features'>
   author?: string
   user?: string
-  env: Map<string, string>
-  exposedPorts: Set<string>
+  env: LinkedList<Setting>
+  exposedPorts: LinkedList<string>
   entrypoint?: readonly string[]
   cmd?: readonly string[]
-  volumes: Set<string>
+  volumes: LinkedList<string>
   workingDir?: string
-  labels: Map<string, string>
+  labels: LinkedList<Setting>
   stopSignal?: string
   argsEscaped?: boolean
   healthcheck?: Healthcheck
-  onBuild: string[]
+  onBuild: LinkedList<string>
   shell?: readonly string[]
-  history: HistoryEntry[]
+  history: LinkedList<HistoryEntry>
   /** How many entries of `history` the base image brought. */
   baseHistory: number
 }
@@ -39,13 +46,13 @@ export function scratchImage(platform: Platform): ImageState {
       ...(variant === undefined ? {} : { variant }),
       ...(platform['os.version'] === undefined ? {} : { 'os.version': platform['os.version'] }),
     },
-    env: new Map([['PATH', DEFAULT_PATH]]),
-    exposedPorts: new Set(),
-    volumes: new Set(),
+    env: appended(undefined, [['PATH', DEFAULT_PATH]]),
+    exposedPorts: undefined,
+    volumes: undefined,
     workingDir: '/',
-    labels: new Map(),
-    onBuild: [],
-    history: [],
+    labels: undefined,
+    onBuild: undefined,
+    history: undefined,
     baseHistory: 0,
   }
 }
@@ -60,33 +67,20 @@ export function imageFromConfig(base: ImageConfig): ImageState {
     platform: platformFields(base),
     ...defined('author', base.author),
     ...defined('user', config.User),
-    env,
-    exposedPorts: new Set(Object.keys(config.ExposedPorts ?? {})),
+    env: appended(undefined, env),
+    exposedPorts: appended(undefined, Object.keys(config.ExposedPorts ?? {})),
     ...defined('entrypoint', config.Entrypoint),
     ...defined('cmd', config.Cmd),
-    volumes: new Set(Object.keys(config.Volumes ?? {})),
+    volumes: appended(undefined, Object.keys(config.Volumes ?? {})),
     ...defined('workingDir', config.WorkingDir),
-    labels: new Map(Object.entries(config.Labels ?? {})),
+    labels: appended(undefined, Object.entries(config.Labels ?? {})),
     ...defined('stopSignal', config.StopSignal),
     ...defined('argsEscaped', config.ArgsEscaped),
     ...defined('healthcheck', config.Healthcheck),
-    onBuild: [...(config.OnBuild ?? [])],
+    onBuild: appended(undefined, config.OnBuild ?? []),
     ...defined('shell', config.Shell),
-    history,
+    history: appended(undefined, history),
     baseHistory: history.length,
-  }
-}
-
-/** A copy that the child of a stage can write. */
-export function copyImage(image: ImageState): ImageState {
-  return {
-    ...image,
-    env: new Map(image.env),
-    exposedPorts: new Set(image.exposedPorts),
-    volumes: new Set(image.volumes),
-    labels: new Map(image.labels),
-    onBuild: [...image.onBuild],
-    history: [...image.history],
   }
 }
 
@@ -116,7 +110,7 @@ function splitVariable(variable: string): [string, string] {
  * A base image's history with exactly one entry with a layer for each of its layers. Some builders write none at all,
  * and some forget to mark the empty ones.
  */
-function accountForLayers(base: ImageConfig): HistoryEntry[] {
+function accountForLayers(base: ImageConfig): readonly HistoryEntry[] {
   const layers = base.rootfs.diff_ids.length
   let seen = 0
   const history = (base.history ?? []).map((entry) => {
@@ -129,11 +123,12 @@ function accountForLayers(base: ImageConfig): HistoryEntry[] {
 }
 
 export function addHistory(image: ImageState, createdBy: string, layer: 'layer' | 'empty'): void {
-  image.history.push({
+  const entry = {
     created_by: createdBy,
     comment: COMMENT,
     ...(layer === 'empty' ? { empty_layer: true } : {}),
-  })
+  }
+  image.history = appended(image.history, [entry])
 }
 
 /** The finished config. `labels` come last, over those of the Dockerfile. */
@@ -144,16 +139,18 @@ export function finishConfig(
   return {
     ...image.platform,
     ...defined('author', image.author),
-    config: runtimeConfig(image, new Map([...image.labels, ...Object.entries(labels)])),
-    history: image.history,
+    config: runtimeConfig(image, new Map([...itemsOf(image.labels), ...Object.entries(labels)])),
+    history: itemsOf(image.history),
   }
 }
 
 function runtimeConfig(image: ImageState, labels: ReadonlyMap<string, string>): RuntimeConfig {
+  const env = variables(new Map(itemsOf(image.env)))
+  const onBuild = itemsOf(image.onBuild)
   return {
     ...defined('User', image.user === '' ? undefined : image.user),
     ...defined('ExposedPorts', keySet(image.exposedPorts)),
-    ...defined('Env', image.env.size === 0 ? undefined : variables(image.env)),
+    ...defined('Env', env.length === 0 ? undefined : env),
     ...defined('Entrypoint', image.entrypoint),
     ...defined('Cmd', image.cmd),
     ...defined('Volumes', keySet(image.volumes)),
@@ -162,13 +159,13 @@ function runtimeConfig(image: ImageState, labels: ReadonlyMap<string, string>): 
     ...defined('StopSignal', image.stopSignal === '' ? undefined : image.stopSignal),
     ...defined('ArgsEscaped', image.argsEscaped),
     ...defined('Healthcheck', image.healthcheck),
-    ...defined('OnBuild', image.onBuild.length === 0 ? undefined : image.onBuild),
+    ...defined('OnBuild', onBuild.length === 0 ? undefined : onBuild),
     ...defined('Shell', image.shell),
   }
 }
 
 /** `NAME=value`, in order. */
-export function variables(env: ReadonlyMap<string, string>): readonly string[] {
+export function variables(env: Iterable<Setting>): readonly string[] {
   return Array.from(env, ([name, value]) => `${name}=${value}`)
 }
 
@@ -176,6 +173,7 @@ function byName([a]: readonly [string, unknown], [b]: readonly [string, unknown]
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-function keySet(names: ReadonlySet<string>): Record<string, object> | undefined {
+function keySet(list: LinkedList<string>): Record<string, object> | undefined {
+  const names = new Set(itemsOf(list))
   return names.size === 0 ? undefined : Object.fromEntries([...names].sort().map((name) => [name, {}]))
 }

@@ -3,6 +3,7 @@ import { convertInstruction, isStep } from './convert.ts'
 import { dockerfileError, locate } from './dockerfile-error.ts'
 import { resolveSources } from './file-sources.ts'
 import type { Instruction } from './instructions.ts'
+import { itemsOf } from './linked-list.ts'
 import { checkInstructions } from './lint-checks.ts'
 import { parseTrigger } from './parser.ts'
 import type { Planning } from './planning.ts'
@@ -61,8 +62,7 @@ async function buildStage(stage: Stage, planning: Planning): Promise<StageState>
     resolveSources(stage, own, planning),
   ])
   // What stands in for a whole stage fires no triggers: its instructions are not carried out either.
-  const onBuild = replacement === undefined ? base.image.onBuild.splice(0) : []
-  const triggers = onBuild.flatMap((text) => triggered(stage, text))
+  const triggers = replacement === undefined ? takeTriggers(stage, base, planning) : []
   const instructions = [...triggers, ...own]
   const state = startStage(stage, base, {
     scope: planning.scope,
@@ -83,6 +83,31 @@ function startStage(stage: Stage, base: Base, options: StageOptions): StageState
   const { image, env, declared, platform, ownWorkdir } = base
   const state = { ...options, stage, image, env, declared, platform, ownWorkdir, ownCmd: false }
   return Object.assign(state, { vertex: base.createRoot(state) })
+}
+
+/** Each child of a stage carries all its triggers out: without limits, a short file could mean millions. */
+const MAX_TRIGGERS = 50_000
+const MAX_TRIGGER_TEXT = 16 * 1024 * 1024
+
+/** The instructions that the base has put off until now. */
+function takeTriggers(stage: Stage, { image }: Base, { scope }: Planning): readonly Instruction[] {
+  const texts = itemsOf(image.onBuild)
+  image.onBuild = undefined
+  const { expanded } = scope
+  expanded.triggers += texts.length
+  expanded.triggerCharacters += texts.reduce((sum, { length }) => sum + length, 0)
+  if (expanded.triggers > MAX_TRIGGERS)
+    throw dockerfileError(`the stages carry out more than ${MAX_TRIGGERS} ONBUILD triggers`, {
+      source: stage.range,
+    })
+  if (expanded.triggerCharacters > MAX_TRIGGER_TEXT)
+    throw dockerfileError(
+      `the ONBUILD triggers that stages carry out have more than ${MAX_TRIGGER_TEXT} characters`,
+      {
+        source: stage.range,
+      },
+    )
+  return texts.flatMap((text) => triggered(stage, text))
 }
 
 /** The instructions of a deferred trigger. They are at the FROM line, as far as the reader of this file can see. */

@@ -7,10 +7,12 @@ import {
   type Vertex,
 } from '../../graph/index.ts'
 import { contextVertex, findNamedContext } from './contexts.ts'
-import { addHistory, copyImage, type ImageState, imageFromConfig, scratchImage } from './image-state.ts'
+import { addHistory, type ImageState, imageFromConfig, scratchImage } from './image-state.ts'
+import { itemsOf } from './linked-list.ts'
 import { locateAsync, type Planning, scratchVertex } from './planning.ts'
 import { fromLineOf, nextStepName, type PlanScope, type StageState, type StepNaming } from './stage-state.ts'
 import type { Stage } from './stages.ts'
+import { createVariables } from './variables.ts'
 
 /** What a stage begins with: all of it is the stage's own to change. */
 export interface Base extends Pick<StageState, 'image' | 'env' | 'declared' | 'platform' | 'ownWorkdir'> {
@@ -29,19 +31,16 @@ export async function resolveBase(stage: Stage, planning: Planning): Promise<Bas
   if (name === 'scratch') return emptyBase(platform, scratchVertex)
   const parent = links.parentOf(stage)
   if (parent === undefined) return imageBase({ reference: name, platform, range: stage.range }, planning)
-  return stageBase(await planning.stage(parent), links.isOnlyChild(stage))
+  return stageBase(await planning.stage(parent))
 }
 
-/**
- * An only child takes its parent's state over: copies for each link of a long chain of stages would take time and
- * space in the square of its length.
- */
-function stageBase(parent: StageState, takeOver: boolean): Base {
+/** Copies that share what they have in common: a file can have many stages, and each of them many variables. */
+function stageBase(parent: StageState): Base {
   const { image, env, declared, platform, ownWorkdir, vertex } = parent
   return {
-    image: takeOver ? image : copyImage(image),
-    env: takeOver ? env : new Map(env),
-    declared: takeOver ? declared : new Map(declared),
+    image: { ...image },
+    env: env.copy(),
+    declared: declared.copy(),
     platform,
     ownWorkdir,
     createRoot: () => vertex,
@@ -94,7 +93,8 @@ function emptyBase(platform: Platform, createRoot: () => Vertex): Base {
 }
 
 function fromImage(image: ImageState, platform: Platform): Omit<Base, 'createRoot' | 'isStep'> {
-  return { image, env: new Map(image.env), declared: new Map(), platform, ownWorkdir: false }
+  const env = createVariables(itemsOf(image.env))
+  return { image, env, declared: createVariables(), platform, ownWorkdir: false }
 }
 
 interface WantedImage {

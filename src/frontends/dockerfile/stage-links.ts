@@ -7,26 +7,16 @@ export interface StageLinks {
   readonly byName: ReadonlyMap<string, Stage>
   /** The stage that a stage is built on. */
   parentOf(stage: Stage): Stage | undefined
-  /** Whether no other stage is built on the parent: then its state can be taken over instead of copied. */
-  isOnlyChild(stage: Stage): boolean
 }
 
 export function linkStages(scope: PlanScope): StageLinks {
   const byName = new Map<string, Stage>()
   const parents = new Map<number, Stage>()
-  const children = new Map<number, number>()
   for (const stage of scope.dockerfile.stages) {
     // Only stages above count: those below are not in the map yet.
     const parent = byName.get(scope.fromLines[stage.index]?.base.toLowerCase() ?? '')
-    if (parent !== undefined) {
-      parents.set(stage.index, parent)
-      children.set(parent.index, (children.get(parent.index) ?? 0) + 1)
-    }
+    if (parent !== undefined) parents.set(stage.index, parent)
     if (stage.name !== undefined) byName.set(stage.name, stage)
   }
-  return {
-    byName,
-    parentOf: (stage) => parents.get(stage.index),
-    isOnlyChild: (stage) => children.get(parents.get(stage.index)?.index ?? -1) === 1,
-  }
+  return { byName, parentOf: (stage) => parents.get(stage.index) }
 }

@@ -9,7 +9,16 @@ import type { Lint } from './lint.ts'
 import type { OutlineRecord } from './outline.ts'
 import { type Dockerfile, type Stage, stageLabel } from './stages.ts'
 import { didYouMean } from './suggestion.ts'
+import type { Variables } from './variables.ts'
 import { type ExpandOptions, expandWord, expandWords } from './words.ts'
+
+/** How much text expansion has made, how many ports there are, and the triggers that stages have carried out. */
+export interface Expanded {
+  characters: number
+  ports: number
+  triggers: number
+  triggerCharacters: number
+}
 
 /** What all stages of one plan have in common. */
 export interface PlanScope {
@@ -28,8 +37,8 @@ export interface PlanScope {
   readonly outline: OutlineRecord
   /** Whether nothing is to be built of it. */
   readonly isInspection: boolean
-  /** How much text expansion has made so far, and how many ports: bounded, so that a short file cannot fill the memory. */
-  readonly expanded: { characters: number; ports: number }
+  /** What the file has been made into so far: bounded, so that a short file cannot fill the memory. */
+  readonly expanded: Expanded
 }
 
 /** Where COPY --from and RUN --mount=from= take files, and whether those keep their owners. */
@@ -47,9 +56,9 @@ export interface StageState {
   /** The root file system so far. */
   vertex: Vertex
   /** ENV and ARG together: what `$name` means, and what RUN sees. */
-  readonly env: Map<string, string>
+  readonly env: Variables<string>
   /** The ARGs in effect, in the order of their first declaration. */
-  readonly declared: Map<string, string | undefined>
+  readonly declared: Variables<string | undefined>
   /** Whether this very stage has a CMD: then ENTRYPOINT leaves it alone. */
   ownCmd: boolean
   /** Whether some stage of this file has set WORKDIR. */
@@ -113,7 +122,7 @@ function expandOptions(
 
 function reportUnset(state: StageState, name: string, range: SourceRange): void {
   if (state.declared.has(name) || !entersEnvironment(name)) return
-  const suggestion = didYouMean(name, state.env.keys(), '$')
+  const suggestion = didYouMean(name, state.env.names(), '$')
   state.scope.lint.report('UndefinedVar', range, name, suggestion)
 }
 

@@ -108,6 +108,21 @@ test.each([
   expect(error.source).toMatchObject({ file: 'Dockerfile', startLine: 3 })
 })
 
+test.each([
+  ['ONBUILD USER a\n', 251, 'the stages carry out more than 50000 ONBUILD triggers'],
+  [
+    `ONBUILD USER ${'a'.repeat(20_000)}\n`,
+    5,
+    'the ONBUILD triggers that stages carry out have more than 16777216 characters',
+  ],
+])('triggers cannot multiply without an end', async (trigger, stages, message) => {
+  const file = `FROM debian AS a\n${trigger.repeat(200)}`
+  const children = Array.from({ length: stages }, (_, i) => `FROM a AS s${i}\n`).join('')
+  const all = Array.from({ length: stages }, (_, i) => `COPY --from=s${i} /a /\n`).join('')
+  const error = await errorOf(`${file}${children}FROM scratch\n${all}`)
+  expect([error.message, error.source?.startLine]).toEqual([message, 201 + stages])
+})
+
 test.each(['SIGKILL', 'kill', '9', 'RTMIN+3', 'sigrtmax-1'])('STOPSIGNAL takes %s', async (signal) => {
   const { plans } = await planText(`FROM debian\nSTOPSIGNAL ${signal}\n`)
   expect(plans[0]?.config.config?.StopSignal).toBe(signal)
