@@ -6,6 +6,8 @@ import { resolveInRoot } from './resolve-in-root.ts'
 /** A directory under a path that leads to it for as long as it is held, whatever becomes of the one that it was found by. */
 export interface HeldDirectory extends AsyncDisposable {
   readonly path: string
+  /** Where it was when it was found. */
+  readonly foundAt: string
 }
 
 const DIRECTORY_ITSELF = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
@@ -31,6 +33,7 @@ export function holdDirectory(root: string, path: string): HeldDirectory {
   }
   return {
     path: `/proc/${readlinkSync('/proc/self')}/fd/${fd}`,
+    foundAt: readlinkSync(`/proc/self/fd/${fd}`),
     [Symbol.asyncDispose]: async () => closeSync(fd),
   }
 }

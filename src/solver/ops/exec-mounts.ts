@@ -163,7 +163,7 @@ async function cacheMount(
   if (!existsSync(directory)) await fillCache(directory, mount, trees, context, job)
   return {
     type: 'bind',
-    source: shownOf(directory, mount, holding),
+    source: await shownOf(directory, mount, { context, holding }, job),
     target: mount.target,
     readonly: mount.readonly,
   }
@@ -171,11 +171,26 @@ async function cacheMount(
 
 /**
  * `source` says what to fill a cache with where that comes from elsewhere, else a directory of the cache itself, in which
- * another RUN may be at work right now.
+ * another RUN may be at work right now: that is bound to a place of its own, as a path could lead elsewhere by the time
+ * that it is mounted. Where nothing can be mounted, RUN steps with such caches wait for each other.
  */
-function shownOf(directory: string, { input, source }: Kind<'cache'>, holding: Holding): string {
+async function shownOf(
+  directory: string,
+  { input, source }: Kind<'cache'>,
+  { context: { session, workspace }, holding }: Pick<Preparation, 'context' | 'holding'>,
+  job: Job,
+): Promise<string> {
   if (input !== undefined || normalize(join('/', source)) === '/') return directory
-  return holding.hold(holdDirectory(directory, source)).path
+  const held = holding.hold(holdDirectory(directory, source))
+  const target = workspace.directory()
+  try {
+    holding.hold(await session.mount({ type: 'bind', source: held.path, target, readonly: false }, job))
+    return target
+  } catch (error) {
+    job.signal.throwIfAborted()
+    if (!(error instanceof OssbError) || error.code !== 'ERR_OSSB_FILESYSTEM') throw error
+    return held.foundAt
+  }
 }
 
 /** Makes a cache beside its place and moves it there whole; where another build was faster, that one's stays. */
