@@ -29,12 +29,7 @@ export async function rungs(): Promise<readonly Rung[]> {
       : [
           ownRung('rung 2 (id range)', identity, {}),
           ownRung('rung 3 (one id)', identity, { OSSB_ID_RANGE: 'none' }),
-          {
-            ...ownRung('rung 5 (traced)', identity, { OSSB_EXECUTOR: 'traced' }),
-            // Nothing there has a size of its own.
-            weaknesses: ['shm', 'dev'],
-            hasNamespaces: false,
-          },
+          ...(canRunContainers ? [] : [tracedRung(identity)]),
         ],
   )
   return [...own, ...(await containerRungs())]
@@ -47,10 +42,41 @@ async function containerRungs(): Promise<readonly Rung[]> {
   const docker = await startDocker()
   afterAll(() => docker[Symbol.asyncDispose]())
   const images = dirname(await miniBase())
-  return [containerRung('rung 4 (root in a container)', root, docker, images)]
+  return [
+    containerRung('rung 4 (root in a container)', { identity: root, docker, images }),
+    containerRung('rung 5 (traced in a container)', {
+      identity: { ...root, uid: 1000, gid: 1000 },
+      docker,
+      images,
+      user: '1000',
+      options: ['--cap-drop=ALL', '--security-opt=no-new-privileges'],
+    }),
+  ]
 }
 
-function containerRung(name: string, identity: Identity, docker: Docker, images: string): Rung {
+/** Where there is no container: as one who would have a stronger rung. */
+function tracedRung(identity: Identity): Rung {
+  return {
+    ...ownRung('rung 5 (traced)', identity, { OSSB_EXECUTOR: 'traced' }),
+    weaknesses: ['shm', 'dev'],
+    hasNamespaces: false,
+  }
+}
+
+interface ContainerRungOptions {
+  readonly identity: Identity
+  readonly docker: Docker
+  /** A directory of base images. */
+  readonly images: string
+  readonly user?: '0' | '1000'
+  /** More of `docker run`. */
+  readonly options?: readonly string[]
+}
+
+function containerRung(
+  name: string,
+  { identity, docker, images, user = '0', options = [] }: ContainerRungOptions,
+): Rung {
   return {
     name,
     identity,
@@ -62,9 +88,10 @@ function containerRung(name: string, identity: Identity, docker: Docker, images:
       const { path } = workspace
       const places = { HOME: workspace.file('home'), TMPDIR: workspace.file('tmp'), XDG_CACHE_HOME: path }
       return docker.start(['node', PROGRAM_IN_CONTAINER, ...args], {
+        user,
         volumes: [path, images],
         env: { ...places, ...env },
-        options: ['--read-only', '--shm-size=64m'],
+        options: ['--read-only', '--shm-size=64m', ...options],
         ...(timeout === undefined ? {} : { timeout }),
       })
     },
