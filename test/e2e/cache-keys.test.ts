@@ -1,7 +1,7 @@
 import { chmod, utimes } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { miniBase } from '../support/base-image.ts'
-import { mustRun } from '../support/command.ts'
+import { mustRun, mustRunAsRoot } from '../support/command.ts'
 import { identities } from '../support/identity.ts'
 import { createWorkspace, type Workspace } from '../support/workspace.ts'
 
@@ -156,13 +156,13 @@ test('each input that can change the result is in the key of its step, and nothi
   )
   const wrong: unknown[] = []
   for (const { name, files = {}, args = [], change, context, misses } of ROWS) {
-    await mustRun('rm', ['-rf', workspace.file('app'), workspace.file('moved')])
+    await mustRunAsRoot('rm', ['-rf', workspace.file('app'), workspace.file('moved')])
     await write({ ...FILES, ...files })
     await change?.(workspace)
     // Each row begins with the same results.
     await mustRun('cp', ['-a', workspace.file('ossb'), workspace.file('row')])
     const explained = await explain(workspace, ['--cache-dir', workspace.file('row'), ...args], context)
-    await mustRun('rm', ['-rf', workspace.file('row')])
+    await mustRunAsRoot('rm', ['-rf', workspace.file('row')])
     const missed = explained.filter(({ outcome }) => outcome === 'miss')
     const isRight =
       misses === undefined

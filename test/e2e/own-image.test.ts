@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os'
 import { dirname } from 'node:path'
 import { expect, test } from 'vitest'
 import { distributionBase } from '../support/base-image.ts'
@@ -41,7 +42,11 @@ test('OSSB builds its own image, which builds and pushes in a default container 
   const archive = workspace.file('image.tar')
   const output = `type=docker,dest=${archive}`
   await mustRun(BUILD, ['--debug', '-t', 'ossb:test', '-o', output], {
-    env: workspace.environment({ PATH: `${process.env['PATH']}:${dirname(process.execPath)}` }),
+    env: workspace.environment({
+      PATH: `${process.env['PATH']}:${dirname(process.execPath)}`,
+      // The users of a subordinate range must be able to enter it.
+      TMPDIR: tmpdir(),
+    }),
   })
   const about = JSON.parse(await mustRun('skopeo', ['inspect', '--config', `docker-archive:${archive}`])) as {
     config: object
