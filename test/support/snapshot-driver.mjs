@@ -123,6 +123,14 @@ function exists(path) {
   return fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined
 }
 
+/** The modes of the directories of a tree, by their paths below it. */
+function directoryModes(path) {
+  if (!fs.lstatSync(path).isDirectory()) return []
+  const below = fs.readdirSync(path, { recursive: true, withFileTypes: true }).filter((entry) => entry.isDirectory())
+  const all = [path, ...below.map(({ parentPath, name }) => `${parentPath}/${name}`)]
+  return all.map((directory) => [directory.slice(path.length), fs.lstatSync(directory).mode & 0o7777])
+}
+
 /** A user namespace may make fifos only. */
 async function makeNode(path, fileType, batch) {
   const node = { fileType, mode: 0o640, major: 1, minor: 3 }
@@ -176,7 +184,11 @@ const OPERATIONS = {
     RECREATE[as](path)
   },
   move: ({ path, to }) => {
-    if (!exists(to) && !`${to}/`.startsWith(`${path}/`)) execFileSync('mv', ['-T', '--', path, to])
+    if (exists(to) || `${to}/`.startsWith(`${path}/`)) return
+    const modes = directoryModes(path)
+    execFileSync('mv', ['-T', '--', path, to])
+    // Where overlayfs has `mv` copy a directory, the copy has the set-group-id bit of the directory that it comes into.
+    for (const [directory, mode] of modes) fs.chmodSync(`${to}${directory}`, mode)
   },
   link: ({ path, to }) => {
     if (!exists(to)) fs.linkSync(path, to)

@@ -48,7 +48,7 @@ function runDriver(seed: number): readonly Step[] {
 const linesOf = (tree: readonly Line[]) => tree.map(({ line }) => line)
 const random = Math.floor(Math.random() * 2 ** 31)
 
-describe.each([1, 2, 3, 17, random])('after random changes with seed %i', (seed) => {
+describe.each([1, 2, 3, 17, 2072361363, random])('after random changes with seed %i', (seed) => {
   const steps = runDriver(seed)
 
   test.each(['copy', 'overlay'] as const)(
