@@ -130,8 +130,8 @@ function parse(level: u32, from: usize, end: usize): void {
   else if (level === 2) parseLazily(from, end, 3, 16, 2)
   else if (level === 3) parseLazily(from, end, 5, 24, 3)
   else if (level === 4) parseLazily(from, end, 10, 40, 6)
-  else if (level === 5) parseLazily(from, end, 24, 130, 12)
-  else parseLazily(from, end, 50, 258, 20)
+  else if (level === 5) parseLazily(from, end, 16, 64, 8)
+  else parseLazily(from, end, 22, 258, 12)
 }
 
 /** Enters the dictionary. */
