@@ -72,7 +72,10 @@ describe.each(environments())('FileSession as $name', (environment) => {
       'ENOENT',
     ])
     expect(
-      environment.shell(directory, `find . -type f -printf '%f %m %U:%G %T@ ' -exec cat {} ';' -printf '\\n' | sort`),
+      environment.shell(
+        directory,
+        `find . -type f -printf '%f %m %U:%G %T@ ' -exec cat {} ';' -printf '\\n' | sort`,
+      ),
     ).toBe('file 6751 0:0 1.0000000010 file\nlink 0 0:0 1.0000000010 link\n')
   })
 
