@@ -1,5 +1,5 @@
-import { join } from 'node:path'
 import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Digest, Job } from '../core/index.ts'
 import { lstatIfPresent, resolveInRoot } from '../fs/index.ts'
 import type { Layer } from '../oci/index.ts'

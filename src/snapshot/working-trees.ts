@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Digest, type Job } from '../core/index.ts'
+import type { Digest, Job } from '../core/index.ts'
 import { removeTree } from '../fs/index.ts'
 import type { Layer } from '../oci/index.ts'
 import { baseLayerCount, chainIdOf } from './chain-id.ts'
@@ -47,9 +47,17 @@ export function createWorkingTrees(
       .map(([tree]) => tree)[0]
   }
 
-  const hold = (tree: WorkingTree): (() => void) => {
-    readers.set(tree, (readers.get(tree) ?? 0) + 1)
-    return () => readers.set(tree, (readers.get(tree) ?? 1) - 1)
+  const hold = (tree: WorkingTree): RootView => {
+    const change = (by: number) => readers.set(tree, (readers.get(tree) ?? 0) + by)
+    let isHeld = true
+    change(1)
+    return {
+      rootfs: tree.root,
+      [Symbol.asyncDispose]: async () => {
+        if (isHeld) change(-1)
+        isHeld = false
+      },
+    }
   }
 
   const take = async (layers: readonly Layer[], job: Job): Promise<WorkingTree> => {
@@ -62,12 +70,8 @@ export function createWorkingTrees(
       readers.delete(nearest)
       return await moveOn(nearest, layers, job)
     }
-    const release = hold(nearest)
-    try {
-      return await moveOn({ root: await copyOf(nearest.root, job), layers: nearest.layers }, layers, job)
-    } finally {
-      release()
-    }
+    await using held = hold(nearest)
+    return await moveOn({ root: await copyOf(held.rootfs, job), layers: nearest.layers }, layers, job)
   }
 
   const copyOf = async (root: string, job: Job): Promise<string> => {
@@ -80,8 +84,7 @@ export function createWorkingTrees(
   const moveOn = async (tree: WorkingTree, layers: readonly Layer[], job: Job): Promise<WorkingTree> => {
     if (tree.layers.length === layers.length) return tree
     try {
-      for (const layer of layers.slice(tree.layers.length))
-        await unpackLayer(layer, tree.root, context, job)
+      for (const layer of layers.slice(tree.layers.length)) await unpackLayer(layer, tree.root, context, job)
     } catch (error) {
       removeTree(tree.root)
       throw error
@@ -108,15 +111,7 @@ export function createWorkingTrees(
   const show = async (layers: readonly Layer[], job: Job): Promise<RootView> => {
     for (;;) {
       const tree = nearestTo(layers)
-      if (tree?.layers.length === layers.length) {
-        const release = hold(tree)
-        return {
-          rootfs: tree.root,
-          [Symbol.asyncDispose]: async () => {
-            release()
-          },
-        }
-      }
+      if (tree?.layers.length === layers.length) return hold(tree)
       // A step may be faster to take it, then it is brought once more.
       await bring(layers, job)
     }
