@@ -46,6 +46,8 @@ export interface StreamOptions {
   readonly mode?: number
   /** Bytes that there will be, for messages. */
   readonly size?: number
+  /** `false` does not wait for the disk: a crash of the machine may leave a damaged file. Absent is true. */
+  readonly isKept?: boolean
 }
 
 /**
@@ -57,7 +59,7 @@ export async function writeStreamAtomic<T>(
   chunks: AsyncIterable<Uint8Array>,
   commit: (temporary: string) => T,
   job: Job,
-  { mode = 0o644, size }: StreamOptions = {},
+  { mode = 0o644, size, isKept = true }: StreamOptions = {},
 ): Promise<T> {
   const temporary = temporaryBeside(path)
   try {
@@ -71,7 +73,7 @@ export async function writeStreamAtomic<T>(
       }
       await writer.finish()
       // Off this thread: a disk may take its time, and other content is on its way meanwhile.
-      await flush(fd)
+      if (isKept) await flush(fd)
     } finally {
       await writer.settled()
       closeSync(fd)

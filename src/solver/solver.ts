@@ -19,6 +19,8 @@ export interface SolverOptions extends StepOptions, SourceOptions {
   /** How many steps run at once. */
   readonly parallelism: number
   readonly observer?: StepObserver
+  /** Is told of each layer that a step made. */
+  readonly made?: (vertex: Vertex, layer: Layer) => void
 }
 
 export interface Solver {
@@ -32,7 +34,7 @@ export interface Solver {
 }
 
 /** Changes whenever the same operation would give another layer than an earlier version of OSSB gave. */
-const BEHAVIOUR = 'ossb-2'
+const BEHAVIOUR = 'ossb-3'
 
 /**
  * Carries out a graph: each vertex once, inputs first and side by side, and not at all where its result is known. A
@@ -115,6 +117,7 @@ function createWalk(options: SolverOptions, limit: Semaphore, jobs: RootJobs): W
     }
     await options.observer?.missed(vertex, about, job)
     const layers = await limit.run(() => runStep(vertex, inputs, options, job), job.signal)
+    for (const layer of layers.slice(-1)) options.made?.(vertex, layer)
     await cache.save(contentKey, { layers: layers.slice(below.length) }, job)
     await cache.save(key, { layers, content: contentKey, about }, job)
     return { type: 'layers', layers }
@@ -216,8 +219,8 @@ function createWalk(options: SolverOptions, limit: Semaphore, jobs: RootJobs): W
   /** What is the same for all steps of a build. */
   const settings = () => {
     const { layers, ignoredPaths } = options
-    const { compression, clampTo, clampsAll } = layers
-    return { behaviour: BEHAVIOUR, compression, clampTo: clampTo?.toString(), clampsAll, ignoredPaths }
+    const { clampTo, clampsAll } = layers
+    return { behaviour: BEHAVIOUR, clampTo: clampTo?.toString(), clampsAll, ignoredPaths }
   }
 
   const keyOf = (kind: string, op: Op, inputs: readonly Digest[]): Digest =>
