@@ -49,5 +49,6 @@ export function addCompressedForm(
   paths: StorePaths,
   { layer, way, form }: { readonly layer: Digest; readonly way: string; readonly form: CompressedForm },
 ): void {
-  writeFileAtomic(paths.compressed(layer), JSON.stringify({ ...compressedForms(paths, layer), [way]: form }))
+  const all = { ...compressedForms(paths, layer), [way]: form }
+  writeFileAtomic(paths.compressed(layer), JSON.stringify(all), { isKept: false })
 }

@@ -61,7 +61,7 @@ export function createStepCache(options: StepCacheOptions): Cache {
       if (saved === undefined) return undefined
       const layers: Layer[] = []
       for (const one of saved.layers) {
-        const layer = await revive(one, layers, options, job)
+        const layer = await revive(one, [...layers], options, job)
         if (layer === undefined) return undefined
         layers.push(layer)
       }
@@ -74,7 +74,7 @@ export function createStepCache(options: StepCacheOptions): Cache {
       }
     },
     save: (key, result) => {
-      writeFileAtomic(paths.step(key), JSON.stringify(recordOf(result)))
+      writeFileAtomic(paths.step(key), JSON.stringify(recordOf(result)), { isKept: false })
       return Promise.resolve()
     },
     known: () => Promise.resolve(aboutsIn(paths)),

@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Change, Digest, Job } from '../core/index.ts'
+import { type Change, type Digest, type Job, OssbError } from '../core/index.ts'
 import { readFileEntry, removeTree } from '../fs/index.ts'
 import type { Layer } from '../oci/index.ts'
 import { keepSnapshot, keptSnapshot, unpackBase } from './base.ts'
@@ -63,11 +63,16 @@ export function createOverlaySnapshotter(context: SnapshotContext): Snapshotter 
     baseLayerCount(layers) < layers.length && keptSnapshot(context, upperIdOf(layers)) !== undefined
 
   const reopen = async (layers: readonly Layer[], job: Job): Promise<KeptState> => {
-    const [upper, ...lowers] = await lowersOf(layers, job)
-    const below = await viewOf(context, lowers, job)
+    const upper = keptSnapshot(context, upperIdOf(layers))
+    if (upper === undefined)
+      throw new OssbError(
+        'ERR_OSSB_NOT_FOUND',
+        `Cannot find the snapshot of layer ${layers.at(-1)?.diffId}: it was removed`,
+      )
+    const below = await viewOf(context, await lowersOf(layers.slice(0, -1), job), job)
     return {
-      rootfs: upper ?? '',
-      changes: (reader) => recordedChanges(context, { upper: upper ?? '', lower: below.rootfs }, reader),
+      rootfs: upper,
+      changes: (reader) => recordedChanges(context, { upper, lower: below.rootfs }, reader),
       [Symbol.asyncDispose]: () => below[Symbol.asyncDispose](),
     }
   }
