@@ -5,18 +5,20 @@
 // B  A once more, nothing changed
 // C  A with one source file changed
 // D  ten trivial RUN steps on a base of 150,000 small files: the time of one more step
+// E  FROM scratch and one file of 4 GiB (E_GIB=n: n GiB) of mixed data; its memory is that of all processes at once
 // F  FROM scratch and one file: the overhead of everything
 // Prints medians and ratios as Markdown.
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { measure, median, startRegistry } from './measure.mjs'
 
 const ROUNDS = Number(process.argv[2] ?? 5)
-const WORKLOADS = process.argv.length > 3 ? process.argv.slice(3) : ['A', 'B', 'C', 'D', 'F']
+const WORKLOADS = process.argv.length > 3 ? process.argv.slice(3) : ['A', 'B', 'C', 'D', 'E', 'F']
+const LARGE = Number(process.env.E_GIB ?? 4) * 2 ** 30
 const program = new URL('../../dist/cli/ossb.js', import.meta.url).pathname
 const makeLayout = new URL('../make-base-layout.mjs', import.meta.url).pathname
 const directory = mkdtempSync(join(tmpdir(), 'ossb-bench-build-'))
@@ -57,7 +59,28 @@ function makeContexts(host) {
   writeFileSync(join(one, 'file'), 'content\n')
 }
 
+/** Of each 32 MiB: 12 of random bytes, 16 of programs, libraries and texts of this machine, 4 of zeros. */
+function makeLarge() {
+  const sample = join(directory, 'sample.tar')
+  const parts = '/usr/bin /usr/lib/x86_64-linux-gnu /usr/share /usr/lib/python3'
+  run('sh', '-c', `for part in ${parts}; do tar -cf - --sort=name $part 2>/dev/null | head -c 64M; done >${sample}`)
+  const usual = readFileSync(sample)
+  rmSync(sample)
+  mkdirSync(join(directory, 'large'))
+  writeFileSync(join(directory, 'large/Dockerfile'), 'FROM scratch\nCOPY file /\n')
+  const file = openSync(join(directory, 'large/file'), 'w')
+  const mib = 2 ** 20
+  for (let written = 0, at = 0; written < LARGE; written += 32 * mib) {
+    writeSync(file, randomBytes(12 * mib))
+    writeSync(file, usual, at, 16 * mib)
+    writeSync(file, Buffer.alloc(4 * mib))
+    at = (at + 16 * mib) % (usual.length - 16 * mib)
+  }
+  closeSync(file)
+}
+
 function makeBases(host) {
+  if (!['A', 'B', 'C', 'D'].some((name) => WORKLOADS.includes(name))) return
   const push = (name, tar) => {
     const layout = join(directory, `${name}-layout`)
     run('node', makeLayout, layout, '--rootfs-tar', tar)
@@ -105,8 +128,8 @@ const TOOLS = {
   },
 }
 
-function timed(tool, settings) {
-  const parts = TOOLS[tool].build(settings).map((command) => measure(command))
+function timed(tool, settings, options) {
+  const parts = TOOLS[tool].build(settings).map((command) => measure(command, options))
   return {
     wall: parts.reduce((sum, { wall }) => sum + wall, 0),
     cpu: parts.reduce((sum, { cpu }) => sum + cpu, 0),
@@ -136,6 +159,10 @@ function runRound(round, host, results) {
       add('D', tool, { ...more, wall: more.wall / 10, cpu: more.cpu / 10 })
       TOOLS[tool].forget(state)
     }
+    if (WORKLOADS.includes('E')) {
+      add('E', tool, timed(tool, at('large'), { tree: true }))
+      TOOLS[tool].forget(state)
+    }
     if (WORKLOADS.includes('F')) {
       add('F', tool, timed(tool, at('one')))
       TOOLS[tool].forget(state)
@@ -147,6 +174,7 @@ const registry = await startRegistry(directory)
 try {
   makeBases(registry.host)
   makeContexts(registry.host)
+  if (WORKLOADS.includes('E')) makeLarge()
   const results = {}
   for (let round = 0; round < ROUNDS; round += 1) runRound(round, registry.host, results)
   const start = median(Array.from({ length: 5 }, () => measure(['node', program, 'version']).wall))

@@ -12,5 +12,5 @@ export function errnoName(errno: number): string {
 /** A failed system call of the helper as Node reports its own: `code` is the name, the message starts with it. */
 export function systemError(errno: number, detail: string): Error {
   const code = errnoName(errno)
-  return Object.assign(new Error(`${code}: ${detail}`), { code, errno: -errno })
+  return Object.assign(new Error(`${code}: ${detail}`), { code, errno: -errno, syscall: detail })
 }
