@@ -15,17 +15,30 @@ export const LAYER_TYPES: Readonly<Record<Compression['type'], string>> = {
   uncompressed: MEDIA_TYPE.ociLayer,
 }
 
-/** The layer that changes would make, as a plain tar: its digest is the diff_id. Writes nothing. */
+export interface DescribedLayer {
+  /** Of the plain tar: its digest is the diff_id. */
+  readonly descriptor: Descriptor
+  /** The tar itself, where it has no more bytes than were asked for. */
+  readonly tar?: Buffer
+}
+
+/** The layer that changes would make. Writes nothing. */
 export async function describeLayer(
   changes: AsyncIterable<Change>,
   rootfs: string,
-  options: TarOptions,
+  { keepBytes, ...options }: TarOptions & { readonly keepBytes: number },
   job: Job,
-): Promise<Descriptor> {
+): Promise<DescribedLayer> {
   const tap = createDigestTap()
   const tar = layerTar(changes, rootfs, { ...options, reusesChunks: true }, job)
-  for await (const _chunk of tap.through(tar)) job.signal.throwIfAborted()
-  return { mediaType: MEDIA_TYPE.ociLayer, digest: tap.digest(), size: tap.size }
+  let kept: Buffer[] = []
+  for await (const chunk of tap.through(tar)) {
+    job.signal.throwIfAborted()
+    if (tap.size <= keepBytes) kept.push(Buffer.from(chunk))
+    else kept = []
+  }
+  const descriptor = { mediaType: MEDIA_TYPE.ociLayer, digest: tap.digest(), size: tap.size }
+  return tap.size <= keepBytes ? { descriptor, tar: Buffer.concat(kept) } : { descriptor }
 }
 
 /** Freezes changes into a layer in the store, as a plain tar. */

@@ -6,7 +6,7 @@ import type { Layer } from '../oci/index.ts'
 import type { Snapshotter } from '../snapshot/index.ts'
 import { makesLayer, type OpRunner } from './op-runner.ts'
 import { layersOf, type Result, withTree } from './result.ts'
-import { stateLayer } from './state-layer.ts'
+import { stateLayer, TAR_BYTES, type TarMemory } from './state-layer.ts'
 
 /** The behaviour of every operation that makes a layer, by kind. */
 export type Runners = { readonly [K in 'exec' | 'file']: OpRunner<Extract<Op, { kind: K }>> }
@@ -21,6 +21,7 @@ export interface StepOptions {
   readonly layers: LayerWriterOptions
   /** What is in no layer, whatever a step made of it: absolute paths, or patterns as in .dockerignore. */
   readonly ignoredPaths?: readonly string[]
+  readonly tars: TarMemory
   /** When a step ran, for its layer (RFC 3339). */
   readonly now: () => string
 }
@@ -77,7 +78,14 @@ async function makeLayer(
   const { ignoredPaths = [], snapshotter, layers } = options
   // An empty root with this layer is a state that no other step starts from.
   if (!isIndependent && ignoredPaths.length === 0 && snapshotter.reopen !== undefined) {
-    const descriptor = await describeLayer(root.changes(job), root.rootfs, layers, job)
+    const keepBytes = TAR_BYTES
+    const { descriptor, tar } = await describeLayer(
+      root.changes(job),
+      root.rootfs,
+      { ...layers, keepBytes },
+      job,
+    )
+    if (tar !== undefined) options.tars.add(descriptor.digest, tar)
     const layer = stateLayer({ diffId: descriptor.digest, descriptor, created }, below, options)
     await root.commit(layer, job)
     return layer

@@ -11,8 +11,9 @@ import { layersOf, type Result, withTree } from './result.ts'
 import { createRootJobs, type RootJobs } from './root-jobs.ts'
 import { failureOf, runnerOf, runStep, type StepOptions } from './run-step.ts'
 import { type SourceOptions, solveSource } from './solve-source.ts'
+import { createTarMemory } from './state-layer.ts'
 
-export interface SolverOptions extends StepOptions, SourceOptions {
+export interface SolverOptions extends Omit<StepOptions, 'tars'>, SourceOptions {
   readonly cache: Cache
   /** With `true` no result is looked up; results are saved all the same. */
   readonly noCache: boolean
@@ -77,6 +78,7 @@ function createWalk(options: SolverOptions, limit: Semaphore, jobs: RootJobs): W
   /** Digests of what a vertex reads of its inputs. */
   const selected = new Map<string, Promise<Digest>>()
   const told = new Set<Digest>()
+  const tars = createTarMemory()
 
   const solve = (vertex: Vertex): Promise<Result> => {
     const known = results.get(vertex.digest)
@@ -116,7 +118,7 @@ function createWalk(options: SolverOptions, limit: Semaphore, jobs: RootJobs): W
       return { type: 'layers', layers }
     }
     await options.observer?.missed(vertex, about, job)
-    const layers = await limit.run(() => runStep(vertex, inputs, options, job), job.signal)
+    const layers = await limit.run(() => runStep(vertex, inputs, { ...options, tars }, job), job.signal)
     for (const layer of layers.slice(-1)) options.made?.(vertex, layer)
     await cache.save(contentKey, { layers: layers.slice(below.length) }, job)
     await cache.save(key, { layers, content: contentKey, about }, job)
