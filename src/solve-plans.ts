@@ -110,7 +110,7 @@ export async function solvePlans(
       ? await squashLayers(outcome.value, { ...engine, layers: writer }, job)
       : outcome.value
     all.push(...stack)
-    const layers = await Promise.all(stack.map(packer.pack))
+    const layers = await Promise.all(stack.map((layer) => packer.pack(layer)))
     const marked = clampTo === undefined ? layers : markRewritten(layers, clampTo)
     built.push(finishImage(singleLayer ? squashHistory(plan) : plan, marked, timeOf(plan)))
   }
@@ -132,7 +132,10 @@ function stepsOfImages(plans: readonly Plan[]): ReadonlySet<Digest> {
 
 function packed(entries: readonly CacheEntry[], packer: LayerPacker): Promise<readonly CacheEntry[]> {
   return Promise.all(
-    entries.map(async (entry) => ({ ...entry, layers: await Promise.all(entry.layers.map(packer.pack)) })),
+    entries.map(async (entry) => ({
+      ...entry,
+      layers: await Promise.all(entry.layers.map((layer) => packer.pack(layer))),
+    })),
   )
 }
 

@@ -94,7 +94,10 @@ export function createLayerPacker(options: LayerPackerOptions, job: Job): LayerP
 
   return {
     begin: (layer) => {
-      pack(layer).then(options.packed, () => undefined)
+      pack(layer).then(
+        (packed) => options.packed?.(packed),
+        () => undefined,
+      )
     },
     pack,
     async [Symbol.asyncDispose]() {
