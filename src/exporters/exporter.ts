@@ -23,7 +23,7 @@ export interface Exporter {
   export(images: readonly Image[], job: Job): Promise<ExportResult>
   /**
    * Brings a layer there that an image is going to have, while the rest of it is still being built; absent where that
-   * would be of no use. What goes wrong need not be told: the export brings what is missing.
+   * would be of no use. What goes wrong is not told: the export brings what is missing. Ends when nothing is on its way.
    */
   ahead?(layer: Layer, job: Job): Promise<void>
 }

@@ -14,12 +14,12 @@ export function createForerunner(exporter: Exporter, job: Job): Forerunner {
   const underWay: Promise<void>[] = []
   return {
     send(layer) {
-      // The export tries what failed again, and tells of it.
-      underWay.push((exporter.ahead?.(layer, own) ?? Promise.resolve()).catch(() => undefined))
+      const sent = exporter.ahead?.(layer, own)
+      if (sent !== undefined) underWay.push(sent)
     },
     async [Symbol.asyncDispose]() {
       stop.abort(job.signal.reason)
-      await Promise.all(underWay)
+      await Promise.allSettled(underWay)
     },
   }
 }

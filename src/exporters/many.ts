@@ -23,7 +23,7 @@ export function many(exporters: readonly Exporter[]): Exporter {
       return { ...first, outputs: results.flatMap(({ outputs }) => outputs) }
     },
     async ahead(layer, job) {
-      await Promise.all(exporters.map((exporter) => exporter.ahead?.(layer, job)))
+      await Promise.allSettled(exporters.flatMap((exporter) => exporter.ahead?.(layer, job) ?? []))
     },
   }
 }

@@ -58,7 +58,7 @@ export function createRegistryExporter(options: RegistryExporterOptions): Export
         options
           .repository(first, { mountFrom: originsOf([layer]) })
           .put(layer.descriptor, () => layer.open(job), job)
-      await Promise.all(targets.map(put))
+      await Promise.allSettled(targets.map(put))
     },
   }
 }
