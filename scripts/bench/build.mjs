@@ -1,5 +1,5 @@
 // Builds against Debian's buildah, as root, interleaved:
-//   node scripts/bench/build.mjs [ROUNDS [WORKLOAD...]]   needs dist/ (npm run build:ts), buildah, mmdebstrap, docker-registry
+//   node scripts/bench/build.mjs [--json FILE] [ROUNDS [WORKLOAD...]]   needs dist/ (npm run build:ts), buildah, mmdebstrap, docker-registry
 // A  two stages on a Debian base: RUN that makes 8,000 files, COPY of 2,000 files and of a 64 MiB asset, COPY --from,
 //    RUN chown, push to a registry; nothing is there before
 // B  A once more, nothing changed
@@ -7,21 +7,24 @@
 // D  ten trivial RUN steps on a base of 150,000 small files: the time of one more step
 // E  FROM scratch and one file of 4 GiB (E_GIB=n: n GiB) of mixed data; its memory is that of all processes at once
 // F  FROM scratch and one file: the overhead of everything
-// Prints medians and ratios as Markdown.
+// Prints medians and ratios as Markdown; needs 60 GB of disk for E, else 20.
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
-import { measure, median, startRegistry } from './measure.mjs'
+import { parseArgs } from 'node:util'
+import { describeMachine, makeDirectory, measure, median, startRegistry } from './measure.mjs'
 
-const ROUNDS = Number(process.argv[2] ?? 5)
-const WORKLOADS = process.argv.length > 3 ? process.argv.slice(3) : ['A', 'B', 'C', 'D', 'E', 'F']
+const { values: options, positionals } = parseArgs({ options: { json: { type: 'string' } }, allowPositionals: true })
+const [rounds = '5', ...chosen] = positionals
+const ROUNDS = Number(rounds)
+const WORKLOADS = chosen.length > 0 ? chosen : ['A', 'B', 'C', 'D', 'E', 'F']
 const LARGE = Number(process.env.E_GIB ?? 4) * 2 ** 30
 const program = new URL('../../dist/cli/ossb.js', import.meta.url).pathname
 const makeLayout = new URL('../make-base-layout.mjs', import.meta.url).pathname
-const directory = mkdtempSync(join(tmpdir(), 'ossb-bench-build-'))
+const place = makeDirectory('build', 60)
+const directory = place.path
 
 function run(command, ...args) {
   const { status, stderr } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1e8 })
@@ -137,35 +140,40 @@ function timed(tool, settings, options) {
   }
 }
 
+function runOne(tool, host) {
+  timed(tool, { context: join(directory, 'one'), image: `${host}/${tool}/warm:1`, state: join(directory, `${tool}-warm`) })
+}
+
 function runRound(round, host, results) {
   const add = (workload, tool, result) => {
     results[workload] ??= { ossb: [], buildah: [] }
     results[workload][tool].push(result)
   }
   for (const tool of round % 2 === 0 ? ['buildah', 'ossb'] : ['ossb', 'buildah']) {
-    const state = join(directory, `state-${tool}`)
-    const at = (context) => ({ context: join(directory, context), image: `${host}/${tool}/${context}-${round}:1`, state })
+    // Nothing is removed before the end, but what is large.
+    const at = (context, name = context) => ({
+      context: join(directory, context),
+      image: `${host}/${tool}/${context}-${round}:1`,
+      state: join(directory, `${tool}-${name}-${round}`),
+    })
     if (['A', 'B', 'C'].some((name) => WORKLOADS.includes(name))) {
       writeFileSync(join(directory, 'app/src/f7'), 'the first\n')
       add('A', tool, timed(tool, at('app')))
       add('B', tool, timed(tool, at('app')))
       writeFileSync(join(directory, 'app/src/f7'), `changed ${tool} ${round}\n`)
       add('C', tool, timed(tool, at('app')))
-      TOOLS[tool].forget(state)
     }
     if (WORKLOADS.includes('D')) {
-      timed(tool, at('steps-1'))
-      const more = timed(tool, at('steps-11'))
+      timed(tool, at('steps-1', 'steps'))
+      const more = timed(tool, at('steps-11', 'steps'))
       add('D', tool, { ...more, wall: more.wall / 10, cpu: more.cpu / 10 })
-      TOOLS[tool].forget(state)
     }
     if (WORKLOADS.includes('E')) {
       add('E', tool, timed(tool, at('large'), { tree: true }))
-      TOOLS[tool].forget(state)
+      TOOLS[tool].forget(at('large').state)
     }
     if (WORKLOADS.includes('F')) {
       add('F', tool, timed(tool, at('one')))
-      TOOLS[tool].forget(state)
     }
   }
 }
@@ -176,8 +184,11 @@ try {
   makeContexts(registry.host)
   if (WORKLOADS.includes('E')) makeLarge()
   const results = {}
+  // The first of all meets a cold machine.
+  for (const tool of Object.keys(TOOLS)) runOne(tool, registry.host)
   for (let round = 0; round < ROUNDS; round += 1) runRound(round, registry.host, results)
   const start = median(Array.from({ length: 5 }, () => measure(['node', program, 'version']).wall))
+  console.log(`${describeMachine()}; on ${place.note}`)
   console.log(`Medians of ${ROUNDS} rounds; the program alone takes ${start.toFixed(2)} s to start\n`)
   console.log('| workload | ossb wall | buildah wall | ratio | ossb processor | buildah processor | ratio | ossb memory | buildah memory |')
   console.log('|---|---|---|---|---|---|---|---|---|')
@@ -190,8 +201,10 @@ try {
     })
     console.log(`| ${[workload, ...columns, ...pair('rss').map((value) => `${value.toFixed(0)} MiB`)].join(' | ')} |`)
   }
+  if (options.json !== undefined)
+    writeFileSync(options.json, JSON.stringify({ machine: describeMachine(), rounds: ROUNDS, start, results }, undefined, 2))
 } finally {
   registry.stop()
-  for (const tool of Object.keys(TOOLS)) TOOLS[tool].forget(join(directory, `state-${tool}`))
-  rmSync(directory, { recursive: true, force: true })
+  for (const name of readdirSync(directory)) if (name.startsWith('buildah-')) TOOLS.buildah.forget(join(directory, name))
+  place.remove()
 }

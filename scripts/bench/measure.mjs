@@ -1,7 +1,9 @@
 // What the benchmarks share: a command measured, and a registry of Debian's.
 import { spawn, spawnSync } from 'node:child_process'
-import { openSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpus, release, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
+import process from 'node:process'
 import { setTimeout } from 'node:timers/promises'
 
 /** Runs a command and adds up, every 50 ms, the memory of all that it has started: pages that they share count in parts. */
@@ -48,6 +50,28 @@ export function measure(command, { tree = false, ...options } = {}) {
   const result = spawnSync('python3', ['-c', MEASURE, tree ? 'memory' : 'plain', ...command], { encoding: 'utf8', ...options })
   if (result.status !== 0) throw new Error(`${command.join(' ')}: ${result.stderr}`)
   return JSON.parse(result.stdout)
+}
+
+/**
+ * An empty directory for a benchmark, as root on a file system of its own: ext4 does not use inodes again for minutes after
+ * they were freed and looks at each of them meanwhile, so that what was removed before slows down whoever makes files.
+ */
+export function makeDirectory(name, gibibytes) {
+  const path = mkdtempSync(join(tmpdir(), `ossb-bench-${name}-`))
+  const image = `${path}.ext4`
+  const script = `truncate -s ${gibibytes}G "$1" && mkfs.ext4 -q -N 4000000 -E lazy_itable_init=0,lazy_journal_init=0 "$1" && mount -o loop "$1" "$2"`
+  const isMounted = spawnSync('sh', ['-c', script, 'sh', image, path]).status === 0
+  const remove = () => {
+    if (isMounted) spawnSync('umount', ['--lazy', path])
+    for (const left of [path, image]) rmSync(left, { recursive: true, force: true })
+  }
+  return { path, remove, note: isMounted ? 'a new ext4 file system' : 'the file system of TMPDIR' }
+}
+
+/** What the figures are of. */
+export function describeMachine() {
+  const { model } = cpus()[0]
+  return `${cpus().length} × ${model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version}`
 }
 
 export function median(numbers) {

@@ -1,7 +1,17 @@
 import { getSystemErrorName } from 'node:util'
 
+const names = new Map<number, string>()
+
 /** The name of an error number of this system ("ENOENT"). */
 export function errnoName(errno: number): string {
+  const known = names.get(errno)
+  if (known !== undefined) return known
+  const name = findName(errno)
+  names.set(errno, name)
+  return name
+}
+
+function findName(errno: number): string {
   try {
     return getSystemErrorName(-errno)
   } catch {

@@ -8,6 +8,7 @@ import { type Proxy, proxyFor } from './proxy.ts'
 import { type ReachOptions, requireReach } from './reach.ts'
 import { createTrust, type Trust } from './tls-trust.ts'
 import { ProxyFailure } from './tunnel.ts'
+import { loadUndici } from './undici.ts'
 
 /** A request body: bytes, or something that can be opened again for each attempt. */
 export type Body = Uint8Array | (() => Promise<Readable>)
@@ -69,7 +70,8 @@ export function createTransport(options: TransportOptions): Transport {
   const sendOnce = async (request: HttpRequest): Promise<HttpResponse> => {
     const route = await routeFor(request)
     const body = typeof request.body === 'function' ? await request.body() : request.body
-    const answer = await route.dispatcher.request({
+    const { request: ask } = await loadUndici()
+    const answer = await ask.call(route.dispatcher, {
       ...addressOf(request, route),
       method: request.method,
       body: body ?? null,
@@ -155,7 +157,7 @@ async function createRoute(
   trust: Trust,
   options: TransportOptions,
 ): Promise<Route> {
-  const { Agent } = await import('undici')
+  const { Agent } = await loadUndici()
   const proxy = proxyFor(url, options.environment)
   const isTunnel = proxy !== undefined && url.protocol === 'https:'
   const peer = proxy === undefined || isTunnel ? url : proxy.url
