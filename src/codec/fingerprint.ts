@@ -39,7 +39,9 @@ export function createFingerprinter(): Fingerprinter {
   return {
     file: (path) => {
       try {
-        return withFile(path, (fd) => fingerprint((target, from, to) => readSync(fd, target, from, to - from, null)))
+        return withFile(path, (fd) =>
+          fingerprint((target, from, to) => readSync(fd, target, from, to - from, null)),
+        )
       } catch (error) {
         throw fileSystemError(`read "${path}" for its fingerprint`, error)
       }
