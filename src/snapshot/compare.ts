@@ -45,7 +45,8 @@ async function readCapability(path: string, session: FileSession, job: Job): Pro
   return result?.ok === true ? result.value : undefined
 }
 
-function sameBytes(a: string, b: string): boolean {
+/** Whether two files hold the same. */
+export function sameBytes(a: string, b: string): boolean {
   const [first, second] = [openSync(a, 'r'), openSync(b, 'r')]
   try {
     const [left, right] = [Buffer.allocUnsafe(BLOCK_BYTES), Buffer.allocUnsafe(BLOCK_BYTES)]

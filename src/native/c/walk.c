@@ -195,7 +195,7 @@ static int is_opaque(const char *name)
 }
 
 /* A file without an owner on record, or with half of one: completes it and writes it down. */
-static void settle_owner(struct place place, const struct statx *status, struct owner *owner)
+static void settle_owner(struct place place, struct statx *status, struct owner *owner)
 {
     uint32_t inherited = level_count > 0 ? levels[level_count - 1].gid_for_new : ID_OF_MAKER;
     if (owner->uid == ID_OF_MAKER)
@@ -207,6 +207,10 @@ static void settle_owner(struct place place, const struct statx *status, struct 
         return;
     if (write_owner(place, status->stx_mode, owner) < 0 && errno != EROFS)
         walk_failed("record the owner", place.path);
+    /* The file as it is from now on: who compares it with this record later must not see a change in that. */
+    struct statx settled;
+    if (syscall(SYS_statx, AT_FDCWD, place.path, AT_SYMLINK_NOFOLLOW, STATX_CTIME, &settled) == 0)
+        status->stx_ctime = settled.stx_ctime;
 }
 
 /* What has no record and no maker, as the files of a cache before a run used it. */
