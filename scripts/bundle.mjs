@@ -13,6 +13,20 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const DIST = join(ROOT, 'dist')
 const PROGRAMS = ['cli/ossb', 'cli/executor', 'cli/warmer', 'codec/worker']
 
+/** What is loaded together lies together: to find and open a file takes longer than to read a little more. */
+const GROUPS = [
+  { name: 'core', test: inFolders('core') },
+  { name: 'system', test: inFolders('io', 'fs', 'native', 'executors', 'environment.js') },
+  // A program of its own is not part of what others load.
+  { name: 'codec', test: /\/dist\/codec\/(?!worker\.js$)/ },
+  { name: 'http', test: /node_modules\/undici\// },
+  { name: 'content', test: inFolders('oci', 'store', 'layer', 'registry', 'images') },
+  {
+    name: 'engine',
+    test: inFolders('graph', 'frontends', 'sources', 'snapshot', 'cache', 'inputs', 'solver', 'exporters', 'foundation.js', 'caches.js', 'build.js'),
+  },
+].map((group, at, { length }) => ({ ...group, priority: length - at }))
+
 /** Files that are found by where a module lies (the helper, the WASM module, package.json) are found from its chunk. */
 const keepPlaces = {
   name: 'keep-places',
@@ -30,6 +44,8 @@ const bundle = await rolldown({
   external: [/^zstd-codec/, /^xz-decompress/],
   input: Object.fromEntries(PROGRAMS.map((name) => [name, join(DIST, `${name}.js`)])),
   plugins: [keepPlaces],
+  // What one command loads when it needs it, another has loaded from the start.
+  checks: { ineffectiveDynamicImport: false },
   // Of yargs only the parser is used; the rest would be kept for what it does when it is loaded.
   treeshake: { moduleSideEffects: [{ test: /node_modules\/yargs\//, sideEffects: false }] },
 })
@@ -38,9 +54,14 @@ const { output } = await bundle.write({
   format: 'esm',
   entryFileNames: '[name].js',
   chunkFileNames: 'chunks/[name]-[hash].js',
+  codeSplitting: { groups: GROUPS },
 })
 await bundle.close()
 writeFileSync(join(DIST, 'THIRD-PARTY-LICENSES'), licencesOf(output.flatMap((one) => one.moduleIds ?? [])))
+
+function inFolders(...names) {
+  return new RegExp(`/dist/(${names.join('|')})(/|$)`)
+}
 
 /** The licences of the packages that modules came from. */
 function licencesOf(modules) {
