@@ -27,9 +27,11 @@ import {
 import type { Foundation } from './foundation.ts'
 import type { Vertex } from './graph/index.ts'
 import { systemClock } from './io/index.ts'
-import type { Image, Repository } from './oci/index.ts'
+import type { LayerWriterOptions } from './layer/index.ts'
+import type { Image, Layer, Repository } from './oci/index.ts'
 import type { BuildOptions, CacheSourceSpec, CacheTargetSpec } from './options.ts'
-import { createExplainer, type StepObserver } from './solver/index.ts'
+import { createExplainer, stateLayer, type StepObserver } from './solver/index.ts'
+import type { Snapshotter } from './snapshot/index.ts'
 import { createOciLayout, storePaths } from './store/index.ts'
 
 /** The caches of a build. */
@@ -40,8 +42,10 @@ export interface Caches {
   readonly observer: StepObserver
   /** Adds what was found to the counts of the cache directory. */
   count(job: Job): Promise<void>
-  /** Whether somebody wants to know all results. */
+  /** Whether somebody wants to know results. */
   readonly isShared: boolean
+  /** Of all results those that somebody wants: all, or what leads to nothing but layers of the images. */
+  wanted(entries: readonly CacheEntry[], layers: readonly Layer[]): readonly CacheEntry[]
   /** The image as it is to be written: with its cache in it, where that was asked for. */
   finish(image: Image, entries: readonly CacheEntry[]): Image
   /** Brings results to `cacheTo`. @throws OssbError where a target does not let failures pass */
@@ -49,7 +53,11 @@ export interface Caches {
 }
 
 type Options = Pick<BuildOptions, 'cacheFrom' | 'cacheTo' | 'explain' | 'noCache'>
-type Parts = Pick<Foundation, 'paths' | 'store' | 'session' | 'registry' | 'images'>
+interface Parts extends Pick<Foundation, 'paths' | 'store' | 'session' | 'registry' | 'images'> {
+  readonly snapshotter: Snapshotter
+  /** How the layers of this build are written. */
+  readonly layers: LayerWriterOptions
+}
 
 export function openCaches(
   { cacheFrom = [], cacheTo = [], explain, noCache }: Options,
@@ -60,7 +68,16 @@ export function openCaches(
   const lost = createLostLayers()
   const services: ImportServices = { store, lost, fetch: images.fetchFrom, job }
   const cache = firstHit(
-    createStepCache({ paths, store, fetchRemote: images.fetchRemote, lost }),
+    createStepCache({
+      paths,
+      store,
+      fetchRemote: images.fetchRemote,
+      lost,
+      fromState: (about, below) => {
+        const layer = stateLayer(about, below, parts)
+        return parts.snapshotter.keeps?.([...below, layer]) === true ? layer : undefined
+      },
+    }),
     cacheFrom.map((spec) => importedFrom(spec, parts, services)),
   )
   const explainer = explain === undefined ? undefined : createExplainer(noCache ? undefined : cache, explain)
@@ -81,6 +98,7 @@ export function openCaches(
     count: (counter) =>
       addToTally({ hits: countsOf(hits), misses: countsOf(misses) }, paths, parts.session, counter),
     isShared: cacheTo.length > 0,
+    wanted: (entries, layers) => (cacheTo.some(wantsAll) ? entries : leadingTo(entries, layers)),
     finish: (image, entries) =>
       cacheTo.some(({ type }) => type === 'inline') ? withInlineCache(image, entries) : image,
     write: async (entries, built, writer) => {
@@ -174,7 +192,13 @@ async function send(target: OtherTarget, results: Results, parts: Parts, job: Jo
       job,
     )
   }
-  const entries = target.mode === 'max' ? results.entries : leadingTo(results)
+  const { entries: all, images } = results
+  const entries = wantsAll(target)
+    ? all
+    : leadingTo(
+        all,
+        images.flatMap(({ layers }) => layers),
+      )
   if (target.type === 'registry') {
     const reference = parseReference(target.ref)
     const repository = writable(reference, entries, registry)
@@ -195,10 +219,14 @@ async function send(target: OtherTarget, results: Results, parts: Parts, job: Jo
   )
 }
 
-/** Results that are of layers of the images alone. */
-function leadingTo({ entries, images }: Results): readonly CacheEntry[] {
-  const own = new Set(images.flatMap((image) => image.layers.map(({ descriptor }) => descriptor.digest)))
-  return entries.filter(({ layers }) => layers.every(({ descriptor }) => own.has(descriptor.digest)))
+function wantsAll(target: CacheTargetSpec): boolean {
+  return target.type === 'kaniko' || (target.type !== 'inline' && target.mode === 'max')
+}
+
+/** Results that are of some layers alone. */
+function leadingTo(entries: readonly CacheEntry[], layers: readonly Layer[]): readonly CacheEntry[] {
+  const own = new Set(layers.map(({ diffId }) => diffId))
+  return entries.filter((entry) => entry.layers.every(({ diffId }) => own.has(diffId)))
 }
 
 function writable(

@@ -10,15 +10,7 @@ import {
   rungOf,
 } from './executors/index.ts'
 import { loadHelper } from './native/index.ts'
-import type { DoctorReport, ExecutorChoice } from './options.ts'
-
-type Environment = Readonly<Record<string, string | undefined>>
-
-export interface EnvironmentOptions {
-  readonly executor: ExecutorChoice
-  readonly cacheDir: string
-  readonly environment: Environment
-}
+import type { DoctorReport, EnvironmentOptions, ExecutorChoice } from './options.ts'
 
 /**
  * Runs `command` (the caller's own command line) inside the namespaces that a build needs, and answers its exit status;

@@ -59,13 +59,13 @@ export async function openFoundation(options: FoundationOptions, job: Job): Prom
   const helper = helperFor(options.environment)
   const session = holding.hold(openFileSession(helper))
   await tidy(paths, session, job)
+  const store = createOciLayout(paths.root, createIndexLock(session, `${paths.index}.lock`))
   const lock = await session.lock(paths.lock, 'shared', { wait: true }, job)
   if (lock !== undefined) holding.hold(lock)
   const workspace = holding.hold(await openWorkspace(paths, session, job))
   const codec = holding.hold(createCodec())
   const registry = holding.hold(createRegistryClient(options))
   const http = holding.hold(createTransport({ ...options, insecureRegistries: [], stallMs: STALL_MS }))
-  const store = createOciLayout(paths.root, createIndexLock(session, `${paths.index}.lock`))
   const archives = holding.hold(createArchives())
   const images = createImageProvider({
     store,

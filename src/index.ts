@@ -7,10 +7,16 @@ import type {
   BuildOptions,
   BuildResult,
   BundleOptions,
+  CacheInfo,
+  CachePruneOptions,
+  CachePruneResult,
+  CacheVerifyResult,
   CopyImageOptions,
   CopyImageResult,
   CreateIndexOptions,
   CreateIndexResult,
+  DoctorReport,
+  EnvironmentOptions,
   GatherResult,
   ImageInspection,
   InspectImageOptions,
@@ -25,10 +31,8 @@ import type {
   WarmImageResult,
 } from './options.ts'
 
-export { cacheInfo, cachePrune, cacheVerify } from './cache-directory.ts'
 export type { BuildEvent, Descriptor, Digest, ErrorCode, Job, SourceRange } from './core/index.ts'
 export { formatBytes, OssbError, StepFailedError } from './core/index.ts'
-export { doctor, enterNamespace } from './environment.ts'
 export type {
   CheckReport,
   CheckWarning,
@@ -155,4 +159,44 @@ export async function lock(options: LockOptions, job: Job): Promise<GatherResult
 export async function putText(options: PutTextOptions, job: Job): Promise<void> {
   const { putText: put } = await import('./put-text.ts')
   await put(options, job)
+}
+
+/** What a cache directory holds. */
+export async function cacheInfo(cacheDir: string, job: Job): Promise<CacheInfo> {
+  const directory = await import('./cache-directory.ts')
+  return await directory.cacheInfo(cacheDir, job)
+}
+
+/**
+ * Empties a cache directory, but for images that were kept by name; with `all` of those too; or removes what is chosen.
+ * @throws OssbError ERR_OSSB_CACHE while a build uses it
+ */
+export async function cachePrune(options: CachePruneOptions, job: Job): Promise<CachePruneResult> {
+  const directory = await import('./cache-directory.ts')
+  return await directory.cachePrune(options, job)
+}
+
+/** Reads everything that a cache directory holds; what is damaged is removed. Builds may go on meanwhile. */
+export async function cacheVerify(cacheDir: string, job: Job): Promise<CacheVerifyResult> {
+  const directory = await import('./cache-directory.ts')
+  return await directory.cacheVerify(cacheDir, job)
+}
+
+/** Says what this environment allows, which executor a build takes, why, and what would give a better one. */
+export async function doctor(options: EnvironmentOptions, job: Job): Promise<DoctorReport> {
+  const environment = await import('./environment.ts')
+  return await environment.doctor(options, job)
+}
+
+/**
+ * Runs `command` (the caller's own command line) inside the namespaces that a build needs, and answers its exit status;
+ * undefined when this process is inside already, and may go on. What was mounted inside ends with it.
+ * @throws OssbError ERR_OSSB_EXECUTOR that says which call or file refused, and what would help
+ */
+export async function enterNamespace(
+  options: EnvironmentOptions & { readonly command: readonly string[] },
+  job: Job,
+): Promise<number | undefined> {
+  const environment = await import('./environment.ts')
+  return await environment.enterNamespace(options, job)
 }

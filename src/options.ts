@@ -410,6 +410,13 @@ export interface EnvironmentFact {
   readonly remedy?: string
 }
 
+/** Of the environment that is looked at, or that a build runs in. */
+export interface EnvironmentOptions {
+  readonly executor: ExecutorChoice
+  readonly cacheDir: string
+  readonly environment: Readonly<Record<string, string | undefined>>
+}
+
 export interface DoctorReport {
   readonly facts: readonly EnvironmentFact[]
   readonly executors: readonly ExecutorReport[]

@@ -1,25 +1,31 @@
 // Builds against Debian's buildah, as root, interleaved:
-//   node scripts/bench/build.mjs [ROUNDS [WORKLOAD...]]   needs dist/ (npm run build:ts), buildah, mmdebstrap, docker-registry
+//   node scripts/bench/build.mjs [--json FILE] [ROUNDS [WORKLOAD...]]   needs dist/ (npm run build:ts), buildah, mmdebstrap, docker-registry
 // A  two stages on a Debian base: RUN that makes 8,000 files, COPY of 2,000 files and of a 64 MiB asset, COPY --from,
 //    RUN chown, push to a registry; nothing is there before
 // B  A once more, nothing changed
 // C  A with one source file changed
 // D  ten trivial RUN steps on a base of 150,000 small files: the time of one more step
+// W  the same where overlayfs can't be had, as in a container: ossb alone, and only when asked for
+// E  FROM scratch and one file of 4 GiB (E_GIB=n: n GiB) of mixed data; its memory is that of all processes at once
 // F  FROM scratch and one file: the overhead of everything
-// Prints medians and ratios as Markdown.
+// Prints medians and ratios as Markdown; needs 60 GB of disk for E, else 20.
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
-import { measure, median, startRegistry } from './measure.mjs'
+import { parseArgs } from 'node:util'
+import { describeMachine, makeDirectory, measure, median, startRegistry } from './measure.mjs'
 
-const ROUNDS = Number(process.argv[2] ?? 5)
-const WORKLOADS = process.argv.length > 3 ? process.argv.slice(3) : ['A', 'B', 'C', 'D', 'F']
+const { values: options, positionals } = parseArgs({ options: { json: { type: 'string' } }, allowPositionals: true })
+const [rounds = '5', ...chosen] = positionals
+const ROUNDS = Number(rounds)
+const WORKLOADS = chosen.length > 0 ? chosen : ['A', 'B', 'C', 'D', 'E', 'F']
+const LARGE = Number(process.env.E_GIB ?? 4) * 2 ** 30
 const program = new URL('../../dist/cli/ossb.js', import.meta.url).pathname
 const makeLayout = new URL('../make-base-layout.mjs', import.meta.url).pathname
-const directory = mkdtempSync(join(tmpdir(), 'ossb-bench-build-'))
+const place = makeDirectory('build', 60)
+const directory = place.path
 
 function run(command, ...args) {
   const { status, stderr } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1e8 })
@@ -57,7 +63,28 @@ function makeContexts(host) {
   writeFileSync(join(one, 'file'), 'content\n')
 }
 
+/** Of each 32 MiB: 12 of random bytes, 16 of programs, libraries and texts of this machine, 4 of zeros. */
+function makeLarge() {
+  const sample = join(directory, 'sample.tar')
+  const parts = '/usr/bin /usr/lib/x86_64-linux-gnu /usr/share /usr/lib/python3'
+  run('sh', '-c', `for part in ${parts}; do tar -cf - --sort=name $part 2>/dev/null | head -c 64M; done >${sample}`)
+  const usual = readFileSync(sample)
+  rmSync(sample)
+  mkdirSync(join(directory, 'large'))
+  writeFileSync(join(directory, 'large/Dockerfile'), 'FROM scratch\nCOPY file /\n')
+  const file = openSync(join(directory, 'large/file'), 'w')
+  const mib = 2 ** 20
+  for (let written = 0, at = 0; written < LARGE; written += 32 * mib) {
+    writeSync(file, randomBytes(12 * mib))
+    writeSync(file, usual, at, 16 * mib)
+    writeSync(file, Buffer.alloc(4 * mib))
+    at = (at + 16 * mib) % (usual.length - 16 * mib)
+  }
+  closeSync(file)
+}
+
 function makeBases(host) {
+  if (!['A', 'B', 'C', 'D', 'W'].some((name) => WORKLOADS.includes(name))) return
   const push = (name, tar) => {
     const layout = join(directory, `${name}-layout`)
     run('node', makeLayout, layout, '--rootfs-tar', tar)
@@ -67,7 +94,7 @@ function makeBases(host) {
   const debian = join(directory, 'debian.tar')
   run('sh', '-c', '. /etc/os-release && exec mmdebstrap --quiet --variant=minbase --format=tar "$VERSION_CODENAME" "$1"', 'sh', debian)
   push('debian', debian)
-  if (!WORKLOADS.includes('D')) return
+  if (!WORKLOADS.includes('D') && !WORKLOADS.includes('W')) return
   const many = join(directory, 'many')
   run(
     'sh',
@@ -84,8 +111,8 @@ function makeBases(host) {
 /** Builds and pushes; `state` is where a builder keeps what it has. */
 const TOOLS = {
   ossb: {
-    build: ({ context, image, state }) => [
-      ['node', program, 'build', '--progress', 'quiet', '--cache-dir', state, '-t', image, '--push', context],
+    build: ({ context, image, state, options: more = [] }) => [
+      ['node', program, 'build', '--progress', 'quiet', '--cache-dir', state, '-t', image, '--push', ...more, context],
     ],
     forget: (state) => rmSync(state, { recursive: true, force: true }),
   },
@@ -105,13 +132,25 @@ const TOOLS = {
   },
 }
 
-function timed(tool, settings) {
-  const parts = TOOLS[tool].build(settings).map((command) => measure(command))
+function timed(tool, settings, options) {
+  const parts = TOOLS[tool].build(settings).map((command) => measure(command, options))
   return {
     wall: parts.reduce((sum, { wall }) => sum + wall, 0),
     cpu: parts.reduce((sum, { cpu }) => sum + cpu, 0),
     rss: Math.max(...parts.map(({ rss }) => rss)),
   }
+}
+
+/** A directory that lies on an overlay: none can have its upper directory there. */
+function overlaid(name) {
+  const [lower, upper, work, shown] = ['lower', 'upper', 'work', 'shown'].map((part) => join(directory, name, part))
+  for (const path of [lower, upper, work, shown]) mkdirSync(path, { recursive: true })
+  run('mount', '-t', 'overlay', 'overlay', '-o', `lowerdir=${lower},upperdir=${upper},workdir=${work}`, shown)
+  return shown
+}
+
+function runOne(tool, host) {
+  timed(tool, { context: join(directory, 'one'), image: `${host}/${tool}/warm:1`, state: join(directory, `${tool}-warm`) })
 }
 
 function runRound(round, host, results) {
@@ -120,25 +159,39 @@ function runRound(round, host, results) {
     results[workload][tool].push(result)
   }
   for (const tool of round % 2 === 0 ? ['buildah', 'ossb'] : ['ossb', 'buildah']) {
-    const state = join(directory, `state-${tool}`)
-    const at = (context) => ({ context: join(directory, context), image: `${host}/${tool}/${context}-${round}:1`, state })
+    // Nothing is removed before the end, but what is large.
+    const at = (context, name = context) => ({
+      context: join(directory, context),
+      image: `${host}/${tool}/${context}-${round}:1`,
+      state: join(directory, `${tool}-${name}-${round}`),
+    })
     if (['A', 'B', 'C'].some((name) => WORKLOADS.includes(name))) {
       writeFileSync(join(directory, 'app/src/f7'), 'the first\n')
       add('A', tool, timed(tool, at('app')))
       add('B', tool, timed(tool, at('app')))
       writeFileSync(join(directory, 'app/src/f7'), `changed ${tool} ${round}\n`)
       add('C', tool, timed(tool, at('app')))
-      TOOLS[tool].forget(state)
     }
     if (WORKLOADS.includes('D')) {
-      timed(tool, at('steps-1'))
-      const more = timed(tool, at('steps-11'))
+      timed(tool, at('steps-1', 'steps'))
+      const more = timed(tool, at('steps-11', 'steps'))
       add('D', tool, { ...more, wall: more.wall / 10, cpu: more.cpu / 10 })
-      TOOLS[tool].forget(state)
+    }
+    if (WORKLOADS.includes('W') && tool === 'ossb') {
+      // Each of these builds copies the base once, which is no part of a further step.
+      const state = overlaid(`walked-${round}`)
+      const [, one, more] = ['steps-1', 'steps-1', 'steps-11'].map((context) =>
+        timed(tool, { ...at(context), state, options: ['--no-cache'] }),
+      )
+      add('W', tool, { ...more, wall: (more.wall - one.wall) / 10, cpu: (more.cpu - one.cpu) / 10 })
+      run('umount', state)
+    }
+    if (WORKLOADS.includes('E')) {
+      add('E', tool, timed(tool, at('large'), { tree: true }))
+      TOOLS[tool].forget(at('large').state)
     }
     if (WORKLOADS.includes('F')) {
       add('F', tool, timed(tool, at('one')))
-      TOOLS[tool].forget(state)
     }
   }
 }
@@ -147,14 +200,18 @@ const registry = await startRegistry(directory)
 try {
   makeBases(registry.host)
   makeContexts(registry.host)
+  if (WORKLOADS.includes('E')) makeLarge()
   const results = {}
+  // The first of all meets a cold machine.
+  for (const tool of Object.keys(TOOLS)) runOne(tool, registry.host)
   for (let round = 0; round < ROUNDS; round += 1) runRound(round, registry.host, results)
   const start = median(Array.from({ length: 5 }, () => measure(['node', program, 'version']).wall))
+  console.log(`${describeMachine()}; on ${place.note}`)
   console.log(`Medians of ${ROUNDS} rounds; the program alone takes ${start.toFixed(2)} s to start\n`)
   console.log('| workload | ossb wall | buildah wall | ratio | ossb processor | buildah processor | ratio | ossb memory | buildah memory |')
   console.log('|---|---|---|---|---|---|---|---|---|')
   for (const [workload, tools] of Object.entries(results)) {
-    const of = (tool, what) => median(tools[tool].map((one) => one[what]))
+    const of = (tool, what) => (tools[tool].length > 0 ? median(tools[tool].map((one) => one[what])) : Number.NaN)
     const pair = (what) => [of('ossb', what), of('buildah', what)]
     const columns = ['wall', 'cpu'].flatMap((what) => {
       const [own, peer] = pair(what)
@@ -162,8 +219,10 @@ try {
     })
     console.log(`| ${[workload, ...columns, ...pair('rss').map((value) => `${value.toFixed(0)} MiB`)].join(' | ')} |`)
   }
+  if (options.json !== undefined)
+    writeFileSync(options.json, JSON.stringify({ machine: describeMachine(), rounds: ROUNDS, start, results }, undefined, 2))
 } finally {
   registry.stop()
-  for (const tool of Object.keys(TOOLS)) TOOLS[tool].forget(join(directory, `state-${tool}`))
-  rmSync(directory, { recursive: true, force: true })
+  for (const name of readdirSync(directory)) if (name.startsWith('buildah-')) TOOLS.buildah.forget(join(directory, name))
+  place.remove()
 }

@@ -30,8 +30,8 @@ export async function pruneCache(
   if (options.some !== undefined) return await pruneSome(paths, options.some, helper, job)
   const before = await cacheContents(paths, helper, job)
   // What could be found again goes first, so that a prune that is interrupted leaves no result without its content.
-  for (const path of [paths.steps, paths.snapshots, paths.mounts, paths.downloads, paths.work, paths.tally])
-    removeTree(path)
+  const { steps, forms, snapshots, mounts, downloads, work, tally } = paths
+  for (const path of [steps, forms, snapshots, mounts, downloads, work, tally]) removeTree(path)
   if (options.all) for (const path of [paths.index, paths.layoutMark]) removeTree(path)
   const kept = keptByImages(paths)
   const orphans = blobsIn(paths).filter((path) => !kept.has(path))

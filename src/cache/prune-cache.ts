@@ -5,7 +5,8 @@ import { removeTree } from '../fs/index.ts'
 import type { NativeHelper } from '../native/index.ts'
 import type { StorePaths } from '../store/index.ts'
 import { blobsIn, keptByImages, type PruneOutcome, sizeOf, sum, treeBytes } from './contents.ts'
-import { readRecord } from './step-cache.ts'
+import { type CompressedForm, compressedForms, readForms } from './compressed-forms.ts'
+import { readRecord, type StepRecord } from './step-cache.ts'
 
 /** What of a cache directory is made, or fetched, again when it is missing. */
 export type CacheKind = 'steps' | 'snapshots' | 'downloads' | 'mounts'
@@ -56,7 +57,17 @@ export async function pruneSome(
     if (item.kind === 'snapshots') outcome.snapshots += 1
     if (item.kind === 'steps') outcome.steps += 1
   }
+  forgetForms(paths)
   return outcome
+}
+
+/** What is known of compressed layers goes when the last of them is gone. */
+function forgetForms(paths: StorePaths): void {
+  for (const name of existsSync(paths.forms) ? readdirSync(paths.forms) : []) {
+    const path = join(paths.forms, name)
+    const isHere = ({ descriptor }: CompressedForm) => existsSync(paths.blob(descriptor.digest))
+    if (!Object.values(readForms(path)).some(isHere)) removeTree(path)
+  }
 }
 
 async function itemsIn(paths: StorePaths, helper: NativeHelper, job: Job): Promise<readonly Item[]> {
@@ -72,6 +83,15 @@ async function itemsIn(paths: StorePaths, helper: NativeHelper, job: Job): Promi
   return items
 }
 
+/** A layer as it was made, or came, and what it was compressed as. */
+function contentOf(
+  { diffId, descriptor }: StepRecord['layers'][number],
+  paths: StorePaths,
+): readonly string[] {
+  const forms = Object.values(compressedForms(paths, diffId))
+  return [descriptor, ...forms.map((form) => form.descriptor)].map(({ digest }) => paths.blob(digest))
+}
+
 /** Which files of content the results need, and who needs each. */
 function createContentUse(paths: StorePaths): { release(step: string): readonly string[] } {
   const users = new Map<string, number>([...keptByImages(paths)].map((path) => [path, 1]))
@@ -79,7 +99,7 @@ function createContentUse(paths: StorePaths): { release(step: string): readonly 
   for (const name of existsSync(paths.steps) ? readdirSync(paths.steps) : []) {
     const step = join(paths.steps, name)
     const layers = readRecord(step)?.layers ?? []
-    const blobs = [...new Set(layers.map(({ descriptor }) => paths.blob(descriptor.digest)))]
+    const blobs = [...new Set(layers.flatMap((layer) => contentOf(layer, paths)))]
     needs.set(step, blobs)
     for (const blob of blobs) users.set(blob, (users.get(blob) ?? 0) + 1)
   }

@@ -6,6 +6,7 @@ import { writeFileAtomic } from '../io/index.ts'
 import type { ContentStore, Layer } from '../oci/index.ts'
 import type { StorePaths } from '../store/index.ts'
 import type { Cache, CachedResult } from './cache.ts'
+import { compressedForms } from './compressed-forms.ts'
 import type { LostLayers } from './lost-layers.ts'
 import { aboutSchema, type StepAbout } from './step-about.ts'
 
@@ -15,6 +16,8 @@ export interface StepCacheOptions {
   /** Brings a layer of a base image to the store, from where it came ("registry/repository"). */
   readonly fetchRemote: (descriptor: Descriptor, origin: string, job: Job) => Promise<void>
   readonly lost: LostLayers
+  /** A layer above others by the state that is kept of them; undefined where there is none. Absent where none is. */
+  readonly fromState?: (about: Omit<Layer, 'open'>, below: readonly Layer[]) => Layer | undefined
 }
 
 const digest = v.custom<Digest>((value) => typeof value === 'string' && isDigest(value))
@@ -56,9 +59,12 @@ export function createStepCache(options: StepCacheOptions): Cache {
     find: async ({ key }, job) => {
       const saved = readRecord(paths.step(key))
       if (saved === undefined) return undefined
-      const revived = await Promise.all(saved.layers.map((layer) => revive(layer, options, job)))
-      const layers = revived.filter((layer) => layer !== undefined)
-      if (layers.length < revived.length) return undefined
+      const layers: Layer[] = []
+      for (const one of saved.layers) {
+        const layer = await revive(one, [...layers], options, job)
+        if (layer === undefined) return undefined
+        layers.push(layer)
+      }
       const { content, about } = saved
       touch(paths.step(key))
       return {
@@ -68,7 +74,7 @@ export function createStepCache(options: StepCacheOptions): Cache {
       }
     },
     save: (key, result) => {
-      writeFileAtomic(paths.step(key), JSON.stringify(recordOf(result)))
+      writeFileAtomic(paths.step(key), JSON.stringify(recordOf(result)), { isKept: false })
       return Promise.resolve()
     },
     known: () => Promise.resolve(aboutsIn(paths)),
@@ -95,24 +101,32 @@ function aboutsIn({ steps }: StorePaths): readonly StepAbout[] {
 
 async function revive(
   { diffId, descriptor, created, origin }: LayerRecord,
-  { store, fetchRemote, lost }: StepCacheOptions,
+  below: readonly Layer[],
+  { paths, store, fetchRemote, lost, fromState }: StepCacheOptions,
   job: Job,
 ): Promise<Layer | undefined> {
-  if (lost.has(descriptor.digest)) return undefined
   const about = {
     diffId,
-    descriptor,
     ...(created === undefined ? {} : { created }),
     ...(origin === undefined ? {} : { origin }),
   }
   if (origin === undefined) {
-    if (!(await store.has(descriptor, job))) return undefined
-    const discard = () => store.discard(descriptor)
-    return lost.watch({ ...about, open: (opener) => store.open(descriptor, opener), reject: discard })
+    // Few plain layers are ever written: a compressed form stands in for one, or the state that it was made as.
+    const forms = Object.values(compressedForms(paths, diffId)).filter((form) => form.diffId === diffId)
+    for (const here of [descriptor, ...forms.map((form) => form.descriptor)]) {
+      if (lost.has(here.digest) || !(await store.has(here, job))) continue
+      const open = (opener: Job) => store.open(here, opener)
+      return lost.watch({ ...about, descriptor: here, open, reject: () => store.discard(here) })
+    }
+    if (descriptor.digest !== diffId || lost.has(diffId)) return undefined
+    const layer = fromState?.({ ...about, descriptor }, below)
+    return layer === undefined ? undefined : lost.watch(layer)
   }
+  if (lost.has(descriptor.digest)) return undefined
   const fetch = (fetcher: Job) => fetchRemote(descriptor, origin, fetcher)
   return lost.watch({
     ...about,
+    descriptor,
     fetch,
     open: async (opener) => {
       await fetch(opener)

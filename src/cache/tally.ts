@@ -43,5 +43,6 @@ export async function addToTally(
   writeFileAtomic(
     paths.tally,
     JSON.stringify({ hits: sum(before.hits, more.hits), misses: sum(before.misses, more.misses) }),
+    { isKept: false },
   )
 }

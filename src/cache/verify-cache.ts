@@ -53,6 +53,7 @@ export function removeUnfinished(paths: StorePaths): number {
   const left = [
     ...filesIn(paths.blobs),
     ...filesIn(paths.steps),
+    ...filesIn(paths.forms),
     ...filesIn(paths.downloads),
     ...filesIn(paths.root, 0),
   ].filter((path) => isTemporary(path))

@@ -1,5 +1,4 @@
-import type { Argv } from 'yargs'
-import { OssbError } from '../index.ts'
+import type { Parser } from 'yargs/helpers'
 import type { CliCommand, CliPositional } from './commands.ts'
 import type { CliOption } from './option-table.ts'
 import { nearest, usageError } from './usage-error.ts'
@@ -36,79 +35,54 @@ const PARSER = {
 }
 
 type Arguments = Readonly<Record<string, unknown>>
-type Chosen = (command: CliCommand, argv: Arguments) => void
 
 /** @throws OssbError ERR_OSSB_USAGE that names the word that is wrong and the one that was probably meant */
 export async function parseCommandLine(line: CommandLine): Promise<ParsedCommand> {
-  const { default: yargs } = await import('yargs')
-  let parsed: ParsedCommand | undefined
-  let running: CliCommand | undefined
-  const parser = yargs()
-    .locale('en')
-    .parserConfiguration(PARSER)
-    .help(false)
-    .version(false)
-    .exitProcess(false)
-    .fail(false)
-    .strictOptions()
-    .option('help', { alias: 'h', type: 'boolean' })
-  const entered = (command: CliCommand) => {
-    running = command
-  }
-  addCommands(parser, line.commands, entered, (command, argv) => {
-    parsed = {
+  // The parser alone: all of yargs takes longer to load than most commands take, and writes a help that nobody reads.
+  const { Parser: parser } = await import('yargs/helpers')
+  const { args, commands, environment } = line
+  const read = (options: readonly CliOption[]) => readArguments(parser, args, options)
+  // Which flags take a value is known once the command is: until then, each that is followed by a word.
+  const command = commandOf(wordsOf(read([])), commands)
+  const argv = read(command?.options ?? [])
+  checkFlags(argv, command)
+  if (command !== undefined)
+    return {
       command,
       positionals: positionalsOf(command, argv),
-      values: valuesOf(command.options, argv, line.environment),
+      values: valuesOf(command.options, argv, environment),
     }
+  if (argv['help'] !== true) checkNoCommand(wordsOf(argv), commands)
+  return { positionals: [], values: {} }
+}
+
+/** Values by flag; the words that belong to none are `_`. */
+function readArguments(
+  parser: typeof Parser,
+  args: readonly string[],
+  options: readonly CliOption[],
+): Arguments {
+  const namesOf = (isFlag: boolean) =>
+    options.filter(({ type }) => (type === 'flag') === isFlag).map(({ name }) => name)
+  const { argv, error } = parser.detailed([...args], {
+    configuration: PARSER,
+    boolean: ['help', ...namesOf(true)],
+    string: namesOf(false),
+    alias: { help: 'h', ...Object.fromEntries(options.map(({ name, alias = [] }) => [name, alias])) },
   })
-  try {
-    const argv: Arguments = await parser.parseAsync([...line.args])
-    if (parsed === undefined && argv['help'] !== true) checkNoCommand(wordsOf(argv), line.commands)
-  } catch (error) {
-    throw explain(error, running)
-  }
-  return parsed ?? { positionals: [], values: {} }
+  if (error === null) return argv
+  throw usageError(`Cannot read the command line: ${error.message}`, 'See "ossb --help".')
 }
 
 /** `cache info` is the command `info` below the command `cache`. */
-function addCommands(
-  parser: Argv,
-  commands: readonly CliCommand[],
-  entered: (command: CliCommand) => void,
-  chosen: Chosen,
-): void {
-  const firstWords = new Set(commands.map(({ name }) => name.split(' ')[0] ?? ''))
-  const add = (to: Argv, word: string, command: CliCommand) =>
-    to.command(
-      word,
-      command.summary,
-      (inner) => {
-        entered(command)
-        return addOptions(inner, command.options)
-      },
-      (argv) => chosen(command, argv),
-    )
-  for (const word of firstWords) {
-    const whole = commands.find(({ name }) => name === word)
-    const below = commands.filter(({ name }) => name.startsWith(`${word} `))
-    if (whole === undefined)
-      parser.command(word, '', (inner) => {
-        for (const command of below) add(inner, command.name.slice(word.length + 1), command)
-        return inner
-      })
-    else add(parser, word, whole)
-  }
+function commandOf(words: readonly string[], commands: readonly CliCommand[]): CliCommand | undefined {
+  return commands.find(({ name }) => name.split(' ').every((word, at) => words[at] === word))
 }
 
-function addOptions(parser: Argv, options: readonly CliOption[]): Argv {
-  for (const { name, type, alias } of options) {
-    parser.option(name, {
-      type: type === 'flag' ? 'boolean' : 'string',
-      ...(alias === undefined ? {} : { alias }),
-    })
-  }
-  return parser
+function checkFlags(argv: Arguments, command: CliCommand | undefined): void {
+  const known = new Set(['_', 'help', ...(command?.options ?? []).map(({ name }) => name)])
+  const unknown = Object.keys(argv).find((name) => !known.has(name))
+  if (unknown !== undefined) throw unknownFlag(unknown, command)
 }
 
 function wordsOf(argv: Arguments): readonly string[] {
@@ -176,15 +150,6 @@ function choiceOf(option: CliOption & { readonly type: 'choice' }, word: string,
     `Cannot use "${word}" for ${origin}: there is no such choice`,
     `Choose one of ${option.choices.join(', ')}.`,
   )
-}
-
-/** What yargs found wrong, in our own words. */
-function explain(error: unknown, command: CliCommand | undefined): unknown {
-  if (error instanceof OssbError || !(error instanceof Error)) return error
-  const word = /^Unknown arguments?: ([^,]*)/.exec(error.message)?.[1]
-  return word === undefined
-    ? usageError(`Cannot read the command line: ${error.message}`, 'See "ossb --help".')
-    : unknownFlag(word, command)
 }
 
 /** A line that names no command is one for help, unless it tried to. */

@@ -35,7 +35,7 @@ import { packageVersion } from './version.ts'
  */
 export async function runOssb(host: Host, api: Api): Promise<number> {
   try {
-    return await dispatch(await parseCommandLine(lineOf(host)), host, api)
+    return shortcut(host) ?? (await dispatch(await parseCommandLine(lineOf(host)), host, api))
   } catch (error) {
     const interrupted = host.interruption.exitCode()
     const shown: unknown = interrupted === undefined ? error : host.interruption.signal.reason
@@ -44,10 +44,26 @@ export async function runOssb(host: Host, api: Api): Promise<number> {
   }
 }
 
+/** What needs no parser is told without it. */
+function shortcut({ args: [word, ...others], stdout }: Host): number | undefined {
+  if (others.length > 0) return undefined
+  if (word === undefined || word === 'help' || word === '--help') {
+    stdout.write(programHelp(COMMANDS, widthOf(stdout)))
+    return 0
+  }
+  if (word !== 'version' && word !== '--version') return undefined
+  stdout.write(`ossb ${packageVersion()}\n`)
+  return 0
+}
+
 function lineOf({ args, environment }: Host): Parameters<typeof parseCommandLine>[0] {
   const [first, ...rest] = args
   const words = first === 'help' ? [...rest, '--help'] : first === '--version' ? ['version', ...rest] : args
   return { args: words, commands: COMMANDS, environment }
+}
+
+function widthOf({ columns = 100 }: Host['stdout']): number {
+  return Math.min(columns, 100)
 }
 
 type Handler = (parsed: ParsedCommand, host: Host, api: Api) => number | Promise<number>
@@ -91,7 +107,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
 }
 
 async function dispatch(parsed: ParsedCommand, host: Host, api: Api): Promise<number> {
-  const width = Math.min(host.stdout.columns ?? 100, 100)
+  const width = widthOf(host.stdout)
   const { command } = parsed
   const handler = command === undefined ? undefined : HANDLERS[command.name]
   if (command === undefined || handler === undefined || parsed.values['help'] === true) {

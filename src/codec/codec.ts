@@ -45,7 +45,7 @@ export interface CodecOptions {
 }
 
 /** Of the DEFLATE encoder in wasm/: to be raised with every change of its bytes. */
-const DEFLATE_VERSION = 1
+const DEFLATE_VERSION = 2
 const ZSTD_CODEC_VERSION = '0.1.5'
 const WORKERS_MAX = 8
 /** How much of a file tells what it is. */

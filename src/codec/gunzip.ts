@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createGunzip, type Gunzip } from 'node:zlib'
 import { OssbError } from '../core/index.ts'
 
-const OUTPUT_SIZE = 1024 * 1024
+const OUTPUT_SIZE = 512 * 1024
 
 /**
  * One or more gzip members, and zeros after them (tape padding). Anything else after a member, and an end within

@@ -250,7 +250,7 @@ function overlayFinding(items: readonly ProbeItem[], isRoot: boolean, directory:
   return {
     name: 'overlay',
     ok: false,
-    detail: `${describe(failed)}: each step copies the root file system`,
+    detail: `${describe(failed)}: each stage copies its base`,
     remedy: `use a --cache-dir that is not itself on an overlay (now ${directory}), on Linux 5.11 or newer`,
   }
 }

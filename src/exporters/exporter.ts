@@ -1,5 +1,5 @@
 import type { Descriptor, Digest, Job } from '../core/index.ts'
-import type { Image } from '../oci/index.ts'
+import type { Image, Layer } from '../oci/index.ts'
 import type { ImageContent } from './image-content.ts'
 
 export interface ExportResult {
@@ -21,4 +21,9 @@ export function exportedAs({ root, configDigest, annotations }: ImageContent): O
 export interface Exporter {
   readonly name: string
   export(images: readonly Image[], job: Job): Promise<ExportResult>
+  /**
+   * Brings a layer there that an image is going to have, while the rest of it is still being built; absent where that
+   * would be of no use. What goes wrong is not told: the export brings what is missing. Ends when nothing is on its way.
+   */
+  ahead?(layer: Layer, job: Job): Promise<void>
 }

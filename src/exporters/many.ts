@@ -22,6 +22,9 @@ export function many(exporters: readonly Exporter[]): Exporter {
       if (first === undefined) throw new OssbError('ERR_OSSB_INTERNAL', 'Cannot export: there is no output')
       return { ...first, outputs: results.flatMap(({ outputs }) => outputs) }
     },
+    async ahead(layer, job) {
+      await Promise.allSettled(exporters.flatMap((exporter) => exporter.ahead?.(layer, job) ?? []))
+    },
   }
 }
 

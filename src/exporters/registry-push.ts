@@ -53,6 +53,13 @@ export function createRegistryExporter(options: RegistryExporterOptions): Export
           .map((name) => `registry ${name}`),
       }
     },
+    async ahead(layer, job) {
+      const put = ([first]: (typeof targets)[number]) =>
+        options
+          .repository(first, { mountFrom: originsOf([layer]) })
+          .put(layer.descriptor, () => layer.open(job), job)
+      await Promise.allSettled(targets.map(put))
+    },
   }
 }
 

@@ -28,17 +28,24 @@ export function contentDigest(
 ): Digest {
   const hash = createHash('sha256')
   const buffer = Buffer.allocUnsafe(BUFFER_BYTES)
+  /** Short texts, hashed many at once. */
+  let text = ''
   for (const source of selected) {
     const links = new Map<string, string>()
-    hash.update(`source\0${source.path}\0`)
+    text += `source\0${source.path}\0`
     for (const file of walkSource(tree, source, options.exclude)) {
-      hash.update(linkOf(file, links))
-      addFile(hash, file, options.owners, buffer)
+      text += linkOf(file, links) + describe(file, options.owners)
+      const hasContent = file.stats.isFile() && file.stats.size > 0n
+      if (hasContent || text.length > BUFFER_BYTES) {
+        hash.update(text)
+        text = ''
+      }
+      if (hasContent) addContent(hash, file.hostPath, buffer)
       if (file.stats.isFile()) options.onFile?.(file.hostPath)
       options.onAny?.(file)
     }
   }
-  return `sha256:${hash.digest('hex')}`
+  return `sha256:${hash.update(text).digest('hex')}`
 }
 
 /** The first name in this source of a file with several: a copy keeps them together. */
@@ -50,17 +57,12 @@ function linkOf({ path, stats }: SourceFile, links: Map<string, string>): string
   return first === undefined ? '' : `link\0${first}\0`
 }
 
-function addFile(
-  hash: Hash,
-  { path, hostPath, stats }: SourceFile,
-  owners: ContentDigestOptions['owners'],
-  buffer: Buffer,
-): void {
+/** All that counts of a file in front of its content. */
+function describe({ path, hostPath, stats }: SourceFile, owners: ContentDigestOptions['owners']): string {
   const owner = owners === 'counted' ? `${stats.uid}:${stats.gid}` : ''
-  hash.update(`${path}\0${stats.mode}\0${owner}\0${stats.isFile() ? stats.size : ''}\0`)
-  if (stats.isSymbolicLink()) hash.update(`${readlinkSync(hostPath)}\0`)
-  else if (stats.isFile()) addContent(hash, hostPath, buffer)
-  else if (!stats.isDirectory()) hash.update(`${stats.rdev}\0`)
+  const about = `${path}\0${stats.mode}\0${owner}\0${stats.isFile() ? stats.size : ''}\0`
+  if (stats.isSymbolicLink()) return `${about}${readlinkSync(hostPath)}\0`
+  return stats.isFile() || stats.isDirectory() ? about : `${about}${stats.rdev}\0`
 }
 
 function addContent(hash: Hash, path: string, buffer: Buffer): void {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { errnoOf, fileSystemError, type ImageFileType, type Job, OssbError } from '../core/index.ts'
 import { openRandomFile, type RandomFile, writeStreamAtomic } from '../io/index.ts'
-import { indexTar } from '../layer/index.ts'
+import { indexTar, type TarMember } from '../layer/index.ts'
 import { type ImageSource, MAX_DOCUMENT_BYTES, type ReferrerSource } from '../oci/index.ts'
 import { type ArchiveFiles, createArchiveLayout, createDockerArchive } from '../store/index.ts'
 
@@ -23,7 +23,7 @@ export interface ImageArchive extends ImageSource, ReferrerSource, Disposable {
 export async function openArchive(type: ArchiveType, path: string, job: Job): Promise<ImageArchive> {
   const file = await openPlain(path, job)
   try {
-    const files = await archiveFiles(file, path)
+    const files = archiveFiles(file, path)
     if (type === 'oci-archive' && files.size('index.json') === undefined)
       throw invalid(
         path,
@@ -75,12 +75,8 @@ function invalid(path: string, why: string, hint?: string): OssbError {
   )
 }
 
-async function archiveFiles(file: RandomFile, path: string): Promise<ArchiveFiles> {
-  const members = await indexTar(file).catch((error: unknown) => {
-    throw error instanceof OssbError
-      ? invalid(path, error.message.replace(/^Cannot read the tar archive: /, ''))
-      : error
-  })
+function archiveFiles(file: RandomFile, path: string): ArchiveFiles {
+  const members = indexMembers(file, path)
   return {
     where: path,
     size: (name) => members.get(name)?.size,
@@ -92,6 +88,16 @@ async function archiveFiles(file: RandomFile, path: string): Promise<ArchiveFile
       const member = members.get(name) ?? { offset: 0, size: 0 }
       return file.stream(member.offset, member.size)
     },
+  }
+}
+
+function indexMembers(file: RandomFile, path: string): ReadonlyMap<string, TarMember> {
+  try {
+    return indexTar(file)
+  } catch (error) {
+    throw error instanceof OssbError
+      ? invalid(path, error.message.replace(/^Cannot read the tar archive: /, ''))
+      : error
   }
 }
 

@@ -8,6 +8,12 @@ import { writeError } from './write-error.ts'
 
 const flush = promisify(fsync)
 
+export interface WriteOptions {
+  readonly mode?: number
+  /** `false` does not wait for the disk: a crash of the machine may leave a damaged file. Absent is true. */
+  readonly isKept?: boolean
+}
+
 /** A name beside `path` that nothing else uses, marked so that a clean-up can tell it from real content. */
 export function temporaryBeside(path: string): string {
   return join(dirname(path), `.tmp-${randomBytes(12).toString('hex')}`)
@@ -18,15 +24,22 @@ export function isTemporary(path: string): boolean {
   return /^\.tmp-[0-9a-f]{24}$/.test(basename(path))
 }
 
-/** Replaces a file with `content` in one step: a reader sees the old file or the new one, also after a crash. */
-export function writeFileAtomic(path: string, content: string | Uint8Array, mode = 0o644): void {
+/**
+ * Replaces a file with `content` in one step: a reader sees the old file or the new one, with `isKept` also after a crash
+ * of the machine.
+ */
+export function writeFileAtomic(
+  path: string,
+  content: string | Uint8Array,
+  { mode = 0o644, isKept = true }: WriteOptions = {},
+): void {
   const temporary = temporaryBeside(path)
   try {
     mkdirSync(dirname(path), { recursive: true })
     const fd = openSync(temporary, 'wx', mode)
     try {
       writeFully(fd, typeof content === 'string' ? Buffer.from(content) : content)
-      fsyncSync(fd)
+      if (isKept) fsyncSync(fd)
     } finally {
       closeSync(fd)
     }
@@ -42,8 +55,7 @@ export function writeFully(fd: number, bytes: Uint8Array): void {
   for (let offset = 0; offset < bytes.length; ) offset += writeSync(fd, bytes, offset)
 }
 
-export interface StreamOptions {
-  readonly mode?: number
+export interface StreamOptions extends WriteOptions {
   /** Bytes that there will be, for messages. */
   readonly size?: number
 }
@@ -57,7 +69,7 @@ export async function writeStreamAtomic<T>(
   chunks: AsyncIterable<Uint8Array>,
   commit: (temporary: string) => T,
   job: Job,
-  { mode = 0o644, size }: StreamOptions = {},
+  { mode = 0o644, size, isKept = true }: StreamOptions = {},
 ): Promise<T> {
   const temporary = temporaryBeside(path)
   try {
@@ -71,7 +83,7 @@ export async function writeStreamAtomic<T>(
       }
       await writer.finish()
       // Off this thread: a disk may take its time, and other content is on its way meanwhile.
-      await flush(fd)
+      if (isKept) await flush(fd)
     } finally {
       await writer.settled()
       closeSync(fd)

@@ -1,20 +1,13 @@
-import {
-  closeSync,
-  futimesSync,
-  linkSync,
-  lutimesSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  symlinkSync,
-} from 'node:fs'
+import { linkSync, lutimesSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { errnoOf, type Job, OssbError } from '../core/index.ts'
 import { lstatIfPresent, type Owner, resolveInRoot } from '../fs/index.ts'
-import { writeError, writeFully } from '../io/index.ts'
 import type { FileSession } from '../native/index.ts'
+import { attributesOf } from './attributes.ts'
+import { createFileWriter, type FileWriter, wholeSeconds } from './file-writer.ts'
 import type { TarHeader } from './tar-header.ts'
-import { readTar, type TarEntry } from './tar-reader.ts'
+import { readTar } from './tar-reader.ts'
+import { unpackError } from './unpack-error.ts'
 import { createUnpackRoot, type UnpackRoot } from './unpack-root.ts'
 import { parseWhiteout, type Whiteout } from './whiteout.ts'
 
@@ -41,31 +34,50 @@ export async function applyLayer(
   job: Job,
 ): Promise<void> {
   const root = createUnpackRoot(options.root, session, job)
-  const whiteouts = options.whiteouts ?? 'applied'
-  for await (const entry of readTar(tar)) {
-    job.signal.throwIfAborted()
-    try {
-      await applyEntry(root, { ...entry, header: relocate(entry.header, options) }, whiteouts)
-    } catch (error) {
-      throw describe(error, entry.header, options.root)
-    }
+  try {
+    using files = createFileWriter(root)
+    await applyEntries(tar, { root, files, options }, job)
+    await root.finish()
+  } finally {
+    // Whoever throws the root away must be alone with it.
+    await root.idle()
   }
-  await root.finish()
 }
 
-function describe(error: unknown, header: TarHeader, root: string): unknown {
-  if (error instanceof OssbError) return error
-  const isOwner = error instanceof Error && 'syscall' in error && String(error.syscall).includes('chown')
-  if (errnoOf(error) !== 'EINVAL' || !isOwner)
-    return writeError(error, { action: `unpack "${header.path}"`, path: root, size: header.size })
-  return new OssbError(
-    'ERR_OSSB_FILESYSTEM',
-    `Cannot unpack "${header.path}": its owner ${header.uid}:${header.gid} is outside of the id range of this user`,
-    {
-      cause: error,
-      hint: 'Give the user a larger range in /etc/subuid and /etc/subgid (usermod --add-subuids FIRST-LAST --add-subgids FIRST-LAST USER).',
-    },
-  )
+interface Target {
+  readonly root: UnpackRoot
+  readonly files: FileWriter
+  readonly options: ApplyOptions
+}
+
+async function applyEntries(tar: AsyncIterable<Uint8Array>, target: Target, job: Job): Promise<void> {
+  const { root, files, options } = target
+  let current: TarHeader | undefined
+  const failure = (error: unknown) =>
+    current === undefined ? error : unpackError(error, current, options.root)
+  const naming = <T>(action: () => T): T => {
+    try {
+      return action()
+    } catch (error) {
+      throw failure(error)
+    }
+  }
+  const begin = (header: TarHeader): Promise<void> | undefined => {
+    files.finish()
+    current = header
+    return applyEntry(target, relocate(header, options))?.catch((error: unknown) => {
+      throw failure(error)
+    })
+  }
+  await readTar(tar, (part) => {
+    job.signal.throwIfAborted()
+    if (part instanceof Uint8Array) {
+      naming(() => files.write(part))
+      return undefined
+    }
+    return naming(() => begin(part)) ?? root.backlog()
+  })
+  naming(() => files.finish())
 }
 
 /** The header as it counts below another directory, and for another owner. */
@@ -80,22 +92,30 @@ function relocate(header: TarHeader, { directory, owner }: ApplyOptions): TarHea
   }
 }
 
-async function applyEntry(
-  root: UnpackRoot,
-  entry: TarEntry,
-  whiteouts: 'applied' | 'literal',
-): Promise<void> {
-  const path = posix.normalize(`/${entry.header.path}`).replace(/\/$/, '').slice(1)
+/** Where an entry goes, and what it is called inside the root. */
+interface Place {
+  readonly path: string
+  readonly hostPath: string
+}
+
+/** Answers what must be waited for; nearly everything is done at once. */
+function applyEntry(target: Target, header: TarHeader): Promise<void> | undefined {
+  const { root, options } = target
+  const path = posix.normalize(`/${header.path}`).replace(/\/$/, '').slice(1)
   if (path === '') {
-    if (entry.header.type === 'directory') await setDirectory(root, root.path, entry.header)
-    return
+    if (header.type === 'directory') setDirectory(root, root.path, header)
+    return undefined
   }
-  const parent = root.directory(posix.dirname(path) === '.' ? '' : posix.dirname(path))
-  const name = posix.basename(path)
-  const whiteout = whiteouts === 'applied' ? parseWhiteout(name) : undefined
-  if (whiteout !== undefined) return await applyWhiteout(root, parent, whiteout)
-  root.wrote(join(parent, name))
-  await APPLY[entry.header.type](root, join(parent, name), entry)
+  const slash = path.lastIndexOf('/')
+  const parent = root.directory(slash === -1 ? '' : path.slice(0, slash))
+  const name = path.slice(slash + 1)
+  const whiteout = options.whiteouts === 'literal' ? undefined : parseWhiteout(name)
+  if (whiteout !== undefined) return applyWhiteout(root, parent, whiteout)
+  const hostPath = join(parent, name)
+  root.wrote(hostPath)
+  const apply = () => APPLY[header.type](target, { path, hostPath }, header)
+  const earlier = root.made(hostPath)
+  return earlier === undefined ? apply() : earlier.then(apply)
 }
 
 async function applyWhiteout(root: UnpackRoot, parent: string, whiteout: Whiteout): Promise<void> {
@@ -105,52 +125,64 @@ async function applyWhiteout(root: UnpackRoot, parent: string, whiteout: Whiteou
 }
 
 const APPLY: Readonly<
-  Record<TarHeader['type'], (root: UnpackRoot, path: string, entry: TarEntry) => Promise<void>>
+  Record<TarHeader['type'], (target: Target, place: Place, header: TarHeader) => Promise<void> | undefined>
 > = {
-  file: async (root, path, entry) => {
-    const fd = await createReplacing(root, path, () => openSync(path, 'wx', 0o600))
-    try {
-      for await (const chunk of entry.content()) writeFully(fd, chunk)
-      await root.chown(path, entry.header)
-      await root.chmod(path, entry.header.mode)
-      if (isWholeSecond(entry.header)) futimesSync(fd, secondsOf(entry.header), secondsOf(entry.header))
-    } finally {
-      closeSync(fd)
+  file: ({ root, files }, { path, hostPath }, header) => {
+    const create = () => files.create(hostPath, header)
+    return root.isInTheWay(path, hostPath)
+      ? root.clear(hostPath).then(create)
+      : createReplacing(root, hostPath, create)
+  },
+  directory: ({ root }, { path, hostPath }, header) => {
+    const finish = () => {
+      root.madeDirectory(path, hostPath)
+      setDirectory(root, hostPath, header)
+      root.later(...attributesOf(hostPath, header))
     }
-    await setAttributes(root, path, entry.header)
-    if (!isWholeSecond(entry.header))
-      await root.later({ type: 'settimes', path, mtimeNs: entry.header.mtimeNs })
+    if (lstatIfPresent(hostPath)?.isDirectory() !== true)
+      return createReplacing(root, hostPath, () => {
+        mkdirSync(hostPath, { mode: 0o700 })
+        finish()
+      })
+    finish()
+    return undefined
   },
-  directory: async (root, path, { header }) => {
-    if (lstatIfPresent(path)?.isDirectory() !== true)
-      await createReplacing(root, path, () => mkdirSync(path, { mode: 0o700 }))
-    await setDirectory(root, path, header)
-    await setAttributes(root, path, header)
-  },
-  symlink: async (root, path, { header }) => {
-    await createReplacing(root, path, () => symlinkSync(header.linkTarget, path))
-    await root.chown(path, header)
-    if (isWholeSecond(header)) lutimesSync(path, secondsOf(header), secondsOf(header))
-    else await root.later({ type: 'settimes', path, mtimeNs: header.mtimeNs })
-  },
-  hardlink: async (root, path, { header }) => {
+  symlink: ({ root }, { hostPath }, header) =>
+    createReplacing(root, hostPath, () => {
+      symlinkSync(header.linkTarget, hostPath)
+      root.later(...root.session.chown(hostPath, header))
+      const seconds = wholeSeconds(header.mtimeNs)
+      if (seconds === undefined) root.later({ type: 'settimes', path: hostPath, mtimeNs: header.mtimeNs })
+      else lutimesSync(hostPath, seconds, seconds)
+    }),
+  hardlink: ({ root }, { hostPath }, header) => {
     const target = resolveInRoot(root.path, header.linkTarget, { last: 'keep' })
-    if (target === path) return
-    const stats = lstatIfPresent(target)
-    if (stats === undefined || stats.isDirectory()) {
-      throw new OssbError(
-        'ERR_OSSB_LAYER_INVALID',
-        `Cannot unpack "${header.path}": it is a hard link to "${header.linkTarget}", which is not a file in the image`,
-      )
-    }
-    await createReplacing(root, path, () => linkSync(target, path))
+    if (target === hostPath) return undefined
+    const link = () => linkFile(root, { target, hostPath }, header)
+    const earlier = root.made(target)
+    return earlier === undefined ? link() : earlier.then(link)
   },
   character: applyDevice,
   block: applyDevice,
   fifo: applyDevice,
 }
 
-async function applyDevice(root: UnpackRoot, path: string, { header }: TarEntry): Promise<void> {
+function linkFile(
+  root: UnpackRoot,
+  { target, hostPath }: { readonly target: string; readonly hostPath: string },
+  header: TarHeader,
+): Promise<void> | undefined {
+  const stats = lstatIfPresent(target)
+  if (stats === undefined || stats.isDirectory()) {
+    throw new OssbError(
+      'ERR_OSSB_LAYER_INVALID',
+      `Cannot unpack "${header.path}": it is a hard link to "${header.linkTarget}", which is not a file in the image`,
+    )
+  }
+  return createReplacing(root, hostPath, () => linkSync(target, hostPath))
+}
+
+async function applyDevice({ root }: Target, { hostPath: path }: Place, header: TarHeader): Promise<void> {
   await root.clear(path)
   const fileType = header.type === 'character' || header.type === 'block' ? header.type : 'fifo'
   const { mode, devMajor: major, devMinor: minor } = header
@@ -169,45 +201,27 @@ async function applyDevice(root: UnpackRoot, path: string, { header }: TarEntry)
     })
     return
   }
-  await root.chown(path, header)
-  await root.chmod(path, header.mode)
-  await root.later({ type: 'settimes', path, mtimeNs: header.mtimeNs })
+  setOwnerAndMode(root, path, header)
+  root.later({ type: 'settimes', path, mtimeNs: header.mtimeNs })
 }
 
-/** Makes a file, in the place of what may be there. */
-async function createReplacing<T>(root: UnpackRoot, path: string, create: () => T): Promise<T> {
+/** Makes something, in the place of what may be there. */
+function createReplacing(root: UnpackRoot, path: string, create: () => void): Promise<void> | undefined {
   try {
-    return create()
+    create()
+    return undefined
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw error
-    await root.clear(path)
-    return create()
+    return root.clear(path).then(create)
   }
 }
 
-async function setDirectory(root: UnpackRoot, path: string, header: TarHeader): Promise<void> {
-  await root.chown(path, header)
-  await root.chmod(path, header.mode)
+function setDirectory(root: UnpackRoot, path: string, header: TarHeader): void {
+  setOwnerAndMode(root, path, header)
   root.directoryTime(path, header.mtimeNs)
 }
 
-/**
- * File capabilities are part of what a file is. `user.` attributes are kept where the file system has them; overlayfs
- * and we keep our own marks under that name, and an image must not be able to forge one.
- */
-async function setAttributes(root: UnpackRoot, path: string, header: TarHeader): Promise<void> {
-  for (const [name, value] of header.xattrs) {
-    if (name === 'security.capability') await root.later({ type: 'setxattr', path, name, value })
-    else if (name.startsWith('user.') && !/^user\.(overlay|ossb)\./.test(name))
-      await root.later({ type: 'setxattr', path, name, value, optional: true })
-  }
-}
-
-/** Whether Node can set the time itself; it takes a time before the epoch for the present. */
-function isWholeSecond({ mtimeNs }: TarHeader): boolean {
-  return mtimeNs >= 0n && mtimeNs % 1_000_000_000n === 0n
-}
-
-function secondsOf(header: TarHeader): number {
-  return Number(header.mtimeNs / 1_000_000_000n)
+function setOwnerAndMode(root: UnpackRoot, path: string, header: TarHeader): void {
+  root.later(...root.session.chown(path, header))
+  root.later(...root.session.chmod(path, header.mode))
 }

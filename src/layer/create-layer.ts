@@ -1,13 +1,11 @@
-import type { Codec, Compression } from '../codec/index.ts'
-import { type Change, type Job, MEDIA_TYPE } from '../core/index.ts'
+import type { Compression } from '../codec/index.ts'
+import { type Change, type Descriptor, type Job, MEDIA_TYPE } from '../core/index.ts'
 import { createDigestTap } from '../io/index.ts'
 import type { ContentStore, Layer } from '../oci/index.ts'
 import { layerTar, type TarOptions } from './write-layer.ts'
 
 export interface LayerWriterOptions extends TarOptions {
   readonly store: ContentStore
-  readonly codec: Codec
-  readonly compression: Compression
 }
 
 /** The media type of a layer, by its compression. */
@@ -17,7 +15,33 @@ export const LAYER_TYPES: Readonly<Record<Compression['type'], string>> = {
   uncompressed: MEDIA_TYPE.ociLayer,
 }
 
-/** Freezes changes into a layer in the store: tree → tar → diff_id → compressor → digest → file, in one pass. */
+export interface DescribedLayer {
+  /** Of the plain tar: its digest is the diff_id. */
+  readonly descriptor: Descriptor
+  /** The tar itself, where it has no more bytes than were asked for. */
+  readonly tar?: Buffer
+}
+
+/** The layer that changes would make. Writes nothing. */
+export async function describeLayer(
+  changes: AsyncIterable<Change>,
+  rootfs: string,
+  { keepBytes, ...options }: TarOptions & { readonly keepBytes: number },
+  job: Job,
+): Promise<DescribedLayer> {
+  const tap = createDigestTap()
+  const tar = layerTar(changes, rootfs, { ...options, reusesChunks: true }, job)
+  let kept: Buffer[] = []
+  for await (const chunk of tap.through(tar)) {
+    job.signal.throwIfAborted()
+    if (tap.size <= keepBytes) kept.push(Buffer.from(chunk))
+    else kept = []
+  }
+  const descriptor = { mediaType: MEDIA_TYPE.ociLayer, digest: tap.digest(), size: tap.size }
+  return tap.size <= keepBytes ? { descriptor, tar: Buffer.concat(kept) } : { descriptor }
+}
+
+/** Freezes changes into a layer in the store, as a plain tar. */
 export async function createLayer(
   changes: AsyncIterable<Change>,
   rootfs: string,
@@ -25,15 +49,10 @@ export async function createLayer(
   options: LayerWriterOptions,
   job: Job,
 ): Promise<Layer> {
-  const tap = createDigestTap()
-  const tar = tap.through(layerTar(changes, rootfs, options, job))
-  const descriptor = await options.store.ingest(
-    LAYER_TYPES[options.compression.type],
-    options.codec.compress(tar, options.compression),
-    job,
-  )
+  const tar = layerTar(changes, rootfs, options, job)
+  const descriptor = await options.store.ingest(MEDIA_TYPE.ociLayer, tar, job, { isKept: false })
   return {
-    diffId: tap.digest(),
+    diffId: descriptor.digest,
     descriptor,
     created,
     open: (opener) => options.store.open(descriptor, opener),

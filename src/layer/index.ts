@@ -4,10 +4,10 @@
  */
 export * from './apply-layer.ts'
 export * from './archive.ts'
-export { createLayer, type LayerWriterOptions } from './create-layer.ts'
+export { createLayer, describeLayer, type LayerWriterOptions } from './create-layer.ts'
 export { limitExpansion } from './expansion-limit.ts'
-export { recompressLayer } from './recompress-layer.ts'
+export * from './recompress-layer.ts'
 export { encodeTarHeader, paddingOf, type TarEntryType, type TarHeader } from './tar-header.ts'
 export * from './tar-index.ts'
-export { isTarHeader, readTar, type TarEntry } from './tar-reader.ts'
+export { isTarHeader, readTar, type TarPart } from './tar-reader.ts'
 export { layerTar, TAR_END, type TarOptions } from './write-layer.ts'

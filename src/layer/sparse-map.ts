@@ -1,4 +1,4 @@
-import { type ByteReader, createByteReader } from './byte-reader.ts'
+import type { ByteReader, More } from './byte-reader.ts'
 import { decimal, invalid, MAX_METADATA_BYTES, readNumber } from './tar-fields.ts'
 import { BLOCK_BYTES } from './tar-header.ts'
 
@@ -10,13 +10,14 @@ export interface SparseMap {
 }
 
 /** The map of a sparse file: GNU's old header, or pax 0.0/0.1 (in records) and 1.0 (in the content). */
-export async function readSparseMap(
+export function* readSparseMap(
   reader: ByteReader,
   block: Buffer,
   records: ReadonlyMap<string, Buffer>,
   flag: string,
-): Promise<SparseMap | undefined> {
-  if (flag === 'S') return readOldSparseMap(reader, block)
+): Generator<More, SparseMap | undefined, void> {
+  if (flag === 'S') return yield* readOldSparseMap(reader, block)
+  if (records.size === 0) return undefined
   const stated = records.get('GNU.sparse.realsize') ?? records.get('GNU.sparse.size')
   const map = records.get('GNU.sparse.map')
   const hasMapInContent = records.get('GNU.sparse.major')?.toString() === '1'
@@ -25,11 +26,11 @@ export async function readSparseMap(
   if (!Number.isSafeInteger(realSize)) throw invalid('a sparse map is malformed')
   if (map !== undefined && !hasMapInContent)
     return { realSize, segments: segmentsOf(map.toString().split(',').map(decimal)), mapBytes: 0 }
-  const { numbers, mapBytes } = await readSparseNumbers(reader)
+  const { numbers, mapBytes } = yield* readSparseNumbers(reader)
   return { realSize, segments: segmentsOf(numbers), mapBytes }
 }
 
-async function readOldSparseMap(reader: ByteReader, block: Buffer): Promise<SparseMap> {
+function* readOldSparseMap(reader: ByteReader, block: Buffer): Generator<More, SparseMap, void> {
   const numbers: number[] = []
   const collect = (from: Buffer, offset: number, count: number) => {
     for (let i = 0; i < count; i += 1) {
@@ -39,7 +40,7 @@ async function readOldSparseMap(reader: ByteReader, block: Buffer): Promise<Spar
   }
   collect(block, 386, 4)
   for (let more = block[482] === 1; more; ) {
-    const extension = await reader.take(BLOCK_BYTES)
+    const extension = yield* reader.take(BLOCK_BYTES)
     if (extension.length < BLOCK_BYTES) throw invalid('it ends in the middle of a sparse map')
     if (numbers.length * 12 > MAX_METADATA_BYTES) throw invalid('a sparse map is malformed')
     collect(extension, 0, 21)
@@ -49,11 +50,13 @@ async function readOldSparseMap(reader: ByteReader, block: Buffer): Promise<Spar
 }
 
 /** Decimal lines, padded to whole blocks: how many segments there are, then offset and length of each. */
-async function readSparseNumbers(reader: ByteReader): Promise<{ numbers: number[]; mapBytes: number }> {
+function* readSparseNumbers(
+  reader: ByteReader,
+): Generator<More, { numbers: number[]; mapBytes: number }, void> {
   const numbers: number[] = []
   let rest = ''
   for (let mapBytes = BLOCK_BYTES; mapBytes <= MAX_METADATA_BYTES; mapBytes += BLOCK_BYTES) {
-    const block = await reader.take(BLOCK_BYTES)
+    const block = yield* reader.take(BLOCK_BYTES)
     if (block.length < BLOCK_BYTES) break
     const lines = (rest + block.toString('latin1')).split('\n')
     rest = lines.pop() ?? ''
@@ -73,25 +76,27 @@ function segmentsOf(numbers: readonly number[]): SparseMap['segments'] {
   }))
 }
 
-/** The whole content of a sparse file, of which `stored` holds what is not zeros. */
-export async function* expandSparse(
-  stored: AsyncIterable<Uint8Array>,
+/**
+ * The whole content of a sparse file, of which the archive holds, in `stored` bytes that `read` reads, what is not zeros.
+ * @returns how many of those bytes there were
+ */
+export function* expandSparse(
+  read: (count: number) => Generator<Uint8Array | More, void, void>,
+  stored: number,
   { realSize, segments }: SparseMap,
-): AsyncGenerator<Uint8Array> {
-  const reader = createByteReader(stored)
+): Generator<Uint8Array | More, number, void> {
   let position = 0
+  let used = 0
   for (const { offset, length } of segments) {
     if (offset < position || offset + length > realSize) throw invalid('a sparse map is malformed')
     yield* zeros(offset - position)
-    for (let left = length; left > 0; ) {
-      const chunk = await reader.some(left)
-      if (chunk.length === 0) throw invalid('it ends in the middle of a sparse file')
-      left -= chunk.length
-      yield chunk
-    }
+    used += length
+    if (used > stored) throw invalid('it ends in the middle of a sparse file')
+    yield* read(length)
     position = offset + length
   }
   yield* zeros(realSize - position)
+  return used
 }
 
 const ZEROS = Buffer.alloc(64 * 1024)

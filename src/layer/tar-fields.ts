@@ -36,14 +36,22 @@ export function readNumber(block: Buffer, offset: number, width: number): number
     for (const byte of block.subarray(offset + 1, offset + width)) value = (value << 8n) | BigInt(byte)
     return (first & 0x40) !== 0 ? Number(BigInt.asIntN(width * 8 - 1, value)) : Number(value)
   }
-  const text = block
-    .toString('latin1', offset, offset + width)
-    .replace(/^[\u0000 ]+/, '')
-    .replace(/\u0000.*$/s, '')
-    .trimEnd()
-  if (text === '') return 0
-  if (!/^[0-7]+$/.test(text)) throw invalid('a header has a field that is not a number')
-  return Number.parseInt(text, 8)
+  return readOctal(block, offset, offset + width)
+}
+
+/** Octal digits up to a NUL, with blanks (and NULs in front) around them; nothing at all is 0. */
+function readOctal(block: Buffer, start: number, end: number): number {
+  let at = start
+  while (at < end && (block[at] === 0 || block[at] === 0x20)) at += 1
+  let value = 0
+  for (; at < end && isOctalDigit(block[at]); at += 1) value = value * 8 + ((block[at] ?? 0) - 0x30)
+  while (at < end && block[at] === 0x20) at += 1
+  if (at < end && block[at] !== 0) throw invalid('a header has a field that is not a number')
+  return value
+}
+
+function isOctalDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x30 && byte <= 0x37
 }
 
 /** The records of a pax header's body, laid over those before. */

@@ -1,8 +1,8 @@
 import { posix } from 'node:path'
 import type { RandomFile } from '../io/index.ts'
-import type { ByteReader } from './byte-reader.ts'
+import { type ByteReader, MORE } from './byte-reader.ts'
 import { invalid } from './tar-fields.ts'
-import { readEntries } from './tar-reader.ts'
+import { scanTar } from './tar-reader.ts'
 
 /** Where the content of a file in an archive lies, in bytes. */
 export interface TarMember {
@@ -19,11 +19,13 @@ const MAX_LINKS = 10
  * several of one name the last counts; links lead to what they name.
  * @throws OssbError ERR_OSSB_LAYER_INVALID for what is no archive
  */
-export async function indexTar(file: RandomFile): Promise<ReadonlyMap<string, TarMember>> {
+export function indexTar(file: RandomFile): ReadonlyMap<string, TarMember> {
   const reader = createFileReader(file)
   const members = new Map<string, TarMember>()
   const links = new Map<string, string>()
-  for await (const { header } of readEntries(reader)) {
+  for (const header of scanTar(reader, 'skipped')) {
+    // What a reader of a file lacks is not there.
+    if (header === MORE || header instanceof Uint8Array) continue
     if (members.size + links.size > MAX_MEMBERS) throw invalid(`it holds more than ${MAX_MEMBERS} files`)
     const name = cleanPath(header.path)
     members.delete(name)
@@ -66,26 +68,32 @@ function cleanPath(path: string): string {
 /** What is read at a time: a header, with the one of a long name in front of it. */
 const WINDOW_BYTES = 4096
 
+/** What a reader of a file has to wait for. */
+const ALL_HERE: readonly never[] = []
+
 /** Reads a file from its start, and passes over what is skipped. */
 function createFileReader(file: RandomFile): ByteReader & { position(): number } {
   let at = 0
-  const some = (most: number): Promise<Uint8Array> => {
-    const bytes = file.read(at, Math.min(most, WINDOW_BYTES))
+  const read = (most: number): Buffer => {
+    const bytes = file.read(at, Math.min(most, Math.max(0, file.size - at)))
     at += bytes.length
-    return Promise.resolve(bytes)
+    return bytes
   }
   return {
     position: () => at,
-    some,
-    take: (count) => {
-      const bytes = file.read(at, Math.min(count, Math.max(0, file.size - at)))
-      at += bytes.length
-      return Promise.resolve(bytes)
+    takeNow: read,
+    someNow: (most) => read(Math.min(most, WINDOW_BYTES)),
+    *some(most) {
+      yield* ALL_HERE
+      return read(Math.min(most, WINDOW_BYTES))
     },
-    skip: (count) => {
+    *take(count) {
+      yield* ALL_HERE
+      return read(count)
+    },
+    *skip(count) {
+      yield* ALL_HERE
       at += count
-      return Promise.resolve()
     },
-    drain: () => Promise.resolve(),
   }
 }

@@ -1,5 +1,5 @@
-import { type ByteReader, createByteReader } from './byte-reader.ts'
-import { expandSparse, readSparseMap } from './sparse-map.ts'
+import { type ByteReader, createByteReader, MORE, type More } from './byte-reader.ts'
+import { expandSparse, readSparseMap, type SparseMap } from './sparse-map.ts'
 import {
   decimal,
   invalid,
@@ -11,11 +11,8 @@ import {
 } from './tar-fields.ts'
 import { BLOCK_BYTES, checksumOf, paddingOf, type TarEntryType, type TarHeader } from './tar-header.ts'
 
-/** An entry as it passes by. `content` may be read once, before the next entry is asked for; what is not read is skipped. */
-export interface TarEntry {
-  readonly header: TarHeader
-  readonly content: () => AsyncIterable<Uint8Array>
-}
+/** The header of an entry, and after that of a file its content, piece by piece: no piece is empty. */
+export type TarPart = TarHeader | Uint8Array
 
 const TYPES: Readonly<Record<string, TarEntryType>> = {
   '0': 'file',
@@ -29,6 +26,8 @@ const TYPES: Readonly<Record<string, TarEntryType>> = {
   '6': 'fifo',
 }
 
+const NO_RECORDS: ReadonlyMap<string, Buffer> = new Map()
+
 /** What the headers in front of an entry say about it. */
 interface Overrides {
   readonly records: ReadonlyMap<string, Buffer>
@@ -36,45 +35,68 @@ interface Overrides {
   readonly longLink?: Buffer
 }
 
+const NO_OVERRIDES: Overrides = { records: NO_RECORDS }
+
+function mergeMaps<T>(below: ReadonlyMap<string, T>, above: ReadonlyMap<string, T>): ReadonlyMap<string, T> {
+  if (below.size === 0) return above
+  return above.size === 0 ? below : new Map([...below, ...above])
+}
+
 /**
- * Reads a tar stream: v7, ustar, pax and GNU headers, sparse files of all GNU forms but the multi-volume ones.
+ * Reads a tar stream: v7, ustar, pax and GNU headers, sparse files of all GNU forms but the multi-volume ones. `visit`
+ * gets the parts in their order, and may answer what must be done before the next one.
  * Reads the stream to its very end, so that whoever hashes it below sees every byte.
  * @throws OssbError ERR_OSSB_LAYER_INVALID for anything that is not a well-formed archive
  */
-export function readTar(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<TarEntry, void, undefined> {
-  return readEntries(createByteReader(chunks))
-}
-
-/** The same from a reader that may pass over content without reading it. */
-export async function* readEntries(reader: ByteReader): AsyncGenerator<TarEntry, void, undefined> {
-  let global: ReadonlyMap<string, Buffer> = new Map()
-  let overrides: Overrides = { records: new Map() }
-  for (let block = await nextHeader(reader); block !== undefined; block = await nextHeader(reader)) {
-    const flag = String.fromCharCode(block[156] ?? 0)
-    const size = sizeOf(block, flag, new Map([...global, ...overrides.records]))
-    if (flag === 'g') global = mergeRecords(global, await readMetadata(reader, size))
-    else if (flag === 'x')
-      overrides = { ...overrides, records: mergeRecords(overrides.records, await readMetadata(reader, size)) }
-    else if (flag === 'L') overrides = { ...overrides, longName: untilNul(await readMetadata(reader, size)) }
-    else if (flag === 'K') overrides = { ...overrides, longLink: untilNul(await readMetadata(reader, size)) }
-    else {
-      const entry = await openEntry(
-        reader,
-        block,
-        { ...overrides, records: new Map([...global, ...overrides.records]) },
-        size,
-      )
-      if (entry !== undefined) yield entry.value
-      await entry?.skip()
-      overrides = { records: new Map() }
+export async function readTar(
+  chunks: AsyncIterable<Uint8Array>,
+  visit: (part: TarPart) => Promise<void> | undefined,
+): Promise<void> {
+  const reader = createByteReader()
+  const parts = scanTar(reader, 'given')
+  for await (const chunk of chunks) {
+    reader.add(chunk)
+    for (let next = parts.next(); next.done !== true && next.value !== MORE; next = parts.next()) {
+      const wait = visit(next.value)
+      if (wait !== undefined) await wait
     }
   }
-  await reader.drain()
+  reader.end()
+  for (const part of parts) if (part !== MORE) await visit(part)
+}
+
+/**
+ * The parts of an archive that a reader has. It ends behind the archive, whatever follows there.
+ * @param content `skipped` passes over the content of files without asking for it
+ */
+export function* scanTar(
+  reader: ByteReader,
+  content: 'given' | 'skipped',
+): Generator<TarPart | More, void, void> {
+  let global = NO_RECORDS
+  let overrides = NO_OVERRIDES
+  for (let block = yield* nextHeader(reader); block !== undefined; block = yield* nextHeader(reader)) {
+    const flag = String.fromCharCode(block[156] ?? 0)
+    const records = mergeMaps(global, overrides.records)
+    const size = sizeOf(block, flag, records)
+    if (flag === 'g') global = mergeRecords(global, yield* readMetadata(reader, size))
+    else if (flag === 'x')
+      overrides = {
+        ...overrides,
+        records: mergeRecords(overrides.records, yield* readMetadata(reader, size)),
+      }
+    else if (flag === 'L') overrides = { ...overrides, longName: untilNul(yield* readMetadata(reader, size)) }
+    else if (flag === 'K') overrides = { ...overrides, longLink: untilNul(yield* readMetadata(reader, size)) }
+    else {
+      yield* scanEntry(reader, { block, overrides: { ...overrides, records }, size, content })
+      overrides = NO_OVERRIDES
+    }
+  }
 }
 
 /** Whether a block is the header of a tar entry: the checksum is right, and it is not the zero block of an end. */
 export function isTarHeader(block: Buffer): boolean {
-  if (block.length < BLOCK_BYTES || block.every((byte) => byte === 0)) return false
+  if (block.length < BLOCK_BYTES || isZero(block)) return false
   try {
     const stated = readNumber(block, 148, 8)
     return stated === checksumOf(block) || stated === signedChecksumOf(block)
@@ -83,12 +105,16 @@ export function isTarHeader(block: Buffer): boolean {
   }
 }
 
+function isZero(block: Uint8Array): boolean {
+  return block[0] === 0 && block.every((byte) => byte === 0)
+}
+
 /** The next header block, or undefined at the end of the archive: a zero block, or the end of the stream. */
-async function nextHeader(reader: ByteReader): Promise<Buffer | undefined> {
-  const block = await reader.take(BLOCK_BYTES)
+function* nextHeader(reader: ByteReader): Generator<More, Buffer | undefined, void> {
+  const block = reader.takeNow(BLOCK_BYTES) ?? (yield* reader.take(BLOCK_BYTES))
   if (block.length === 0) return undefined
   if (block.length < BLOCK_BYTES) throw invalid('it ends in the middle of a header')
-  if (block.every((byte) => byte === 0)) return undefined
+  if (isZero(block)) return undefined
   const stated = readNumber(block, 148, 8)
   if (stated !== checksumOf(block) && stated !== signedChecksumOf(block))
     throw invalid('a header has a wrong checksum')
@@ -110,47 +136,64 @@ function sizeOf(block: Buffer, flag: string, records: ReadonlyMap<string, Buffer
   return size
 }
 
-interface OpenEntry {
-  readonly value: TarEntry
-  skip(): Promise<void>
+interface RawEntry {
+  readonly block: Buffer
+  readonly overrides: Overrides
+  /** Bytes that follow the header. */
+  readonly size: number
+  readonly content: 'given' | 'skipped'
 }
 
-async function openEntry(
+function* scanEntry(
   reader: ByteReader,
-  block: Buffer,
-  overrides: Overrides,
-  size: number,
-): Promise<OpenEntry | undefined> {
+  { block, overrides, size, content }: RawEntry,
+): Generator<TarPart | More, void, void> {
   const flag = String.fromCharCode(block[156] ?? 0)
-  const sparse = await readSparseMap(reader, block, overrides.records, flag)
+  const sparse = yield* readSparseMap(reader, block, overrides.records, flag)
   const type = flag === 'S' ? 'file' : TYPES[flag]
   const header = readHeader(block, overrides, type ?? 'file', sparse?.realSize ?? size)
   // A file by an old writer whose name ends in "/" is a directory; links and devices have no content, whatever they say.
   const stored =
     header.type === 'file' ? size - (sparse?.mapBytes ?? 0) : flag === '5' || type !== undefined ? 0 : size
-  let left = stored
-  const padding = paddingOf(stored)
-  async function* raw() {
-    while (left > 0) {
-      const chunk = await reader.some(left)
-      if (chunk.length === 0) throw invalid(`it ends in the middle of "${header.path}"`)
-      left -= chunk.length
-      yield chunk
-    }
-  }
-  const skip = async () => {
-    await reader.skip(left + padding)
-    left = 0
-  }
   // A type that no one defined: POSIX says to treat it as a file; Go and GNU tar skip what they do not know.
-  if (type === undefined) {
-    await skip()
-    return undefined
+  if (type !== undefined) yield header
+  const padding = paddingOf(stored)
+  if (content === 'skipped' || type === undefined) {
+    yield* reader.skip(stored + padding)
+    return
   }
-  return {
-    value: { header, content: () => (sparse === undefined ? raw() : expandSparse(raw(), sparse)) },
-    skip,
+  if (sparse === undefined) yield* readStored(reader, stored, header.path)
+  else yield* readSparse(reader, { stored, sparse, path: header.path })
+  const rest = padding - reader.someNow(padding).length
+  if (rest > 0) yield* reader.skip(rest)
+}
+
+function* readStored(
+  reader: ByteReader,
+  count: number,
+  path: string,
+): Generator<Uint8Array | More, void, void> {
+  for (let left = count; left > 0; ) {
+    const here = reader.someNow(left)
+    const chunk = here.length > 0 ? here : yield* reader.some(left)
+    if (chunk.length === 0) throw invalid(`it ends in the middle of "${path}"`)
+    left -= chunk.length
+    yield chunk
   }
+}
+
+interface SparseContent {
+  readonly stored: number
+  readonly sparse: SparseMap
+  readonly path: string
+}
+
+function* readSparse(
+  reader: ByteReader,
+  { stored, sparse, path }: SparseContent,
+): Generator<Uint8Array | More, void, void> {
+  const used = yield* expandSparse((count) => readStored(reader, count, path), stored, sparse)
+  yield* reader.skip(stored - used)
 }
 
 function readHeader(
@@ -159,13 +202,9 @@ function readHeader(
   type: TarEntryType,
   size: number,
 ): TarHeader {
-  const prefix =
-    block.toString('latin1', 257, 262) === 'ustar' && block[262] === 0
-      ? untilNul(block.subarray(345, 500))
-      : Buffer.alloc(0)
-  const shortName = untilNul(block.subarray(0, 100))
-  const plainName = prefix.length === 0 ? shortName : Buffer.concat([prefix, Buffer.from('/'), shortName])
-  const path = utf8(records.get('GNU.sparse.name') ?? records.get('path') ?? longName ?? plainName)
+  const longer = records.get('GNU.sparse.name') ?? records.get('path') ?? longName
+  const path = longer === undefined ? plainName(block) : utf8(longer)
+  const longerLink = records.get('linkpath') ?? longLink
   const isFile = type === 'file' && !path.endsWith('/')
   return {
     path,
@@ -177,14 +216,24 @@ function readHeader(
     mtimeNs: representable(
       readTime(records.get('mtime')) ?? BigInt(readNumber(block, 136, 12)) * 1_000_000_000n,
     ),
-    linkTarget: utf8(records.get('linkpath') ?? longLink ?? untilNul(block.subarray(157, 257))),
+    linkTarget: longerLink === undefined ? textAt(block, 157, 257) : utf8(longerLink),
     devMajor: type === 'character' || type === 'block' ? readNumber(block, 329, 8) : 0,
     devMinor: type === 'character' || type === 'block' ? readNumber(block, 337, 8) : 0,
     xattrs: readXattrs(records),
   }
 }
 
+/** "ustar" and a NUL: GNU's own headers have something else in the place of the prefix. */
+function plainName(block: Buffer): string {
+  const prefix = block.readUIntBE(257, 6) === 0x75_73_74_61_72_00 ? textAt(block, 345, 500) : ''
+  const name = textAt(block, 0, 100)
+  return prefix === '' ? name : `${prefix}/${name}`
+}
+
+const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map()
+
 function readXattrs(records: ReadonlyMap<string, Buffer>): ReadonlyMap<string, Uint8Array> {
+  if (records.size === 0) return NO_XATTRS
   const prefix = 'SCHILY.xattr.'
   return new Map(
     [...records]
@@ -200,12 +249,12 @@ function readId(block: Buffer, offset: number, record: Buffer | undefined): numb
   return id
 }
 
-async function readMetadata(reader: ByteReader, size: number): Promise<Buffer> {
+function* readMetadata(reader: ByteReader, size: number): Generator<More, Buffer, void> {
   if (size > MAX_METADATA_BYTES)
     throw invalid(`a header of ${size} bytes is more than the ${MAX_METADATA_BYTES} that are read`)
-  const body = await reader.take(size)
+  const body = yield* reader.take(size)
   if (body.length < size) throw invalid('it ends in the middle of a header')
-  await reader.skip(paddingOf(size))
+  yield* reader.skip(paddingOf(size))
   return Buffer.from(body)
 }
 
@@ -222,4 +271,12 @@ function utf8(bytes: Uint8Array): string {
   } catch {
     throw invalid(`the name "${Buffer.from(bytes).toString('latin1')}" is not UTF-8`)
   }
+}
+
+/** A text that ends with a NUL or its field. Nearly all are ASCII, and a decoder costs more than all else of a header. */
+function textAt(block: Buffer, start: number, limit: number): string {
+  let end = start
+  let seen = 0
+  for (; end < limit && block[end] !== 0; end += 1) seen |= block[end] ?? 0
+  return seen < 0x80 ? block.toString('latin1', start, end) : utf8(block.subarray(start, end))
 }

@@ -16,6 +16,8 @@ export interface TarOptions {
   readonly folder?: string
   /** `open`: no end of the archive, because more follows. */
   readonly end?: 'open'
+  /** Chunks are good until the next one is asked for; absent is for good. */
+  readonly reusesChunks?: boolean
 }
 
 /** What comes after the last member of a tar (POSIX.1-2017, pax). */
@@ -35,7 +37,7 @@ export async function* layerTar(
   options: TarOptions,
   job: Job,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const out = createChunker()
+  const out = createChunker(options.reusesChunks === true)
   const links = new Map<string, string>()
   const written = new Set<string>()
   for await (const change of changes) {
@@ -139,20 +141,20 @@ function whiteoutHeader(path: string): Buffer {
   })
 }
 
-/** Gathers bytes into chunks of CHUNK_BYTES. A chunk that was given out is never written to again. */
+/** Gathers bytes into chunks of CHUNK_BYTES. A chunk that was given out is not written to again, but where it may be reused. */
 interface Chunker {
   add(bytes: Uint8Array): Generator<Uint8Array>
   addFile(path: string, entry: FileEntry): Generator<Uint8Array>
   rest(): Generator<Uint8Array>
 }
 
-function createChunker(): Chunker {
+function createChunker(reuses: boolean): Chunker {
   let chunk = Buffer.allocUnsafe(CHUNK_BYTES)
   let used = 0
   const full = (): Uint8Array | undefined => {
     if (used < CHUNK_BYTES) return undefined
     const done = chunk
-    chunk = Buffer.allocUnsafe(CHUNK_BYTES)
+    if (!reuses) chunk = Buffer.allocUnsafe(CHUNK_BYTES)
     used = 0
     return done
   }

@@ -10,6 +10,18 @@ export type FileOperation = { readonly path: string; readonly optional?: true } 
       readonly major: number
       readonly minor: number
     }
+  /**
+   * A file with its content, in the place of whatever may be there but a directory. The mode is exact, as that of mknod;
+   * the owner is set or recorded, as that of chown. Content up to 1 MiB.
+   */
+  | {
+      readonly type: 'create'
+      readonly mode: number
+      readonly uid: number
+      readonly gid: number
+      readonly mtimeNs: bigint
+      readonly content: Uint8Array
+    }
   | { readonly type: 'setxattr'; readonly name: string; readonly value: Uint8Array }
   | { readonly type: 'removexattr'; readonly name: string }
   /** Result value: the attribute. */
@@ -29,10 +41,10 @@ export type FileOperation = { readonly path: string; readonly optional?: true } 
   | { readonly type: 'statfs' }
 )
 
-/** `value` is empty for operations that give none; `code` is the name of an error number ("ENODATA"). */
+/** `value` is empty for operations that give none; `code` is the name of an error number ("ENODATA"), `error` says more. */
 export type FileOperationResult =
   | { readonly ok: true; readonly value: Uint8Array }
-  | { readonly ok: false; readonly code: string }
+  | { readonly ok: false; readonly code: string; readonly error: Error }
 
 export type MountOperation =
   | {
@@ -67,6 +79,14 @@ const REQUESTS: {
   ) => readonly [string, ...(string | Uint8Array)[]]
 } = {
   mknod: ({ fileType, mode, major, minor }) => ['n', fileType, String(mode), String(major), String(minor)],
+  create: ({ mode, uid, gid, mtimeNs, content }) => [
+    'F',
+    String(mode),
+    String(uid),
+    String(gid),
+    timeField(mtimeNs),
+    content,
+  ],
   setxattr: ({ name, value }) => ['s', name, value],
   removexattr: ({ name }) => ['d', name],
   getxattr: ({ name }) => ['g', name],
@@ -110,6 +130,7 @@ export function requestOfMount(mount: MountOperation): Request {
 
 const ACTIONS: Readonly<Record<FileOperation['type'], string>> = {
   mknod: 'create the special file',
+  create: 'create the file',
   setxattr: 'set an extended attribute of',
   removexattr: 'remove an extended attribute of',
   getxattr: 'read an extended attribute of',

@@ -11,7 +11,7 @@ import {
   requestOfMount,
   requestOfOperation,
 } from './file-operation.ts'
-import { type Answer, createAnswerReader, encodeRequest, type Request } from './file-protocol.ts'
+import { type Answer, createAnswerReader, encodeRequests, type Request } from './file-protocol.ts'
 import { helperEnvironment, type NativeHelper } from './helper.ts'
 import { hasOneId, withRecordedOwner } from './recorded-owner.ts'
 import { errnoName, systemError } from './system-error.ts'
@@ -69,8 +69,13 @@ export function openFileSession(helper: NativeHelper, namespace: 'shared' | 'own
 const LOCK_RETRY_FIRST = 10
 const LOCK_RETRY_LAST = 250
 
+const DONE: FileOperationResult = { ok: true, value: Buffer.alloc(0) }
+
+/** Requests that were sent together, and the answers to them so far. */
 interface Pending {
-  resolve(answer: Answer): void
+  readonly count: number
+  readonly answers: Answer[]
+  resolve(answers: readonly Answer[]): void
   reject(error: unknown): void
 }
 
@@ -93,12 +98,13 @@ class CoProcess implements FileSession {
 
   async batch(operations: readonly FileOperation[], job: Job): Promise<readonly FileOperationResult[]> {
     job.signal.throwIfAborted()
-    const answers = await Promise.all(this.#send(operations.map(requestOfOperation)))
+    const answers = await this.#send(operations.map(requestOfOperation))
     return operations.map((operation, index) => {
       const answer = answers[index]
       if (answer === undefined || answer.errno === 0)
-        return { ok: true, value: answer?.value ?? Buffer.alloc(0) }
-      if (operation.optional === true) return { ok: false, code: errnoName(answer.errno) }
+        return answer === undefined || answer.value.length === 0 ? DONE : { ok: true, value: answer.value }
+      if (operation.optional === true)
+        return { ok: false, code: errnoName(answer.errno), error: reason(answer) }
       throw fileSystemError(nameOperation(operation), reason(answer))
     })
   }
@@ -163,20 +169,28 @@ class CoProcess implements FileSession {
   }
 
   async #ask(request: Request): Promise<Answer> {
-    const [answer] = this.#send([request])
+    const [answer] = await this.#send([request])
     if (answer === undefined) throw new OssbError('ERR_OSSB_INTERNAL', 'Cannot send an empty request')
-    return await answer
+    return answer
   }
 
-  #send(requests: readonly Request[]): readonly Promise<Answer>[] {
+  async #send(requests: readonly Request[]): Promise<readonly Answer[]> {
     if (requests.length === 0) return []
     this.#child ??= this.#start()
-    const answers = requests.map(
-      () => new Promise<Answer>((resolve, reject) => this.#pending.push({ resolve, reject })),
+    const answered = new Promise<readonly Answer[]>((resolve, reject) =>
+      this.#pending.push({ count: requests.length, answers: [], resolve, reject }),
     )
-    if (this.#failure === undefined) this.#child.stdin.write(Buffer.concat(requests.map(encodeRequest)))
+    if (this.#failure === undefined) this.#child.stdin.write(encodeRequests(requests))
     else this.#fail(this.#failure)
-    return answers
+    return answered
+  }
+
+  #take(answer: Answer): void {
+    const [first] = this.#pending
+    first?.answers.push(answer)
+    if (first?.answers.length !== first?.count) return
+    this.#pending.shift()
+    first?.resolve(first.answers)
   }
 
   #start(): ChildProcessByStdio<Writable, Readable, null> {
@@ -187,7 +201,7 @@ class CoProcess implements FileSession {
     })
     const reader = createAnswerReader()
     child.stdout.on('data', (chunk: Buffer) => {
-      for (const answer of reader(chunk)) this.#pending.shift()?.resolve(answer)
+      for (const answer of reader(chunk)) this.#take(answer)
     })
     child.stdin.on('error', () => {})
     this.#closed = new Promise((resolve) => {

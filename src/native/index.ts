@@ -17,4 +17,5 @@ export { type ProbeItem, type ProbeName, type ProbeRanges, probeEnvironment } fr
 export { type RunResult, runInRoot } from './run.ts'
 export type { RunLimit, RunMount, RunSpec } from './run-spec.ts'
 export { type MapKind, type MappedProcess, type SpawnMappedOptions, spawnMapped } from './spawn-mapped.ts'
-export { walkTree } from './walk.ts'
+export { walkRecords, walkTree } from './walk.ts'
+export { createRecordCursor } from './walk-record.ts'

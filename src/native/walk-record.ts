@@ -2,6 +2,13 @@ import { type FileEntry, type FileType, fileSystemError, OssbError } from '../co
 import { systemError } from './system-error.ts'
 
 const HEADER_BYTES = 88
+/** Offsets in a record. */
+const TYPE = 4
+const FLAGS = 5
+const DEPTH = 8
+const CHANGE_TIME = 80
+/** Values of `type`. */
+const DIRECTORY = 2
 const END = 0
 const FAILED = 255
 const FLAG_ASCII = 1
@@ -18,37 +25,31 @@ const TYPES: readonly (FileType | undefined)[] = [
   'socket',
 ]
 
-/** Turns the byte stream of the helper's `walk` (struct record in c/walk.c) into entries, whatever its pieces. */
-export interface WalkDecoder {
-  decode(chunk: Buffer): readonly FileEntry[]
+/** Cuts the byte stream of the helper's `walk` (struct record in c/walk.c) into whole records, whatever its pieces. */
+export interface RecordSplitter {
+  /** The records that are whole now, as one piece; it may be empty. */
+  split(chunk: Buffer): Buffer
   /** True once the last record came: a stream that ends before was cut off. */
   readonly ended: boolean
 }
 
-export function createWalkDecoder(root: string): WalkDecoder {
+export function createRecordSplitter(root: string): RecordSplitter {
   let rest: Buffer = Buffer.alloc(0)
   let ended = false
-  const directories: string[] = []
-  const takeRecord = (bytes: Buffer, at: number): FileEntry | undefined => {
-    const type = bytes[at + 4]
-    if (type === FAILED) throw walkError(root, bytes, at)
-    ended = type === END
-    return ended ? undefined : readEntry(root, bytes, at, directories)
-  }
   return {
-    decode(chunk) {
+    split(chunk) {
       const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
-      const entries: FileEntry[] = []
       let at = 0
       while (bytes.length - at >= 4) {
         const length = bytes.readUInt32LE(at)
         if (bytes.length - at < length) break
-        const entry = takeRecord(bytes, at)
-        if (entry !== undefined) entries.push(entry)
+        if (bytes[at + TYPE] === FAILED) throw walkError(root, bytes, at)
+        ended = bytes[at + TYPE] === END
+        if (ended) break
         at += length
       }
       rest = bytes.subarray(at)
-      return entries
+      return bytes.subarray(0, at)
     },
     get ended() {
       return ended
@@ -56,19 +57,73 @@ export function createWalkDecoder(root: string): WalkDecoder {
   }
 }
 
-function readEntry(root: string, bytes: Buffer, at: number, directories: string[]): FileEntry {
-  const flags = bytes[at + 5] ?? 0
-  const type = TYPES[bytes[at + 4] ?? 0]
+/** Goes from record to record. Entries are made of those only that somebody asks for. */
+export interface RecordCursor {
+  /** Where to read on, once all that was there has been read. */
+  load(records: Buffer): void
+  /** Goes on to the next record, the first one to begin with; false where there is none. */
+  next(): boolean
+  entry(): FileEntry
+  /** The latest change time of all records so far, in nanoseconds; that of none is the epoch. */
+  newestChange(): bigint
+  /** Whether both are at the same path, and nothing at all of the records differs. */
+  equals(other: RecordCursor): boolean
+  isAt(parent: string, bytes: Buffer, start: number, end: number): boolean
+}
+
+export function createRecordCursor(root: string): RecordCursor {
+  let bytes: Buffer = Buffer.alloc(0)
+  let at = 0
+  let end = 0
+  let parent = ''
+  let newestHigh = 0
+  let newestLow = 0
+  const directories: string[] = []
+  return {
+    load(records) {
+      bytes = records
+      at = end = 0
+    },
+    next() {
+      at = end
+      if (at === bytes.length) return false
+      end = at + bytes.readUInt32LE(at)
+      // In two halves: a bigint for each record would take longer than all the rest.
+      const low = bytes.readUInt32LE(at + CHANGE_TIME)
+      const high = bytes.readInt32LE(at + CHANGE_TIME + 4)
+      if (high > newestHigh || (high === newestHigh && low > newestLow)) {
+        newestHigh = high
+        newestLow = low
+      }
+      const depth = bytes.readUInt32LE(at + DEPTH)
+      parent = depth <= 1 ? '' : (directories[depth - 1] ?? '')
+      if (bytes[at + TYPE] === DIRECTORY) directories[depth] = pathOf(bytes, at, parent)
+      return true
+    },
+    newestChange: () => (BigInt(newestHigh) << 32n) + BigInt(newestLow),
+    entry: () => readEntry(root, bytes, at, parent),
+    equals: (other) => other.isAt(parent, bytes, at, end),
+    isAt: (otherParent, other, start, stop) =>
+      stop - start === end - at && otherParent === parent && other.compare(bytes, at, end, start, stop) === 0,
+  }
+}
+
+function pathOf(bytes: Buffer, at: number, parent: string): string {
+  const isAscii = ((bytes[at + FLAGS] ?? 0) & FLAG_ASCII) !== 0
+  const start = at + HEADER_BYTES
+  const name = bytes.toString(isAscii ? 'latin1' : 'utf8', start, start + bytes.readUInt16LE(at + 6))
+  return parent === '' ? name : `${parent}/${name}`
+}
+
+function readEntry(root: string, bytes: Buffer, at: number, parent: string): FileEntry {
+  const flags = bytes[at + FLAGS] ?? 0
+  const type = TYPES[bytes[at + TYPE] ?? 0]
   if (type === undefined) throw new OssbError('ERR_OSSB_INTERNAL', `Cannot read the walk of "${root}"`)
-  const depth = bytes.readUInt32LE(at + 8)
   const nameEnd = at + HEADER_BYTES + bytes.readUInt16LE(at + 6)
   const linkEnd = nameEnd + bytes.readUInt32LE(at + 40)
   const capabilityBytes = bytes.readUInt32LE(at + 28)
-  const name = bytes.toString((flags & FLAG_ASCII) === 0 ? 'utf8' : 'latin1', at + HEADER_BYTES, nameEnd)
-  const parent = depth <= 1 ? '' : directories[depth - 1]
-  const path = parent === '' || parent === undefined ? name : `${parent}/${name}`
+  const path = pathOf(bytes, at, parent)
   if ((flags & FLAG_NOT_UTF8) !== 0) throw notUtf8(root, path)
-  if (type === 'directory') directories[depth] = path
   return {
     path,
     type,

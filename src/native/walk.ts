@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { type FileEntry, fileSystemError, type Job } from '../core/index.ts'
 import { helperEnvironment, type NativeHelper } from './helper.ts'
-import { createWalkDecoder } from './walk-record.ts'
+import { createRecordCursor, createRecordSplitter } from './walk-record.ts'
 
 /**
  * Every file below `root`, `root` itself first with the path '': a directory before what it holds, the names within a
@@ -14,8 +14,27 @@ export async function* walkTree(
   root: string,
   job: Job,
 ): AsyncGenerator<readonly FileEntry[], void, undefined> {
+  const cursor = createRecordCursor(root)
+  for await (const records of walkRecords(helper, root, undefined, job)) {
+    const entries: FileEntry[] = []
+    cursor.load(records)
+    while (cursor.next()) entries.push(cursor.entry())
+    yield entries
+  }
+}
+
+/**
+ * The same as pieces of whole records, to be read by createRecordCursor(). Names that are not UTF-8 are let pass.
+ * @param since files whose change time (nanoseconds) is not later are told without their capabilities, which is much faster
+ */
+export async function* walkRecords(
+  helper: NativeHelper,
+  root: string,
+  since: bigint | undefined,
+  job: Job,
+): AsyncGenerator<Buffer, void, undefined> {
   job.signal.throwIfAborted()
-  const child = spawn(helper.path, ['walk', root], {
+  const child = spawn(helper.path, ['walk', root, ...(since === undefined ? [] : [String(since)])], {
     env: helperEnvironment(helper),
     stdio: ['ignore', 'pipe', 'ignore'],
   })
@@ -23,14 +42,14 @@ export async function* walkTree(
   const stop = () => child.kill('SIGKILL')
   job.signal.addEventListener('abort', stop, { once: true })
   try {
-    const decoder = createWalkDecoder(root)
+    const splitter = createRecordSplitter(root)
     for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
-      const entries = decoder.decode(chunk)
-      if (entries.length > 0) yield entries
+      const records = splitter.split(chunk)
+      if (records.length > 0) yield records
     }
     const failure = await closed
     job.signal.throwIfAborted()
-    if (!decoder.ended)
+    if (!splitter.ended)
       throw fileSystemError(`read the tree "${root}"`, failure ?? new Error('the walk ended early'))
   } finally {
     job.signal.removeEventListener('abort', stop)

@@ -54,10 +54,20 @@ export interface ReferrerOptions {
   readonly artifactType?: string
 }
 
+export interface IngestOptions {
+  /** `false` for what can be made again: after a crash of the machine it may be damaged. Absent is true. */
+  readonly isKept?: boolean
+}
+
 /** A repository on this machine, that can also take content whose digest is not known before its end. */
 export interface ContentStore extends Repository {
   /** Stores a stream and names it by what it was: one pass, and all or nothing. */
-  ingest(mediaType: string, chunks: AsyncIterable<Uint8Array>, job: Job): Promise<Descriptor>
+  ingest(
+    mediaType: string,
+    chunks: AsyncIterable<Uint8Array>,
+    job: Job,
+    options?: IngestOptions,
+  ): Promise<Descriptor>
   /** Removes content that turned out to be damaged, so that it can be put again. */
   discard(content: Descriptor): void
 }

@@ -1,3 +1,4 @@
+import { isCertificateCode } from './http/certificate.ts'
 import { connectionCode } from './http/connection-code.ts'
 import { apiHost, isLoopback } from './http/origin.ts'
 import { requireReach } from './http/reach.ts'
@@ -38,6 +39,8 @@ export function createEndpoints(transport: Transport, options: TransportOptions)
       await knock(transport, secure, signal)
       return secure
     } catch (error) {
+      // There is TLS; what the certificate is worth is for the requests to find out.
+      if (isCertificateCode(connectionCode(error))) return secure
       if (!NOT_TLS.includes(connectionCode(error) ?? '')) throw error
       const plain = new URL(`http://${host}`)
       // "Client sent an HTTP request to an HTTPS server": what went wrong with TLS is what matters.
@@ -61,7 +64,8 @@ export function createEndpoints(transport: Transport, options: TransportOptions)
 
 /** Any answer will do: it shows that somebody there speaks the protocol. @returns its status */
 async function knock(transport: Transport, base: URL, signal: AbortSignal): Promise<number> {
-  const response = await transport.send({ method: 'GET', url: new URL('/v2/', base), headers: {}, signal })
+  const url = new URL('/v2/', base)
+  const response = await transport.send({ method: 'GET', url, headers: {}, signal, trusting: 'nobody' })
   await response.discard()
   return response.status
 }

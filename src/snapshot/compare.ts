@@ -37,7 +37,12 @@ export async function sameContent(
 
 const EMPTY = new Uint8Array(0)
 
-async function readCapability(path: string, session: FileSession, job: Job): Promise<Uint8Array | undefined> {
+/** The capability of a file, where it has one. */
+export async function readCapability(
+  path: string,
+  session: FileSession,
+  job: Job,
+): Promise<Uint8Array | undefined> {
   const [result] = await session.batch(
     [{ type: 'getxattr', path, name: 'security.capability', optional: true }],
     job,

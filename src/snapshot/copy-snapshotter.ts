@@ -1,71 +1,97 @@
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Digest, Job } from '../core/index.ts'
+import { performance } from 'node:perf_hooks'
+import type { Change, Digest, FileEntry, Job } from '../core/index.ts'
 import { removeTree } from '../fs/index.ts'
 import type { Layer } from '../oci/index.ts'
 import { unpackBase } from './base.ts'
 import { baseLayerCount, chainIdOf } from './chain-id.ts'
-import { type SnapshotContext, unpackLayer } from './context.ts'
-import { copyTree } from './copy-tree.ts'
+import { readCapability } from './compare.ts'
+import type { SnapshotContext } from './context.ts'
+import { createFormerContent } from './former-content.ts'
 import type { RootView, Snapshotter, WorkingRoot } from './snapshot.ts'
 import { withoutTouched } from './touched.ts'
-import { collectTree, walkChanges } from './walk-changes.ts'
+import { outliveTick, readRecords, type TreeRecords } from './tree-records.ts'
+import { walkChanges } from './walk-changes.ts'
+import { createWorkingTrees, type WorkingTree } from './working-trees.ts'
 
 /**
  * Snapshots by copies, for where overlayfs can't be had (its upper directory may not lie on another overlay, as a
- * container's own root does). A base is kept; the states of steps live as long as the build.
+ * container's own root does). A base is kept, and never written to; a copy of it moves on from step to step, in place,
+ * and what a step changed is found by a walk, which the next one starts from.
  */
 export function createCopySnapshotter(context: SnapshotContext): Snapshotter {
-  const { helper, session } = context
-  const states = new Map<Digest, Promise<string>>()
+  const bases = new Map<Digest, Promise<string>>()
 
-  const stateOf = (layers: readonly Layer[], job: Job): Promise<string> => {
+  const baseOf = (layers: readonly Layer[], job: Job): Promise<string> => {
     const chainId = chainIdOf(layers)
-    const known = states.get(chainId)
+    const known = bases.get(chainId)
     if (known !== undefined) return known
-    const state =
-      baseLayerCount(layers) === layers.length ? unpackBase(layers, context, job) : unpackState(layers, job)
-    states.set(chainId, state)
-    state.catch(() => states.delete(chainId))
-    return state
+    const base = unpackBase(layers, context, job)
+    bases.set(chainId, base)
+    base.catch(() => bases.delete(chainId))
+    return base
   }
 
-  const unpackState = async (layers: readonly Layer[], job: Job): Promise<string> => {
-    const tree = await copyOf(await stateOf(layers.slice(0, -1), job), job)
-    for (const layer of layers.slice(-1)) await unpackLayer(layer, tree, context, job)
-    return tree
-  }
+  const trees = createWorkingTrees(context, baseOf)
+  const former = createFormerContent(context, baseOf)
 
-  const copyOf = async (tree: string, job: Job): Promise<string> => {
-    const copy = join(context.workspace.directory(), 'fs')
-    mkdirSync(copy)
-    await copyTree(tree, copy, context, job)
-    return copy
+  const view = async (layers: readonly Layer[], job: Job): Promise<RootView> => {
+    if (baseLayerCount(layers) < layers.length) return await trees.show(layers, job)
+    return { rootfs: await baseOf(layers, job), [Symbol.asyncDispose]: async () => {} }
   }
-
-  const view = async (layers: readonly Layer[], job: Job): Promise<RootView> => ({
-    rootfs: await stateOf(layers, job),
-    [Symbol.asyncDispose]: async () => {},
-  })
 
   const prepare = async (layers: readonly Layer[], job: Job): Promise<WorkingRoot> => {
-    const before = await stateOf(layers, job)
-    const now = await copyOf(before, job)
-    const entries = await collectTree(now, helper, job)
-    let kept = false
+    const tree = await trees.take(layers, job)
+    try {
+      const before = tree.records ?? (await readRecords(tree.root, context.helper, job))
+      await outliveTick(tree.root, before)
+      return workingRoot(tree, before)
+    } catch (error) {
+      removeTree(tree.root)
+      throw error
+    }
+  }
+
+  const workingRoot = ({ root, layers }: WorkingTree, before: TreeRecords): WorkingRoot => {
+    let after: TreeRecords | undefined
+    let isKept = false
+    async function* changes(job: Job): AsyncGenerator<Change, void, undefined> {
+      const { helper, session } = context
+      after = undefined
+      const pieces: Buffer[] = []
+      let newest = before.newestChange
+      const walked = {
+        root,
+        before,
+        hasFormerContent: (entry: FileEntry) => former.isSame(layers, entry, root, job),
+        withCapability: async (entry: FileEntry) => {
+          const capability = await readCapability(join(root, entry.path), session, job)
+          return capability === undefined ? entry : { ...entry, capability }
+        },
+        walked: (records: Buffer, newestChange: bigint) => {
+          pieces.push(records)
+          newest = newestChange
+        },
+      }
+      const directoryTimes = yield* withoutTouched(walkChanges(walked, helper, job), root, session, job)
+      const bytes = Buffer.concat(pieces)
+      after = { bytes, newestChange: newest, directoryTimes, readAt: performance.now() }
+    }
     return {
-      rootfs: now,
-      changes: (reader) => {
-        const differences = walkChanges({ now, before, entries }, helper, session, reader)
-        return withoutTouched(differences, now, session, reader)
-      },
+      rootfs: root,
+      changes,
       commit: (layer) => {
-        kept = true
-        states.set(chainIdOf([...layers, layer]), Promise.resolve(now))
+        isKept = true
+        trees.rest({
+          root,
+          layers: [...layers, layer],
+          ...(after === undefined ? {} : { records: after }),
+        })
         return Promise.resolve()
       },
       [Symbol.asyncDispose]: async () => {
-        if (!kept) removeTree(now)
+        // What a step left behind that failed, or was stopped, is nobody's state.
+        if (!isKept) removeTree(root)
       },
     }
   }

@@ -1,13 +1,13 @@
 import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Digest, Job } from '../core/index.ts'
+import { type Change, type Digest, type Job, OssbError } from '../core/index.ts'
 import { readFileEntry, removeTree } from '../fs/index.ts'
 import type { Layer } from '../oci/index.ts'
 import { keepSnapshot, keptSnapshot, unpackBase } from './base.ts'
 import { baseLayerCount, chainIdOf, upperIdOf } from './chain-id.ts'
 import { type SnapshotContext, unpackLayer } from './context.ts'
-import { overlayChanges } from './overlay-changes.ts'
-import type { RootView, Snapshotter, WorkingRoot } from './snapshot.ts'
+import { overlayChanges, type OverlayTrees } from './overlay-changes.ts'
+import type { KeptState, RootView, Snapshotter, WorkingRoot } from './snapshot.ts'
 import { withoutTouched } from './touched.ts'
 
 /**
@@ -59,7 +59,25 @@ export function createOverlaySnapshotter(context: SnapshotContext): Snapshotter 
     }
   }
 
-  return { name: 'overlay', view, prepare }
+  const keeps = (layers: readonly Layer[]): boolean =>
+    baseLayerCount(layers) < layers.length && keptSnapshot(context, upperIdOf(layers)) !== undefined
+
+  const reopen = async (layers: readonly Layer[], job: Job): Promise<KeptState> => {
+    const upper = keptSnapshot(context, upperIdOf(layers))
+    if (upper === undefined)
+      throw new OssbError(
+        'ERR_OSSB_NOT_FOUND',
+        `Cannot find the snapshot of layer ${layers.at(-1)?.diffId}: it was removed`,
+      )
+    const below = await viewOf(context, await lowersOf(layers.slice(0, -1), job), job)
+    return {
+      rootfs: upper,
+      changes: (reader) => recordedChanges(context, { upper, lower: below.rootfs }, reader),
+      [Symbol.asyncDispose]: () => below[Symbol.asyncDispose](),
+    }
+  }
+
+  return { name: 'overlay', view, prepare, keeps, reopen }
 }
 
 async function* changesOf(
@@ -72,6 +90,16 @@ async function* changesOf(
   await using below = await viewOf(context, lowers, job)
   const differences = overlayChanges({ upper, lower: below.rootfs }, helper, session, job)
   yield* withoutTouched(differences, rootfs, session, job)
+}
+
+/** Directories of which only the time differed have that of the layers since the changes were first read. */
+async function* recordedChanges(
+  { helper, session }: SnapshotContext,
+  trees: OverlayTrees,
+  job: Job,
+): AsyncGenerator<Change, void, undefined> {
+  for await (const difference of overlayChanges(trees, helper, session, job))
+    if (difference.type !== 'touched') yield difference
 }
 
 /** Several directories as one to read; a single one is shown as it is. */

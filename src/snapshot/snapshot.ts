@@ -18,6 +18,11 @@ export interface WorkingRoot extends RootView {
   commit(layer: Layer, job: Job): Promise<void>
 }
 
+/** A state that is kept, and what its topmost layer changed, told as it was when that was made. */
+export interface KeptState extends RootView {
+  changes(job: Job): AsyncIterable<Change>
+}
+
 /**
  * Root file systems by the layers that they consist of. A state that was unpacked once is kept, is never changed, and
  * serves every step that builds on it.
@@ -26,4 +31,8 @@ export interface Snapshotter {
   readonly name: 'overlay' | 'copy'
   view(layers: readonly Layer[], job: Job): Promise<RootView>
   prepare(layers: readonly Layer[], job: Job): Promise<WorkingRoot>
+  /** Whether what a stack's topmost layer changed can be told again; absent where it never can. */
+  keeps?(layers: readonly Layer[]): boolean
+  /** The state of a stack that it keeps. */
+  reopen?(layers: readonly Layer[], job: Job): Promise<KeptState>
 }

@@ -11,13 +11,14 @@ export type Difference =
  * The changes alone, without directories of which only the time differs: a temporary file leaves such ones everywhere,
  * and BuildKit does not record them either. Those that lead to no change get their old time back at the end, so that
  * `root` is what its layers make.
+ * @returns the times of these, by their paths
  */
 export async function* withoutTouched(
   differences: AsyncIterable<Difference>,
   root: string,
   session: FileSession,
   job: Job,
-): AsyncGenerator<Change, void, undefined> {
+): AsyncGenerator<Change, ReadonlyMap<string, bigint>, undefined> {
   const touched = new Map<string, bigint>()
   for await (const difference of differences) {
     if (difference.type === 'touched') touched.set(difference.path, difference.mtimeNs)
@@ -33,4 +34,5 @@ export async function* withoutTouched(
     ([path, mtimeNs]): FileOperation => ({ type: 'settimes', path: join(root, path), mtimeNs }),
   )
   if (times.length > 0) await session.batch(times, job)
+  return touched
 }

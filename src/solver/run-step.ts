@@ -1,11 +1,12 @@
 import { type Change, errnoOf, fileSystemError, type Job, jobOf, OssbError } from '../core/index.ts'
 import { createPatternMatcher, type SourceTree } from '../fs/index.ts'
 import type { Op, Vertex } from '../graph/index.ts'
-import { createLayer, type LayerWriterOptions } from '../layer/index.ts'
+import { createLayer, describeLayer, type LayerWriterOptions } from '../layer/index.ts'
 import type { Layer } from '../oci/index.ts'
 import type { Snapshotter } from '../snapshot/index.ts'
 import { makesLayer, type OpRunner } from './op-runner.ts'
 import { layersOf, type Result, withTree } from './result.ts'
+import { stateLayer, TAR_BYTES, type TarMemory } from './state-layer.ts'
 
 /** The behaviour of every operation that makes a layer, by kind. */
 export type Runners = { readonly [K in 'exec' | 'file']: OpRunner<Extract<Op, { kind: K }>> }
@@ -20,6 +21,7 @@ export interface StepOptions {
   readonly layers: LayerWriterOptions
   /** What is in no layer, whatever a step made of it: absolute paths, or patterns as in .dockerignore. */
   readonly ignoredPaths?: readonly string[]
+  readonly tars: TarMemory
   /** When a step ran, for its layer (RFC 3339). */
   readonly now: () => string
 }
@@ -72,9 +74,25 @@ async function makeLayer(
   await using root = await options.snapshotter.prepare(isIndependent ? [] : below, job)
   const read = [...new Set(runner.selections(op).map(({ input }) => input))]
   await withTrees(read, inputs, options.snapshotter, (trees) => runner.run(op, vertex, root, trees, job), job)
-  const kept = leaveOut(options.ignoredPaths ?? [], root.changes(job))
-  const layer = await createLayer(kept.changes, root.rootfs, options.now(), options.layers, job)
-  // An empty root with this layer is a state that no other step starts from, and so is one with more than is in it.
+  const created = options.now()
+  const { ignoredPaths = [], snapshotter, layers } = options
+  // An empty root with this layer is a state that no other step starts from.
+  if (!isIndependent && ignoredPaths.length === 0 && snapshotter.reopen !== undefined) {
+    const keepBytes = TAR_BYTES
+    const { descriptor, tar } = await describeLayer(
+      root.changes(job),
+      root.rootfs,
+      { ...layers, keepBytes },
+      job,
+    )
+    if (tar !== undefined) options.tars.add(descriptor.digest, tar)
+    const layer = stateLayer({ diffId: descriptor.digest, descriptor, created }, below, options)
+    await root.commit(layer, job)
+    return layer
+  }
+  const kept = leaveOut(ignoredPaths, root.changes(job))
+  const layer = await createLayer(kept.changes, root.rootfs, created, layers, job)
+  // So is one with more than is in it.
   if (!isIndependent && !kept.isLess()) await root.commit(layer, job)
   return layer
 }

@@ -11,14 +11,17 @@ import { layersOf, type Result, withTree } from './result.ts'
 import { createRootJobs, type RootJobs } from './root-jobs.ts'
 import { failureOf, runnerOf, runStep, type StepOptions } from './run-step.ts'
 import { type SourceOptions, solveSource } from './solve-source.ts'
+import { createTarMemory } from './state-layer.ts'
 
-export interface SolverOptions extends StepOptions, SourceOptions {
+export interface SolverOptions extends Omit<StepOptions, 'tars'>, SourceOptions {
   readonly cache: Cache
   /** With `true` no result is looked up; results are saved all the same. */
   readonly noCache: boolean
   /** How many steps run at once. */
   readonly parallelism: number
   readonly observer?: StepObserver
+  /** Is told of each layer that a step made. */
+  readonly made?: (vertex: Vertex, layer: Layer) => void
 }
 
 export interface Solver {
@@ -32,7 +35,7 @@ export interface Solver {
 }
 
 /** Changes whenever the same operation would give another layer than an earlier version of OSSB gave. */
-const BEHAVIOUR = 'ossb-2'
+const BEHAVIOUR = 'ossb-3'
 
 /**
  * Carries out a graph: each vertex once, inputs first and side by side, and not at all where its result is known. A
@@ -75,6 +78,7 @@ function createWalk(options: SolverOptions, limit: Semaphore, jobs: RootJobs): W
   /** Digests of what a vertex reads of its inputs. */
   const selected = new Map<string, Promise<Digest>>()
   const told = new Set<Digest>()
+  const tars = createTarMemory()
 
   const solve = (vertex: Vertex): Promise<Result> => {
     const known = results.get(vertex.digest)
@@ -114,7 +118,8 @@ function createWalk(options: SolverOptions, limit: Semaphore, jobs: RootJobs): W
       return { type: 'layers', layers }
     }
     await options.observer?.missed(vertex, about, job)
-    const layers = await limit.run(() => runStep(vertex, inputs, options, job), job.signal)
+    const layers = await limit.run(() => runStep(vertex, inputs, { ...options, tars }, job), job.signal)
+    for (const layer of layers.slice(-1)) options.made?.(vertex, layer)
     await cache.save(contentKey, { layers: layers.slice(below.length) }, job)
     await cache.save(key, { layers, content: contentKey, about }, job)
     return { type: 'layers', layers }
@@ -216,8 +221,8 @@ function createWalk(options: SolverOptions, limit: Semaphore, jobs: RootJobs): W
   /** What is the same for all steps of a build. */
   const settings = () => {
     const { layers, ignoredPaths } = options
-    const { compression, clampTo, clampsAll } = layers
-    return { behaviour: BEHAVIOUR, compression, clampTo: clampTo?.toString(), clampsAll, ignoredPaths }
+    const { clampTo, clampsAll } = layers
+    return { behaviour: BEHAVIOUR, clampTo: clampTo?.toString(), clampsAll, ignoredPaths }
   }
 
   const keyOf = (kind: string, op: Op, inputs: readonly Digest[]): Digest =>

@@ -236,7 +236,7 @@ async function keep(
     ...(contentDisposition === undefined ? {} : { contentDisposition }),
     from: `${from.origin}${from.pathname}`,
   }
-  writeFileAtomic(recordPath(url, services), JSON.stringify(record), 0o600)
+  writeFileAtomic(recordPath(url, services), JSON.stringify(record), { mode: 0o600 })
   return kept(record, services)
 }
 

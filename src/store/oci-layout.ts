@@ -6,6 +6,7 @@ import { createDigestTap, verified, verifiedStream, writeFileAtomic, writeStream
 import {
   type ContentStore,
   type ImageIndex,
+  type IngestOptions,
   MAX_DOCUMENT_BYTES,
   parseIndex,
   type ReferrerSource,
@@ -81,6 +82,7 @@ export function createOciLayout(
     mediaType: string,
     chunks: AsyncIterable<Uint8Array>,
     job: Job,
+    { isKept = true }: IngestOptions = {},
   ): Promise<Descriptor> => {
     mark()
     const tap = createDigestTap()
@@ -92,6 +94,7 @@ export function createOciLayout(
         return { mediaType, digest: tap.digest(), size: tap.size }
       },
       job,
+      { isKept },
     )
   }
 

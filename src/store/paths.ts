@@ -8,6 +8,7 @@ import { blobPath } from '../oci/index.ts'
  *     oci-layout, index.json      the content, as an OCI layout; names of images are in the index
  *     blobs/<algorithm>/<hex>     layers, configs and manifests; what is made here is in blobs/sha256
  *     steps/<hex>.json            results of steps, by cache key
+ *     compressed/<hex>.json       what a layer is compressed as, by its diff_id
  *     snapshots/<chain id>/       unpacked root file systems
  *     downloads/<hex>[.json]      files of ADD from URLs, by content, and what is known of each URL
  *     mounts/<hex>/               contents of RUN --mount=type=cache
@@ -21,6 +22,7 @@ export interface StorePaths {
   readonly layoutMark: string
   readonly blobs: string
   readonly steps: string
+  readonly forms: string
   readonly snapshots: string
   readonly downloads: string
   readonly mounts: string
@@ -29,11 +31,13 @@ export interface StorePaths {
   readonly lock: string
   blob(digest: Digest): string
   step(key: Digest): string
+  compressed(diffId: Digest): string
   snapshot(chainId: Digest): string
 }
 
 export function storePaths(root: string): StorePaths {
   const steps = join(root, 'steps')
+  const forms = join(root, 'compressed')
   const snapshots = join(root, 'snapshots')
   return {
     root,
@@ -41,6 +45,7 @@ export function storePaths(root: string): StorePaths {
     layoutMark: join(root, 'oci-layout'),
     blobs: join(root, 'blobs'),
     steps,
+    forms,
     snapshots,
     downloads: join(root, 'downloads'),
     mounts: join(root, 'mounts'),
@@ -49,6 +54,7 @@ export function storePaths(root: string): StorePaths {
     lock: join(root, 'lock'),
     blob: (digest) => join(root, blobPath(digest)),
     step: (key) => join(steps, `${digestHex(key)}.json`),
+    compressed: (diffId) => join(forms, `${digestHex(diffId)}.json`),
     snapshot: (chainId) => join(snapshots, digestHex(chainId)),
   }
 }

@@ -1,6 +1,7 @@
-import { appendFile, readdir } from 'node:fs/promises'
+import { appendFile, readdir, readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { miniBase } from '../support/base-image.ts'
+import { mustRunAsRoot } from '../support/command.ts'
 import { identities } from '../support/identity.ts'
 import { readProgress } from '../support/progress.ts'
 import { readOciArchive } from '../support/read-archive.ts'
@@ -15,6 +16,15 @@ RUN cat /early > /second
 COPY late /late
 RUN cat /late > /third
 `
+
+/** Some text that each level compresses in its own way. */
+function text(seed: string): string {
+  return Array.from({ length: 3000 }, (_, i) => `${seed} ${(i * 7919) % 1013} line ${i % 89}\n`).join('')
+}
+
+async function kindOf(path: string): Promise<'tar' | 'other'> {
+  return (await readFile(path)).toString('latin1', 257, 262) === 'ustar' ? 'tar' : 'other'
+}
 
 describe.each(await identities())('as $name', (identity) => {
   test('a changed file re-runs only what follows it', async () => {
@@ -34,6 +44,52 @@ describe.each(await identities())('as $name', (identity) => {
     await workspace.write({ 'app/late': 'b\n' })
     expect(await build()).toEqual([])
     expect(await build('--no-cache')).toHaveLength(5)
+  })
+
+  test('layers that are in no image are not compressed, and are of use without their snapshots', async () => {
+    await using workspace = await createWorkspace(identity)
+    await workspace.write({
+      'app/Dockerfile': `FROM oci-layout://${base}:base AS tools
+RUN echo tool > /tool && ln /tool /link
+FROM oci-layout://${base}:base
+COPY --from=tools /tool /copy
+COPY late /late
+`,
+      'app/late': text('a'),
+    })
+    const build = async (...args: string[]) => {
+      const options = ['--progress', 'json', '-o', 'type=oci,dest=out.tar', ...args]
+      const { stderr } = await workspace.mustOssb(['build', ...options, 'app'])
+      const { manifest, config } = await readOciArchive(workspace.file('out.tar'))
+      const added = manifest.layers.slice(-2)
+      return { steps: readProgress(stderr).completed, added, diffIds: config.rootfs.diff_ids }
+    }
+    const first = await build()
+    // The base's layer, the config, both layers of the image, and that of the other stage: a plain tar.
+    const blobs = await readdir(workspace.file('ossb/blobs/sha256'))
+    const kinds = await Promise.all(blobs.map((blob) => kindOf(workspace.file(`ossb/blobs/sha256/${blob}`))))
+    expect(kinds.filter((kind) => kind === 'tar')).toHaveLength(1)
+
+    await mustRunAsRoot('rm', ['-rf', workspace.file('ossb/snapshots')])
+    await workspace.write({ 'app/late': text('b') })
+    const second = await build()
+    expect(second.steps.filter((name) => name.includes('RUN'))).toEqual([])
+    expect(second.added[0]).toEqual(first.added[0])
+
+    const others = [
+      ['--compression', 'zstd'],
+      ['--compression-level', '1'],
+      ['--compression', 'uncompressed'],
+    ]
+    const digests = new Set([second.added[1]?.digest])
+    for (const args of others) {
+      const other = await build(...args)
+      expect(other.steps.filter((name) => /RUN|COPY/.test(name))).toEqual([])
+      expect(other.diffIds).toEqual(second.diffIds)
+      digests.add(other.added[1]?.digest)
+    }
+    expect(digests.size).toBe(4)
+    expect((await build()).added).toEqual(second.added)
   })
 
   test('ossb cache info counts what there is, and ossb cache prune removes it', async () => {

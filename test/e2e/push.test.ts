@@ -1,4 +1,9 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { describe, expect, test } from 'vitest'
+import { miniBase } from '../support/base-image.ts'
 import { identities } from '../support/identity.ts'
 import { startUploadRegistry } from '../support/upload-registry.ts'
 import { createWorkspace } from '../support/workspace.ts'
@@ -45,6 +50,34 @@ describe.each(await identities())('as $name', (identity) => {
       }
     },
   )
+
+  test('a layer is sent while a later step still runs', async () => {
+    await using workspace = await createWorkspace(identity)
+    const registry = await startUploadRegistry()
+    const uploads = () => registry.lines('PUT').filter((line) => line.includes('upload'))
+    // The step ends well only when a layer is there before it ends.
+    const probe = createServer((_request, response) => {
+      response.statusCode = uploads().length > 0 ? 200 : 404
+      response.end()
+    })
+    await once(probe.listen(0, '127.0.0.1'), 'listening')
+    const { port } = probe.address() as AddressInfo
+    try {
+      await workspace.write({
+        'app/Dockerfile': `FROM oci-layout://${await miniBase()}:base
+COPY one /
+RUN for i in $(seq 300); do wget -q -O /dev/null http://127.0.0.1:${port}/ && exit 0; sleep 0.1; done; exit 1
+`,
+        'app/one': randomBytes(50_000).toString('hex'),
+      })
+      await workspace.mustOssb(['build', '-t', `${registry.host}/r/a:1`, '--push', 'app'])
+      // Two layers of steps, the base's, and the config: each once.
+      expect(uploads()).toHaveLength(4)
+    } finally {
+      probe.close()
+      await registry.stop()
+    }
+  })
 
   test('D16: one name that can not be pushed does not keep the other from its tag', async () => {
     await using workspace = await createWorkspace(identity)

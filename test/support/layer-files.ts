@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
 import type { BuildEvent, FileEntry, Job } from '../../src/core/index.ts'
-import { encodeTarHeader, paddingOf, type TarHeader } from '../../src/layer/index.ts'
+import { encodeTarHeader, paddingOf, readTar, type TarHeader } from '../../src/layer/index.ts'
 import {
   type FileSession,
   loadHelper,
@@ -91,4 +91,17 @@ export async function bytesOf(chunks: AsyncIterable<Uint8Array>): Promise<Buffer
   const parts: Uint8Array[] = []
   for await (const chunk of chunks) parts.push(chunk)
   return Buffer.concat(parts)
+}
+
+/** Everything in an archive. */
+export async function entriesOfTar(
+  chunks: AsyncIterable<Uint8Array>,
+): Promise<readonly { readonly header: TarHeader; readonly content: Buffer }[]> {
+  const entries: { readonly header: TarHeader; readonly pieces: Uint8Array[] }[] = []
+  await readTar(chunks, (part) => {
+    if (part instanceof Uint8Array) entries.at(-1)?.pieces.push(part)
+    else entries.push({ header: part, pieces: [] })
+    return undefined
+  })
+  return entries.map(({ header, pieces }) => ({ header, content: Buffer.concat(pieces) }))
 }

@@ -157,7 +157,7 @@ async function leftMounts(path: string): Promise<string[]> {
 
 /** What may be in a cache directory when no build runs. */
 const COMPLETE =
-  /^$|^(oci-layout|index\.json|index\.json\.lock|lock|tally\.json(\.lock)?|blobs|steps|snapshots|downloads|mounts|work|blobs\/sha256)$|^blobs\/sha256\/[0-9a-f]{64}$|^steps\/[0-9a-f]{64}\.json$|^downloads\/[0-9a-f]{64}(\.json)?$|^snapshots\/[0-9a-f]{64}(\.recorded|\.traced)?(\/|$)|^mounts\//
+  /^$|^(oci-layout|index\.json|index\.json\.lock|lock|tally\.json(\.lock)?|blobs|steps|snapshots|downloads|mounts|work|compressed|blobs\/sha256)$|^compressed\/[0-9a-f]{64}\.json$|^blobs\/sha256\/[0-9a-f]{64}$|^steps\/[0-9a-f]{64}\.json$|^downloads\/[0-9a-f]{64}(\.json)?$|^snapshots\/[0-9a-f]{64}(\.recorded|\.traced)?(\/|$)|^mounts\//
 
 /** Files in the temporary directory and unfinished ones in the cache. */
 async function leftFiles(path: string): Promise<string[]> {

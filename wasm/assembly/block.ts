@@ -59,7 +59,8 @@ function storedBits(size: u32): u32 {
   return 3 + padding + 32 + more * 40 + (size << 3)
 }
 
-function putStored(from: usize, size: u32, final: u32): void {
+/** `final` is the bit that says so; the blocks are as large as they can be. */
+export function putStored(from: usize, size: u32, final: u32): void {
   do {
     const now = min<u32>(size, STORED_MAX)
     size -= now

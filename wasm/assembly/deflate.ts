@@ -1,14 +1,23 @@
 import { alignToByte, cursor, resetOutput } from './bit-writer'
 import { putJoint } from './block'
-import { enter, enterRecent, findLongest, findRecent, resetMatches } from './match-finder'
+import {
+  enter,
+  enterRecent,
+  findLonger,
+  findLongest,
+  findRecent,
+  keepPositions,
+  resetMatches,
+  setPatience,
+  STRIDE,
+} from './match-finder'
 import { BLOCK_MAX, DICTIONARY_MAX, OUTPUT, OUTPUT_SIZE, SLACK, WINDOW } from './memory'
-import { addMatch, beginBlocks, countLiteral, endBlocks, endPiece, PIECE } from './splitter'
+import { passNoise, resetNoise } from './noise'
+import { addMatch, beginBlocks, countLiteral, endBlocks, endPiece, PIECE, putNoise } from './splitter'
 
 const LONGEST: u32 = 258
 /** A search reads 4 bytes; the last 3 of a block are literals or belong to an earlier match. */
 const SEARCHABLE: u32 = 4
-/** Three literals are cheaper than a match of three bytes from farther away. */
-const FAR_FOR_THREE: u32 = 4096
 
 const INVALID_ARGUMENT: i32 = -1
 
@@ -30,27 +39,35 @@ function gain(later: u32, sooner: u32): i32 {
   return ((<i32>(later >>> 16) - <i32>(sooner >>> 16)) << 2) + (log2(sooner & 0xffff) - log2(later & 0xffff))
 }
 
-function isPoor(match: u32): bool {
-  return match === 0 || (match >>> 16 === 3 && (match & 0xffff) > FAR_FOR_THREE)
+/** Ends a piece; returns where the next one starts, beyond what is not worth a search. */
+function startPiece(at: usize, literals: u32, end: usize): usize {
+  if (!endPiece(at, literals)) return at
+  const to = passNoise(at, end)
+  if (to > at) putNoise(to)
+  return to
 }
 
-/** Takes a match only when none of the next one or two positions has a clearly better one. */
-function parseLazily(from: usize, end: usize, depth: u32, nice: u32, ahead: u32): void {
+/** Takes a match only when the next position has no clearly better one. */
+function parseLazily(from: usize, end: usize, depth: u32, nice: u32, more: u32): void {
+  setPatience(more)
   let at = from
   let covered = from
   let room = PIECE
   while (at < end) {
     if (room <= 0) {
-      endPiece(at, <u32>(at - covered))
+      at = startPiece(at, <u32>(at - covered), end)
       covered = at
       room = PIECE
+      if (at === end) break
     }
+    keepPositions(at)
     let limit = reach(at, end)
-    let match: u32 = limit < SEARCHABLE ? 0 : findLongest(at, 2, limit, min(nice, limit), depth)
-    if (isPoor(match)) {
-      countLiteral(load<u8>(at))
-      at++
-      room--
+    let match: u32 = limit < SEARCHABLE ? 0 : findLongest(at, limit, min(nice, limit), depth)
+    if (match === 0) {
+      // After many literals the next ones are likely to be literals too.
+      let count: usize = 1 + min<usize>((at - covered) >>> 7, end - at - 1)
+      room -= <i32>count
+      for (; count > 0; count--) countLiteral(load<u8>(at++))
       continue
     }
     let searched = at + 1
@@ -58,25 +75,13 @@ function parseLazily(from: usize, end: usize, depth: u32, nice: u32, ahead: u32)
       limit = reach(at + 1, end)
       if (limit < SEARCHABLE) break
       const sooner = match >>> 16
-      const next = findLongest(at + 1, sooner - 1, limit, min(nice, limit), depth >>> 1)
+      const next = findLonger(at + 1, max<u32>(sooner - 1, 3), limit, min(nice, limit), depth >>> 1)
       searched = at + 2
-      if (next !== 0 && next >>> 16 >= sooner && gain(next, match) > 2) {
-        countLiteral(load<u8>(at))
-        at++
-        room--
-        match = next
-        continue
-      }
-      if (ahead < 2 || limit - 1 < SEARCHABLE) break
-      limit = reach(at + 2, end)
-      const second = findLongest(at + 2, sooner - 1, limit, min(nice, limit), depth >>> 2)
-      searched = at + 3
-      if (second === 0 || second >>> 16 < sooner || gain(second, match) <= 6) break
+      if (next === 0 || gain(next, match) <= 2) break
       countLiteral(load<u8>(at))
-      countLiteral(load<u8>(at + 1))
-      at += 2
-      room -= 2
-      match = second
+      at++
+      room--
+      match = next
     }
     const length = match >>> 16
     addMatch(<u32>(at - covered), length, match & 0xffff)
@@ -95,16 +100,19 @@ function parseGreedily(from: usize, end: usize): void {
   let room = PIECE
   while (at < end) {
     if (room <= 0) {
-      endPiece(at, <u32>(at - covered))
+      at = startPiece(at, <u32>(at - covered), end)
       covered = at
       room = PIECE
+      if (at === end) break
     }
+    keepPositions(at)
     const limit = reach(at, end)
     const match: u32 = limit < SEARCHABLE ? 0 : findRecent(at, limit)
     if (match === 0) {
-      countLiteral(load<u8>(at))
-      at++
-      room--
+      // After many literals the next ones are likely to be literals too.
+      let count: usize = 1 + min<usize>((at - covered) >>> 6, end - at - 1)
+      room -= <i32>count
+      for (; count > 0; count--) countLiteral(load<u8>(at++))
       continue
     }
     const length = match >>> 16
@@ -119,11 +127,21 @@ function parseGreedily(from: usize, end: usize): void {
 
 function parse(level: u32, from: usize, end: usize): void {
   if (level === 1) parseGreedily(from, end)
-  else if (level === 2) parseLazily(from, end, 6, 10, 1)
-  else if (level === 3) parseLazily(from, end, 8, 14, 1)
-  else if (level === 4) parseLazily(from, end, 16, 30, 1)
-  else if (level === 5) parseLazily(from, end, 35, 65, 1)
-  else parseLazily(from, end, 70, 130, 2)
+  else if (level === 2) parseLazily(from, end, 3, 16, 2)
+  else if (level === 3) parseLazily(from, end, 5, 24, 3)
+  else if (level === 4) parseLazily(from, end, 10, 40, 6)
+  else if (level === 5) parseLazily(from, end, 16, 64, 8)
+  else parseLazily(from, end, 22, 258, 12)
+}
+
+/** Enters the dictionary. */
+function prime(level: u32, to: usize): void {
+  for (let at = WINDOW; at < to; at += STRIDE) {
+    keepPositions(at)
+    const count = <u32>min<usize>(to - at, STRIDE)
+    if (level > 1) enter(at, count)
+    else enterRecent(at, count)
+  }
 }
 
 /**
@@ -140,10 +158,9 @@ export function deflate(dictionaryLength: u32, length: u32, level: u32, final: u
   const end = from + length
   memory.fill(end, 0, SLACK)
   resetOutput()
+  resetNoise()
   resetMatches(level > 1)
-  const primed = searchable(WINDOW, dictionaryLength, end)
-  if (level > 1) enter(WINDOW, primed)
-  else enterRecent(WINDOW, primed)
+  prime(level, WINDOW + searchable(WINDOW, dictionaryLength, end))
   beginBlocks(from)
   parse(level, from, end)
   endBlocks(end, final)

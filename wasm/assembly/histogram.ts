@@ -4,6 +4,9 @@ import { DISTANCES, LITERALS } from './symbols'
 export const HISTOGRAM_SIZE: u32 = 1280
 export const DISTANCE_COUNTERS: u32 = 1152
 
+/** Four counts of bytes side by side: equal bytes in a row need not wait for each other. */
+const BYTES: usize = memory.data(4096, 64)
+
 /** log2(i) * 65536 for i < 4096. */
 const LOG2: usize = memory.data(16384, 64)
 
@@ -44,6 +47,27 @@ function alphabetEntropy(counters: usize, size: u32): u64 {
 /** What an ideal entropy coder would need for these counts, in 1/65536 bits. */
 export function entropy(histogram: usize): u64 {
   return alphabetEntropy(histogram, LITERALS) + alphabetEntropy(histogram + DISTANCE_COUNTERS, DISTANCES)
+}
+
+/** The same for the bytes at `from`, four at least, as they are. */
+export function byteEntropy(from: usize, size: usize): u64 {
+  memory.fill(BYTES, 0, 4096)
+  for (const end = from + (size & ~3); from < end; from += 4) {
+    const word = load<u32>(from)
+    countByte(BYTES + ((word & 255) << 2))
+    countByte(BYTES + 1024 + (((word >>> 8) & 255) << 2))
+    countByte(BYTES + 2048 + (((word >>> 16) & 255) << 2))
+    countByte(BYTES + 3072 + ((word >>> 24) << 2))
+  }
+  for (let at = BYTES; at < BYTES + 1024; at += 16) {
+    const sum = i32x4.add(v128.load(at), v128.load(at, 1024))
+    v128.store(at, i32x4.add(sum, i32x4.add(v128.load(at, 2048), v128.load(at, 3072))))
+  }
+  return alphabetEntropy(BYTES, 256)
+}
+
+function countByte(counter: usize): void {
+  store<u32>(counter, load<u32>(counter) + 1)
 }
 
 export function addHistograms(target: usize, a: usize, b: usize): void {

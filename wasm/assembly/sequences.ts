@@ -1,9 +1,9 @@
 /**
  * What the parser found, in order: some literals, then a match (or none: length 0), packed in 64 bits as
  * literals | length << 21 | distance << 30. A sequence covers 3 bytes at least, or ends one of the at most
- * 513 pieces between which blocks can be split.
+ * 1025 pieces between which blocks can be split.
  */
-const SEQUENCES: usize = memory.data(2800640, 64)
+const SEQUENCES: usize = memory.data(2804736, 64)
 
 let end: usize = SEQUENCES
 

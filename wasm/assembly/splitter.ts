@@ -1,4 +1,4 @@
-import { putBlock } from './block'
+import { putBlock, putStored } from './block'
 import { addHistograms, DISTANCE_COUNTERS, entropy, HISTOGRAM_SIZE } from './histogram'
 import { endOfSequences, firstSequence, pushSequence, resetSequences } from './sequences'
 import { distanceCode, FIRST_LENGTH, lengthCode } from './symbols'
@@ -7,8 +7,8 @@ import { distanceCode, FIRST_LENGTH, lengthCode } from './symbols'
  * Decides where one block ends and the next, with codes of its own, begins. Symbols are counted in pieces; a
  * piece joins the block before it unless two separate codes would be cheaper by more than a header costs.
  */
-export const PIECE: i32 = 2048
-const HEADER_COST: u64 = 600 << 16
+export const PIECE: i32 = 1024
+const HEADER_COST: u64 = 700 << 16
 
 const PIECE_COUNTS: usize = memory.data(1280, 16)
 const BLOCK_COUNTS: usize = memory.data(1280, 16)
@@ -47,8 +47,11 @@ export function addMatch(literals: u32, length: u32, distance: u32): void {
   count(PIECE_COUNTS + DISTANCE_COUNTERS + (distanceCode(distance) << 2))
 }
 
-/** Takes in what was added since the last call, up to the position `at`; `literals` come after the last match. */
-export function endPiece(at: usize, literals: u32): void {
+/**
+ * Takes in what was added since the last call, up to the position `at`; `literals` come after the last match. Returns
+ * whether codes make it hardly smaller.
+ */
+export function endPiece(at: usize, literals: u32): bool {
   if (literals > 0) pushSequence(literals, 0, 0)
   const pieceEntropy = entropy(PIECE_COUNTS)
   addHistograms(JOINED_COUNTS, BLOCK_COUNTS, PIECE_COUNTS)
@@ -66,10 +69,21 @@ export function endPiece(at: usize, literals: u32): void {
   blockIsEmpty = false
   memory.fill(PIECE_COUNTS, 0, HISTOGRAM_SIZE)
   pieceSequences = endOfSequences()
+  const full = (<u64>(at - pieceStart)) << 19
   pieceStart = at
+  return pieceEntropy > full - (full >>> 4)
 }
 
-/** Writes the last block. */
+/** After `endPiece`: ends the block, and stores the bytes from there up to `to` as they are. */
+export function putNoise(to: usize): void {
+  const from = pieceStart
+  endBlocks(from, 0)
+  putStored(from, <u32>(to - from), 0)
+  beginBlocks(to)
+}
+
+/** Writes the last block, which may be empty only if it is the final one. */
 export function endBlocks(at: usize, final: u32): void {
+  if (blockIsEmpty && !final) return
   putBlock(BLOCK_COUNTS, blockSequences, pieceSequences, blockStart, <u32>(at - blockStart), final)
 }

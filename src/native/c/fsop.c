@@ -23,8 +23,7 @@
 
 enum { REQUEST_LIMIT = 4 * 1024 * 1024, FIELD_LIMIT = 600, ATTRIBUTE_LIMIT = 65536 };
 
-static int number_field(const struct request *request, size_t index, unsigned long long maximum,
-                        unsigned long long *number)
+int fsop_number(const struct request *request, size_t index, unsigned long long maximum, unsigned long long *number)
 {
     return parse_number(request->fields[index].bytes, maximum, number);
 }
@@ -32,8 +31,8 @@ static int number_field(const struct request *request, size_t index, unsigned lo
 static const char *do_mknod(struct request *request)
 {
     unsigned long long mode, major_number, minor_number;
-    if (number_field(request, 2, 07777, &mode) < 0 || number_field(request, 3, UINT32_MAX, &major_number) < 0 ||
-        number_field(request, 4, UINT32_MAX, &minor_number) < 0)
+    if (fsop_number(request, 2, 07777, &mode) < 0 || fsop_number(request, 3, UINT32_MAX, &major_number) < 0 ||
+        fsop_number(request, 4, UINT32_MAX, &minor_number) < 0)
         return "read numbers";
     const char *path = request->fields[0].bytes;
     char kind = request->fields[1].bytes[0];
@@ -86,7 +85,7 @@ static const char *do_list_attributes(struct request *request)
     return NULL;
 }
 
-static int time_field(const struct request *request, size_t index, struct timespec *time)
+int fsop_time(const struct request *request, size_t index, struct timespec *time)
 {
     const char *text = request->fields[index].bytes;
     unsigned long long magnitude;
@@ -110,7 +109,7 @@ static int time_field(const struct request *request, size_t index, struct timesp
 static const char *do_set_times(struct request *request)
 {
     struct timespec times[2];
-    if (time_field(request, 1, &times[1]) < 0 || time_field(request, 2, &times[0]) < 0)
+    if (fsop_time(request, 1, &times[1]) < 0 || fsop_time(request, 2, &times[0]) < 0)
         return "read times";
     return utimensat(AT_FDCWD, request->fields[0].bytes, times, AT_SYMLINK_NOFOLLOW) < 0 ? "utimensat" : NULL;
 }
@@ -127,7 +126,7 @@ static const char *do_set_owner(struct request *request)
     struct statx status;
     struct owner owner = {.device = 0};
     struct place place = {.path = request->fields[0].bytes};
-    if (number_field(request, 1, UINT32_MAX, &uid) < 0 || number_field(request, 2, UINT32_MAX, &gid) < 0)
+    if (fsop_number(request, 1, UINT32_MAX, &uid) < 0 || fsop_number(request, 2, UINT32_MAX, &gid) < 0)
         return "read numbers";
     if (!has_one_id())
         return lchown(place.path, (uid_t)uid, (gid_t)gid) < 0 ? "lchown" : NULL;
@@ -144,7 +143,7 @@ static const char *do_set_mode(struct request *request)
     unsigned long long mode;
     struct statx status;
     struct place place = {.path = request->fields[0].bytes, .follow = 1};
-    if (number_field(request, 1, 07777, &mode) < 0)
+    if (fsop_number(request, 1, 07777, &mode) < 0)
         return "read numbers";
     if (syscall(SYS_statx, AT_FDCWD, place.path, 0, STATX_BASIC_STATS, &status) < 0)
         return "stat";
@@ -204,6 +203,7 @@ static const struct {
     {'U', 1, fsop_unlock},        {'b', 3, fsop_bind},          {'o', 5, fsop_overlay},
     {'u', 1, fsop_unmount},       {'m', 2, fsop_tmpfs},        {'c', 3, do_set_owner},
     {'w', 1, do_get_owner},       {'i', 1, fsop_interpreters}, {'p', 2, do_set_mode},
+    {'F', 6, fsop_create},
 };
 
 static const char *perform(struct request *request)

@@ -3,6 +3,7 @@
 #define OSSB_FSOP_H
 
 #include <stddef.h>
+#include <time.h>
 
 #include "ossb.h"
 
@@ -19,6 +20,11 @@ struct request {
     struct buffer *answer;
 };
 
+/* A field as a number, and as nanoseconds since the epoch (empty: left as it is). 0, or -1 when it is none. */
+int fsop_number(const struct request *request, size_t index, unsigned long long maximum, unsigned long long *number);
+int fsop_time(const struct request *request, size_t index, struct timespec *time);
+
+const char *fsop_create(struct request *request);
 const char *fsop_rename(struct request *request);
 const char *fsop_lock(struct request *request);
 const char *fsop_unlock(struct request *request);

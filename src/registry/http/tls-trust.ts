@@ -15,6 +15,8 @@ const SYSTEM_BUNDLES: readonly string[] = [
 /** Whom to believe, and who to be, when talking to `host[:port]`. */
 export interface Trust {
   contextFor(host: string): Promise<SecureContext>
+  /** Who to be alone: for where no certificate can be believed, or any is. It is there at once. */
+  identityFor(host: string): Promise<SecureContext>
 }
 
 /**
@@ -41,6 +43,10 @@ export function createTrust(options: TrustOptions): Trust {
       if (own.authorities.length > 0 || own.identity !== undefined) return contextWith(own)
       common ??= contextWith(own)
       return common
+    },
+    async identityFor(host) {
+      const { identity } = await ownCertificates(host, options)
+      return createSecureContext({ ca: [], ...identity })
     },
   }
 }

@@ -1,15 +1,17 @@
 import {
+  closeSync,
   constants,
   copyFileSync,
   linkSync,
   lstatSync,
   mkdirSync,
+  openSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { basename, dirname, join, posix } from 'node:path'
-import { type Job, OssbError } from '../../core/index.ts'
+import { errnoOf, type Job, OssbError } from '../../core/index.ts'
 import {
   lstatIfPresent,
   type Owner,
@@ -77,6 +79,7 @@ const ROOT: Owner = { uid: 0, gid: 0 }
 
 export function createTarget({ root, session, mtimeNs: ownTime }: TargetOptions, job: Job): CopyTarget {
   const late = createLateAttributes(session)
+  const copyContent = createContentCopier()
   const pathOf = (host: string) => host.slice(root.length)
 
   const makeDirectories = (path: string, { owner, mode }: DirectoryOptions): string => {
@@ -113,22 +116,35 @@ export function createTarget({ root, session, mtimeNs: ownTime }: TargetOptions,
     if (stats !== undefined) rmSync(path)
   }
 
+  /** Makes a file, in the place of what may be there: mostly nothing is. */
+  const inRoom = (to: string, make: () => void): void => {
+    try {
+      make()
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error
+      makeRoomFor(to)
+      make()
+    }
+  }
+
   const copyOne = async (file: SourceFile, to: string, options: CopyOptions, links: Map<string, string>) => {
     const { hostPath, stats } = file
-    makeRoomFor(to)
     const inode = `${stats.dev}:${stats.ino}`
     const isLinked = stats.isFile() && stats.nlink > 1n
     const first = isLinked ? links.get(inode) : undefined
     if (first === undefined) {
       if (isLinked) links.set(inode, to)
       const entry = await readSource(file, session, job)
-      if (entry.type === 'symlink') symlinkSync(entry.linkTarget ?? '', to)
-      else if (entry.type === 'file')
-        copyFileSync(hostPath, to, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL)
-      else if (entry.type === 'socket') writeFileSync(to, '', { flag: 'wx' })
-      else await session.batch([makeDevice(entry, to)], job)
+      if (entry.type === 'symlink') inRoom(to, () => symlinkSync(entry.linkTarget ?? '', to))
+      else if (entry.type === 'file' && entry.size > 0) inRoom(to, () => copyContent(hostPath, to))
+      else if (entry.type === 'file' || entry.type === 'socket')
+        inRoom(to, () => closeSync(openSync(to, 'wx')))
+      else {
+        makeRoomFor(to)
+        await session.batch([makeDevice(entry, to)], job)
+      }
       late.owner(setAttributes(entry, to, options, session))
-    } else linkSync(first, to)
+    } else inRoom(to, () => linkSync(first, to))
     late.file(to, hostPath, stats.mtimeNs)
     if (late.waiting >= BATCH) await late.flush(job)
   }
@@ -185,6 +201,23 @@ export function createTarget({ root, session, mtimeNs: ownTime }: TargetOptions,
     },
     flush: () => late.flush(job),
     finish: () => late.finish(job),
+  }
+}
+
+/** Copies content into a new file; blocks are shared where the file system can, which the first copy finds out. */
+function createContentCopier(): (from: string, to: string) => void {
+  let clones = true
+  return (from, to) => {
+    if (clones) {
+      try {
+        copyFileSync(from, to, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL)
+        return
+      } catch (error) {
+        if (errnoOf(error) === 'EEXIST') throw error
+        clones = false
+      }
+    }
+    copyFileSync(from, to, constants.COPYFILE_EXCL)
   }
 }
 

@@ -11,12 +11,13 @@ import {
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Job } from '../../../src/core/index.ts'
-import { type ApplyOptions, applyLayer, layerTar, readTar } from '../../../src/layer/index.ts'
+import { type ApplyOptions, applyLayer, layerTar } from '../../../src/layer/index.ts'
 import {
   type ArchiveEntry,
   archive,
   bytesOf,
   entriesOf,
+  entriesOfTar,
   fileSession,
   IDLE,
   inPieces,
@@ -101,6 +102,16 @@ describe('applyLayer() leaves everything outside of the root alone', () => {
         link('d', outside),
         file('d/sub/canary'),
       ],
+      [],
+    ],
+    [
+      'a parent that was a link, and became a file',
+      () => [directory('d'), link('l', 'd'), file('l/x'), file('l'), file('l/y')],
+      [],
+    ],
+    [
+      'a parent that became a link after files in it were put off',
+      (outside) => [directory('d'), file('d/canary'), link('d', outside), file('d/canary')],
       [],
     ],
     [
@@ -241,6 +252,36 @@ describe('applyLayer() makes', () => {
     expect(readFileSync(join(root, 'a'), 'utf8')).toBe('two')
   })
 
+  test('many small files, with what follows from one that is still to be made', async () => {
+    const { root, apply } = makeRoot()
+    const numbers = Array.from({ length: 3000 }, (_, at) => at)
+    const entries = numbers.flatMap((at): readonly ArchiveEntry[] => [
+      { ...file(`d${at % 7}/f${at}`, `content ${at}`), uid: at % 3, mode: at % 2 === 0 ? 0o4755 : 0o600 },
+      ...(at % 500 === 0
+        ? [{ path: `h${at}`, type: 'hardlink', linkTarget: `d${at % 7}/f${at}` } as const]
+        : []),
+      ...(at % 700 === 0 ? [file(`d${at % 7}/f${at}`, 'again')] : []),
+      ...(at % 999 === 0 ? [directory(`d${at % 7}/f${at}`)] : []),
+    ])
+    await apply(entries)
+    const found = await entriesOf(root)
+    expect(found.filter(({ type }) => type === 'file')).toHaveLength(3000 - 4 + 6)
+    for (const { path, uid, mode } of found.filter(
+      (entry) => /\/f\d*[1-9]$/.test(entry.path) && entry.type === 'file',
+    )) {
+      const at = Number(/\d+$/.exec(path)?.[0])
+      expect([path, readFileSync(join(root, path), 'utf8'), uid, mode]).toEqual([
+        path,
+        at % 700 === 0 ? 'again' : `content ${at}`,
+        at % 700 === 0 ? 0 : at % 3,
+        at % 700 === 0 ? 0o644 : at % 2 === 0 ? 0o4755 : 0o600,
+      ])
+    }
+    expect(
+      numbers.filter((at) => at % 500 === 0).map((at) => readFileSync(join(root, `h${at}`), 'utf8')),
+    ).toEqual(numbers.filter((at) => at % 500 === 0).map((at) => `content ${at}`))
+  })
+
   test('nothing of a user attribute that overlayfs would take for its own', async () => {
     const { root, apply } = makeRoot()
     const xattrs = new Map(
@@ -352,6 +393,16 @@ test('applyLayer() stops when it is told to', async () => {
   expect(existsSync(join(root, 'f20'))).toBe(false)
 })
 
+test('applyLayer() names the small file that an owner cannot be given to', async () => {
+  const { apply } = makeRoot()
+  const applied = apply([file('good'), { ...file('bad'), uid: 0xffff_ffff - 1 }, file('other')])
+  if (readFileSync('/proc/self/uid_map', 'utf8').trim().endsWith(' 4294967295')) await applied
+  else
+    await expect(applied).rejects.toThrow(
+      'Cannot unpack "bad": its owner 4294967294:0 is outside of the id range',
+    )
+})
+
 test('applyLayer() says how a full disk ended it', async () => {
   const disk = join(newDirectory(), 'disk')
   mkdirSync(disk)
@@ -386,10 +437,10 @@ test('layerTar() writes no attribute but a capability, and no socket', async () 
     for (const entry of entries)
       yield { type: 'upsert', entry: { ...entry, path: 's', type: 'socket' } } as const
   }
-  const found: unknown[] = []
-  for await (const { header } of readTar(layerTar(changes(), root, {}, IDLE)))
-    found.push([header.path, [...header.xattrs.keys()]])
-  expect(found).toEqual([['file', ['security.capability']]])
+  const found = await entriesOfTar(layerTar(changes(), root, {}, IDLE))
+  expect(found.map(({ header }) => [header.path, [...header.xattrs.keys()]])).toEqual([
+    ['file', ['security.capability']],
+  ])
 })
 
 test('a tree that is written and applied again is the same, and GNU tar reads it too', async () => {

@@ -41,6 +41,44 @@ describe.each(environments())('FileSession as $name', (environment) => {
     expect(readFileSync(at('file'), 'utf8')).toBe('y')
   })
 
+  test('makes files whole, in the place of all but directories', async () => {
+    const directory = environment.directory()
+    environment.shell(directory, 'printf old >file; ln -s file link; mkdir directory')
+    await using session = openFileSession(environment.helper)
+    const create = (name: string, mode: number, gid: number) =>
+      ({
+        type: 'create',
+        path: join(directory, name),
+        mode,
+        uid: 0,
+        gid,
+        mtimeNs: 1000000001n,
+        content: Buffer.from(name),
+        optional: true,
+      }) as const
+    const results = await session.batch(
+      [
+        create('file', 0o6751, 0),
+        create('link', 0, 0),
+        create('directory', 0o644, 0),
+        create('no/x', 0o644, 0),
+      ],
+      IDLE,
+    )
+    expect(results.map((result) => (result.ok ? 'made' : result.code))).toEqual([
+      'made',
+      'made',
+      'EISDIR',
+      'ENOENT',
+    ])
+    expect(
+      environment.shell(
+        directory,
+        `find . -type f -printf '%f %m %U:%G %T@ ' -exec cat {} ';' -printf '\\n' | sort`,
+      ),
+    ).toBe('file 6751 0:0 1.0000000010 file\nlink 0 0:0 1.0000000010 link\n')
+  })
+
   test('says which operation failed on which path, and did the others', async () => {
     const directory = environment.directory()
     await using session = openFileSession(environment.helper)

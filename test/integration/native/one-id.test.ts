@@ -48,6 +48,15 @@ describe('owners in a run that has one id', () => {
     })
   })
 
+  test('are recorded for files that are made with their owner', async () => {
+    const root = makeRoot(one)
+    const path = join(root, 'tmp/made')
+    await using session = openFileSession(one.helper)
+    const content = Buffer.from('x')
+    await session.batch([{ type: 'create', path, mode: 0o4440, uid: 7, gid: 8, mtimeNs: 1n, content }], IDLE)
+    expect((await ownersIn(root)).get('tmp/made')).toBe('file 7:8 4440')
+  })
+
   test('go where the file goes, and end with it', async () => {
     const { tmp } = await after(`cd /tmp; mkdir d
       for n in a b c; do touch $n; chown 7:8 $n; done
@@ -83,7 +92,7 @@ describe('owners in a run that has one id', () => {
     const { tmp } = await after('cd /tmp; touch f; chmod 6755 f; chown 7 f; chown 7 capable', {}, root)
     expect(tmp).toEqual({ f: 'file 7:0 755', capable: 'file 7:0 644' })
     const gone = { type: 'getxattr', path, name: 'security.capability', optional: true } as const
-    expect(await session.batch([gone], IDLE)).toEqual([{ ok: false, code: 'ENODATA' }])
+    expect(await session.batch([gone], IDLE)).toMatchObject([{ ok: false, code: 'ENODATA' }])
   })
 
   test('follow the group of a directory with the set-group-id bit', async () => {

@@ -123,22 +123,38 @@ test('compress() to gzip barely expands what cannot be compressed', async () => 
   for (const level of LEVELS) expect((await gzip(data, level)).length - data.length).toBeLessThan(2 * 120)
 })
 
+test('compress() to gzip finds what repeats in bytes that look random', async () => {
+  const noise = randomBytes(100_000)
+  const data = Buffer.concat([
+    noise.subarray(0, 60_000),
+    noise.subarray(35_000, 65_000),
+    Buffer.from('text '.repeat(9000)),
+    noise,
+  ])
+  for (const level of [1, 6, 9]) {
+    const compressed = await gzip(data, level)
+    expect(gunzipSync(compressed).equals(data)).toBe(true)
+    expect(compressed.length).toBeLessThan(170_000)
+  }
+})
+
 test('compress() to gzip is nearly as small as zlib on regular text, and smaller on machine code', async () => {
   const text = Buffer.concat(TEXTS.map((name) => readFileSync(new URL(name, TYPES))))
   const code = readFileSync(process.execPath).subarray(20 * BLOCK, 22 * BLOCK)
-  for (const [data, allowed] of [
+  for (const [data, allowed, allowedAtBest] of [
     // Very regular text is what short searches are worst at.
-    [text, 1.1],
-    [code, 1],
+    [text, 1.1, 1.012],
+    [code, 1, 0.99],
   ] as const) {
     expect((await gzip(data)).length).toBeLessThanOrEqual(gzipSync(data).length * allowed)
-    expect((await gzip(data, 9)).length).toBeLessThanOrEqual(gzipSync(data, { level: 9 }).length)
+    const smallest = gzipSync(data, { level: 9 }).length
+    expect((await gzip(data, 9)).length).toBeLessThanOrEqual(smallest * allowedAtBest)
   }
 })
 
 // A change here is a change of the format that layers are cached under: raise DEFLATE_VERSION with it.
-test('compress() to gzip gives the bytes of version 1', async () => {
-  expect(codec.id).toMatch(/^ossb-deflate-1\+/)
+test('compress() to gzip gives the bytes of version 2', async () => {
+  expect(codec.id).toMatch(/^ossb-deflate-2\+/)
   const hashes = await Promise.all(
     LEVELS.map(async (level) => {
       const compressed = await gzip(mixedBytes(1_200_000), level)
@@ -147,15 +163,15 @@ test('compress() to gzip gives the bytes of version 1', async () => {
   )
   expect(hashes).toMatchInlineSnapshot(`
     [
-      "1 304396 4a6fe66d4a6b4d04",
-      "2 305526 64742565e8fbfa48",
-      "3 305526 64742565e8fbfa48",
-      "4 305526 64742565e8fbfa48",
-      "5 298515 4e244c488cd7f3b6",
-      "6 298515 4e244c488cd7f3b6",
-      "7 286128 6afcb948d874b6f2",
-      "8 273043 b4af51b0ed476e79",
-      "9 263159 326c7e581f4e8b84",
+      "1 304391 cd6938577312123b",
+      "2 303408 2436f7ad3a554043",
+      "3 303408 2436f7ad3a554043",
+      "4 303408 2436f7ad3a554043",
+      "5 296379 b6146f3541e2f48e",
+      "6 296379 b6146f3541e2f48e",
+      "7 285321 9f5c90951dce38b7",
+      "8 278418 47879ddc0ecd1bae",
+      "9 272460 60fdd82cd8bab0b3",
     ]
   `)
 })

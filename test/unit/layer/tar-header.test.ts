@@ -8,8 +8,16 @@ async function* once(bytes: Uint8Array) {
 }
 
 async function decode(bytes: Uint8Array): Promise<TarHeader> {
-  for await (const { header } of readTar(once(bytes))) return header
-  throw new Error('no entry')
+  const found: TarHeader[] = []
+  const read = readTar(once(bytes), (part) => {
+    if (!(part instanceof Uint8Array)) found.push(part)
+    return undefined
+  })
+  // The content that a header speaks of is not there.
+  await read.catch(() => undefined)
+  const [header] = found
+  if (header === undefined) throw new Error('no entry')
+  return header
 }
 
 /** The fields of a block as text, NULs shown as dots. */

@@ -1,9 +1,9 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createAnswerReader, encodeRequest } from '../../../src/native/file-protocol.ts'
+import { createAnswerReader, encodeRequests } from '../../../src/native/file-protocol.ts'
 
-test('encodeRequest() gives lengths, the operation and NUL-terminated fields', () => {
-  const bytes = encodeRequest({ operation: 's', fields: ['/ü', Buffer.from([0, 255])] })
+test('encodeRequests() gives lengths, the operation and NUL-terminated fields', () => {
+  const bytes = encodeRequests([{ operation: 's', fields: ['/ü', Buffer.from([0, 255])] }])
   expect(bytes.toString('hex')).toMatchInlineSnapshot(`"12000000730200030000002fc3bc000200000000ff00"`)
 })
 

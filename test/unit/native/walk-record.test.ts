@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { FileEntry } from '../../../src/core/index.ts'
-import { createWalkDecoder } from '../../../src/native/walk-record.ts'
+import { createRecordCursor, createRecordSplitter } from '../../../src/native/walk-record.ts'
 
 interface Fields {
   readonly type: number
@@ -59,11 +59,14 @@ const STREAM = Buffer.concat([
 ])
 
 function decode(stream: Buffer, size: number): { entries: readonly FileEntry[]; ended: boolean } {
-  const decoder = createWalkDecoder('/root')
+  const splitter = createRecordSplitter('/root')
+  const cursor = createRecordCursor('/root')
   const entries: FileEntry[] = []
-  for (let at = 0; at < stream.length; at += size)
-    entries.push(...decoder.decode(stream.subarray(at, at + size)))
-  return { entries, ended: decoder.ended }
+  for (let at = 0; at < stream.length; at += size) {
+    cursor.load(splitter.split(stream.subarray(at, at + size)))
+    while (cursor.next()) entries.push(cursor.entry())
+  }
+  return { entries, ended: splitter.ended }
 }
 
 test('the walk decoder joins paths and keeps numbers whole', () => {

@@ -115,5 +115,5 @@ function write(path: string, document: Members, auths: Members): void {
   } catch (error) {
     throw fileSystemError(`write "${path}"`, error)
   }
-  writeFileAtomic(target, `${JSON.stringify({ ...document, auths }, undefined, '\t')}\n`, 0o600)
+  writeFileAtomic(target, `${JSON.stringify({ ...document, auths }, undefined, '\t')}\n`, { mode: 0o600 })
 }

@@ -1,0 +1,123 @@
+import type { Digest, Job } from '../core/index.ts'
+import { createSemaphore } from '../io/index.ts'
+import { isCompressedAs, isCompressible, recompressLayer, type RecompressOptions } from '../layer/index.ts'
+import type { Layer } from '../oci/index.ts'
+import type { StorePaths } from '../store/index.ts'
+import { addCompressedForm, type CompressedForm, compressedForms } from './compressed-forms.ts'
+import type { LostLayers } from './lost-layers.ts'
+
+export interface LayerPackerOptions extends RecompressOptions {
+  readonly paths: StorePaths
+  /** Also what came compressed in another way: base layers, and those of caches. */
+  readonly force: boolean
+  readonly lost: LostLayers
+  /** Is told of each layer that was begun with, when it is what it will be in images. */
+  readonly packed?: (layer: Layer) => void
+}
+
+/** Makes layers what they are in images: each compressed once, and not again where that was done before. */
+export interface LayerPacker extends AsyncDisposable {
+  /** Begins with what will be asked for, beside other work. What goes wrong is told to who asks. */
+  begin(layer: Layer): void
+  pack(layer: Layer): Promise<Layer>
+}
+
+/** As many layers are compressed at once: one has gaps where its file is read or written. */
+const CONCURRENCY = 2
+
+export function createLayerPacker(options: LayerPackerOptions, job: Job): LayerPacker {
+  const { paths, store, codec, compression, force, lost } = options
+  const stop = new AbortController()
+  const own: Job = {
+    signal: AbortSignal.any([job.signal, stop.signal]),
+    emit: (event) => job.emit(event),
+  }
+  const places = createSemaphore(CONCURRENCY)
+  const level = 'level' in compression ? (compression.level ?? '') : ''
+  const way = `${compression.type} ${level} ${codec.id}`
+  const underWay = new Map<Digest, Promise<CompressedForm | undefined>>()
+
+  /** Undefined where the layer is what it is to be. */
+  const formOf = (layer: Layer): Promise<CompressedForm | undefined> => {
+    const known = underWay.get(layer.diffId)
+    if (known !== undefined) return known
+    const made = makeForm(layer)
+    underWay.set(layer.diffId, made)
+    made.catch(() => undefined)
+    return made
+  }
+
+  const makeForm = async (layer: Layer): Promise<CompressedForm | undefined> => {
+    if (!isCompressible(layer) || (layer.created === undefined && !force)) return undefined
+    const { diffId, descriptor } = layer
+    const known = await knownForm(diffId)
+    if (known !== undefined) return known
+    // A level is not to be seen from outside: what was made here in another way is made anew.
+    const isOurs = Object.values(compressedForms(paths, diffId)).some(
+      (form) => form.descriptor.digest === descriptor.digest,
+    )
+    if (isCompressedAs(compression, layer) && (!isOurs || compression.type === 'uncompressed'))
+      return undefined
+    const made = await places.run(() => recompressLayer(layer, options, own), own.signal)
+    const form = { diffId: made.diffId, descriptor: made.descriptor }
+    addCompressedForm(paths, { layer: diffId, way, form })
+    return form
+  }
+
+  const knownForm = async (diffId: Digest): Promise<CompressedForm | undefined> => {
+    const known = compressedForms(paths, diffId)[way]
+    if (known === undefined || lost.has(known.descriptor.digest)) return undefined
+    return (await store.has(known.descriptor, own)) ? known : undefined
+  }
+
+  const pack = async (layer: Layer): Promise<Layer> => {
+    const form = await formOf(layer)
+    if (form === undefined) return layer
+    return lost.watch({
+      ...form,
+      ...(layer.created === undefined ? {} : { created: layer.created }),
+      open: (opener) => store.open(form.descriptor, opener),
+      reject: () => store.discard(form.descriptor),
+    })
+  }
+
+  return {
+    begin: (layer) => {
+      pack(layer).then(
+        (packed) => options.packed?.(packed),
+        () => undefined,
+      )
+    },
+    pack,
+    async [Symbol.asyncDispose]() {
+      stop.abort(job.signal.reason)
+      await Promise.allSettled(underWay.values())
+    },
+  }
+}
+
+/**
+ * Writes layers that are nowhere but in the snapshots of this boot of the machine, as they are: at the end, where nothing
+ * waits for it any more.
+ */
+export async function keepLayers(
+  layers: readonly Layer[],
+  { paths, store }: Pick<LayerPackerOptions, 'paths' | 'store'>,
+  job: Job,
+): Promise<void> {
+  const isHere = async ({ diffId, descriptor }: Layer): Promise<boolean> => {
+    const forms = Object.values(compressedForms(paths, diffId)).filter((form) => form.diffId === diffId)
+    const known = [descriptor, ...forms.map((form) => form.descriptor)]
+    return (await Promise.all(known.map((one) => store.has(one, job)))).includes(true)
+  }
+  try {
+    for (const layer of layers)
+      if (!(await isHere(layer)))
+        await store.ingest(layer.descriptor.mediaType, await layer.open(job), job, { isKept: false })
+  } catch (error) {
+    if (job.signal.aborted) throw error
+    const reason = error instanceof Error ? error.message : String(error)
+    const message = `Layers were not kept: ${reason}. Their steps run again after a restart of the machine`
+    job.emit({ type: 'warning', rule: 'LayersNotKept', message })
+  }
+}
