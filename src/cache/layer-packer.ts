@@ -58,21 +58,10 @@ export function createLayerPacker(options: LayerPackerOptions, job: Job): LayerP
     )
     if (isCompressedAs(compression, layer) && (!isOurs || compression.type === 'uncompressed'))
       return undefined
-    const form = await places.run(() => compress(layer), own.signal)
+    const made = await places.run(() => recompressLayer(layer, options, own), own.signal)
+    const form = { diffId: made.diffId, descriptor: made.descriptor }
     addCompressedForm(paths, { layer: diffId, way, form })
     return form
-  }
-
-  const compress = async (layer: Layer): Promise<CompressedForm> => {
-    try {
-      const { diffId, descriptor } = await recompressLayer(layer, options, own)
-      return { diffId, descriptor }
-    } catch (error) {
-      // Another build has done the same, and taken the plain layer away.
-      const known = own.signal.aborted ? undefined : await knownForm(layer.diffId)
-      if (known === undefined) throw error
-      return known
-    }
   }
 
   const knownForm = async (diffId: Digest): Promise<CompressedForm | undefined> => {
@@ -116,12 +105,19 @@ export async function keepLayers(
   { paths, store }: Pick<LayerPackerOptions, 'paths' | 'store'>,
   job: Job,
 ): Promise<void> {
-  for (const layer of layers) {
-    const { diffId, descriptor } = layer
+  const isHere = async ({ diffId, descriptor }: Layer): Promise<boolean> => {
     const forms = Object.values(compressedForms(paths, diffId)).filter((form) => form.diffId === diffId)
     const known = [descriptor, ...forms.map((form) => form.descriptor)]
-    const here = await Promise.all(known.map((one) => store.has(one, job)))
-    if (!here.includes(true))
-      await store.ingest(descriptor.mediaType, await layer.open(job), job, { isKept: false })
+    return (await Promise.all(known.map((one) => store.has(one, job)))).includes(true)
+  }
+  try {
+    for (const layer of layers)
+      if (!(await isHere(layer)))
+        await store.ingest(layer.descriptor.mediaType, await layer.open(job), job, { isKept: false })
+  } catch (error) {
+    if (job.signal.aborted) throw error
+    const reason = error instanceof Error ? error.message : String(error)
+    const message = `Layers were not kept: ${reason}. Their steps run again after a restart of the machine`
+    job.emit({ type: 'warning', rule: 'LayersNotKept', message })
   }
 }

@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib'
 import { type CompiledModule, instantiate, type WasmExports } from './wasm-module.ts'
 import { compressZstdFrame } from './zstd-codec-library.ts'
 
@@ -47,6 +48,7 @@ function deflateBlock(wasm: WasmExports, task: BlockTask & { readonly type: 'def
   const output = wasm.out_ptr()
   return {
     bytes: memory.slice(output, output + size),
-    crc: wasm.crc32(0, input + task.dictionaryLength, length) >>> 0,
+    // Node's own uses instructions that WebAssembly has not: four times as fast.
+    crc: crc32(task.input.subarray(task.dictionaryLength)),
   }
 }

@@ -15,7 +15,8 @@ export interface Fingerprinter {
 /** The file is read straight into the module's memory; larger reads gain nothing and leave the processor's cache. */
 const READ_SIZE = 256 * 1024
 
-type Read = (target: Uint8Array) => number
+/** Puts what comes next into `target`, between two offsets; returns how many bytes, 0 at the end. */
+type Read = (target: Buffer, from: number, to: number) => number
 
 /** A fingerprinter of its own: not to be shared between threads. Synchronous throughout. */
 export function createFingerprinter(): Fingerprinter {
@@ -26,7 +27,7 @@ export function createFingerprinter(): Fingerprinter {
     const input = wasm.fp_init()
     let filled = 0
     for (;;) {
-      const count = read(memory.subarray(input + filled, input + READ_SIZE))
+      const count = read(memory, input + filled, input + READ_SIZE)
       if (count === 0) break
       filled += count
       if (filled === READ_SIZE) filled = wasm.fp_update(filled)
@@ -38,7 +39,9 @@ export function createFingerprinter(): Fingerprinter {
   return {
     file: (path) => {
       try {
-        return withFile(path, (fd) => fingerprint((target) => readSync(fd, target)))
+        return withFile(path, (fd) =>
+          fingerprint((target, from, to) => readSync(fd, target, from, to - from, null)),
+        )
       } catch (error) {
         throw fileSystemError(`read "${path}" for its fingerprint`, error)
       }
@@ -58,9 +61,9 @@ function withFile(path: string, use: (fd: number) => string): string {
 
 function readerOf(data: Uint8Array): Read {
   let at = 0
-  return (target) => {
-    const part = data.subarray(at, at + target.length)
-    target.set(part)
+  return (target, from, to) => {
+    const part = data.subarray(at, at + to - from)
+    target.set(part, from)
     at += part.length
     return part.length
   }

@@ -13,7 +13,6 @@ export interface WasmExports {
   out_ptr(): number
   block_max(): number
   deflate_block(dictionaryLength: number, length: number, level: number, final: number): number
-  crc32(seed: number, pointer: number, length: number): number
   fp_init(): number
   fp_update(length: number): number
   fp_final(length: number): number
@@ -25,7 +24,7 @@ declare const WebAssembly: {
   readonly Instance: new (module: CompiledModule, imports: object) => { readonly exports: WasmExports }
 }
 
-const ABI_VERSION = 2
+const ABI_VERSION = 3
 const MODULE_URL = new URL('../../wasm/build/ossb.wasm', import.meta.url)
 
 let compiled: CompiledModule | undefined

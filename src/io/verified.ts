@@ -46,8 +46,23 @@ export function verifiedStream(
   expected: Descriptor,
   from: string,
 ): Readable {
-  const checked = verified(chunks, expected, from)
-  const mark: Checked = { digest: expected.digest, size: expected.size, chunks: checked }
+  return checkedStream(verified(chunks, expected, from), expected)
+}
+
+/** What `through` makes of a stream, with the same bytes: where they were checked they still are. */
+export function passedThrough(
+  stream: Readable,
+  expected: Descriptor,
+  through: (chunks: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>,
+): Readable {
+  const checked = checkedChunks(stream, expected)
+  return checked === undefined
+    ? Readable.from(through(stream), { objectMode: false })
+    : checkedStream(through(checked), expected)
+}
+
+function checkedStream(checked: AsyncIterable<Uint8Array>, { digest, size }: Descriptor): Readable {
+  const mark: Checked = { digest, size, chunks: checked }
   return Object.assign(Readable.from(checked, { objectMode: false }), { [CHECKED]: mark })
 }
 

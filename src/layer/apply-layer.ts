@@ -127,9 +127,9 @@ async function applyWhiteout(root: UnpackRoot, parent: string, whiteout: Whiteou
 const APPLY: Readonly<
   Record<TarHeader['type'], (target: Target, place: Place, header: TarHeader) => Promise<void> | undefined>
 > = {
-  file: ({ root, files }, { hostPath }, header) => {
+  file: ({ root, files }, { path, hostPath }, header) => {
     const create = () => files.create(hostPath, header)
-    return root.isDirectory(hostPath)
+    return root.isInTheWay(path, hostPath)
       ? root.clear(hostPath).then(create)
       : createReplacing(root, hostPath, create)
   },

@@ -8,6 +8,10 @@ export type More = typeof MORE
  * and nearly all find their bytes there.
  */
 export interface ByteReader {
+  /** `count` bytes that are here already: what `take` gives, at less cost; undefined where some are not. */
+  takeNow(count: number): Buffer | undefined
+  /** What is here already of the bytes that `some` gives; none where nothing is. */
+  someNow(most: number): Uint8Array
   /** `count` bytes in one piece, fewer only at the end of the chunks. */
   take(count: number): Generator<More, Buffer, void>
   /** At least one and at most `most` bytes, without a copy; none at the end. */
@@ -45,6 +49,8 @@ export function createByteReader(): FedReader {
     end: () => {
       isEnded = true
     },
+    takeNow: (count) => (current.length < count ? undefined : asBuffer(piece(count))),
+    someNow: piece,
     some,
     *take(count) {
       if (current.length >= count) return asBuffer(piece(count))

@@ -154,8 +154,9 @@ function finishBlock(block: Buffer): Buffer {
 
 /** Sum of all bytes of a header block, the checksum field itself counted as blanks. */
 export function checksumOf(block: Uint8Array): number {
-  let sum = 0
-  for (let i = 0; i < BLOCK_BYTES; i += 1) sum += i >= 148 && i < 156 ? 0x20 : (block[i] ?? 0)
+  let sum = 8 * 0x20
+  for (let i = 0; i < 148; i += 1) sum += block[i] ?? 0
+  for (let i = 156; i < BLOCK_BYTES; i += 1) sum += block[i] ?? 0
   return sum
 }
 

@@ -81,6 +81,8 @@ function createFileReader(file: RandomFile): ByteReader & { position(): number }
   }
   return {
     position: () => at,
+    takeNow: read,
+    someNow: (most) => read(Math.min(most, WINDOW_BYTES)),
     *some(most) {
       yield* ALL_HERE
       return read(Math.min(most, WINDOW_BYTES))

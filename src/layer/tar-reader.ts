@@ -96,7 +96,7 @@ export function* scanTar(
 
 /** Whether a block is the header of a tar entry: the checksum is right, and it is not the zero block of an end. */
 export function isTarHeader(block: Buffer): boolean {
-  if (block.length < BLOCK_BYTES || block.every((byte) => byte === 0)) return false
+  if (block.length < BLOCK_BYTES || isZero(block)) return false
   try {
     const stated = readNumber(block, 148, 8)
     return stated === checksumOf(block) || stated === signedChecksumOf(block)
@@ -105,12 +105,16 @@ export function isTarHeader(block: Buffer): boolean {
   }
 }
 
+function isZero(block: Uint8Array): boolean {
+  return block[0] === 0 && block.every((byte) => byte === 0)
+}
+
 /** The next header block, or undefined at the end of the archive: a zero block, or the end of the stream. */
 function* nextHeader(reader: ByteReader): Generator<More, Buffer | undefined, void> {
-  const block = yield* reader.take(BLOCK_BYTES)
+  const block = reader.takeNow(BLOCK_BYTES) ?? (yield* reader.take(BLOCK_BYTES))
   if (block.length === 0) return undefined
   if (block.length < BLOCK_BYTES) throw invalid('it ends in the middle of a header')
-  if (block.every((byte) => byte === 0)) return undefined
+  if (isZero(block)) return undefined
   const stated = readNumber(block, 148, 8)
   if (stated !== checksumOf(block) && stated !== signedChecksumOf(block))
     throw invalid('a header has a wrong checksum')
@@ -153,27 +157,43 @@ function* scanEntry(
     header.type === 'file' ? size - (sparse?.mapBytes ?? 0) : flag === '5' || type !== undefined ? 0 : size
   // A type that no one defined: POSIX says to treat it as a file; Go and GNU tar skip what they do not know.
   if (type !== undefined) yield header
-  if (content === 'given' && type !== undefined) yield* readContent(reader, header, stored, sparse)
-  else yield* reader.skip(stored)
-  yield* reader.skip(paddingOf(stored))
+  const padding = paddingOf(stored)
+  if (content === 'skipped' || type === undefined) {
+    yield* reader.skip(stored + padding)
+    return
+  }
+  if (sparse === undefined) yield* readStored(reader, stored, header.path)
+  else yield* readSparse(reader, { stored, sparse, path: header.path })
+  const rest = padding - reader.someNow(padding).length
+  if (rest > 0) yield* reader.skip(rest)
 }
 
-function* readContent(
+function* readStored(
   reader: ByteReader,
-  header: TarHeader,
-  stored: number,
-  sparse: SparseMap | undefined,
+  count: number,
+  path: string,
 ): Generator<Uint8Array | More, void, void> {
-  function* read(count: number): Generator<Uint8Array | More, void, void> {
-    for (let left = count; left > 0; ) {
-      const chunk = yield* reader.some(left)
-      if (chunk.length === 0) throw invalid(`it ends in the middle of "${header.path}"`)
-      left -= chunk.length
-      yield chunk
-    }
+  for (let left = count; left > 0; ) {
+    const here = reader.someNow(left)
+    const chunk = here.length > 0 ? here : yield* reader.some(left)
+    if (chunk.length === 0) throw invalid(`it ends in the middle of "${path}"`)
+    left -= chunk.length
+    yield chunk
   }
-  if (sparse === undefined) yield* read(stored)
-  else yield* reader.skip(stored - (yield* expandSparse(read, stored, sparse)))
+}
+
+interface SparseContent {
+  readonly stored: number
+  readonly sparse: SparseMap
+  readonly path: string
+}
+
+function* readSparse(
+  reader: ByteReader,
+  { stored, sparse, path }: SparseContent,
+): Generator<Uint8Array | More, void, void> {
+  const used = yield* expandSparse((count) => readStored(reader, count, path), stored, sparse)
+  yield* reader.skip(stored - used)
 }
 
 function readHeader(
@@ -182,12 +202,9 @@ function readHeader(
   type: TarEntryType,
   size: number,
 ): TarHeader {
-  // "ustar" and a NUL: GNU's own headers have something else in the place of the prefix.
-  const prefix =
-    block.readUIntBE(257, 6) === 0x75_73_74_61_72_00 ? untilNul(block.subarray(345, 500)) : NOTHING
-  const shortName = untilNul(block.subarray(0, 100))
-  const plainName = prefix.length === 0 ? shortName : Buffer.concat([prefix, Buffer.from('/'), shortName])
-  const path = utf8(records.get('GNU.sparse.name') ?? records.get('path') ?? longName ?? plainName)
+  const longer = records.get('GNU.sparse.name') ?? records.get('path') ?? longName
+  const path = longer === undefined ? plainName(block) : utf8(longer)
+  const longerLink = records.get('linkpath') ?? longLink
   const isFile = type === 'file' && !path.endsWith('/')
   return {
     path,
@@ -199,14 +216,20 @@ function readHeader(
     mtimeNs: representable(
       readTime(records.get('mtime')) ?? BigInt(readNumber(block, 136, 12)) * 1_000_000_000n,
     ),
-    linkTarget: utf8(records.get('linkpath') ?? longLink ?? untilNul(block.subarray(157, 257))),
+    linkTarget: longerLink === undefined ? textAt(block, 157, 257) : utf8(longerLink),
     devMajor: type === 'character' || type === 'block' ? readNumber(block, 329, 8) : 0,
     devMinor: type === 'character' || type === 'block' ? readNumber(block, 337, 8) : 0,
     xattrs: readXattrs(records),
   }
 }
 
-const NOTHING = Buffer.alloc(0)
+/** "ustar" and a NUL: GNU's own headers have something else in the place of the prefix. */
+function plainName(block: Buffer): string {
+  const prefix = block.readUIntBE(257, 6) === 0x75_73_74_61_72_00 ? textAt(block, 345, 500) : ''
+  const name = textAt(block, 0, 100)
+  return prefix === '' ? name : `${prefix}/${name}`
+}
+
 const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map()
 
 function readXattrs(records: ReadonlyMap<string, Buffer>): ReadonlyMap<string, Uint8Array> {
@@ -242,8 +265,7 @@ function untilNul(bytes: Buffer): Buffer {
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-function utf8(bytes: Buffer): string {
-  if (isAscii(bytes)) return bytes.toString('latin1')
+function utf8(bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes)
   } catch {
@@ -251,8 +273,10 @@ function utf8(bytes: Buffer): string {
   }
 }
 
-/** Most names are, and a decoder costs more than all the rest of a header. */
-function isAscii(bytes: Uint8Array): boolean {
-  for (const byte of bytes) if (byte > 0x7f) return false
-  return true
+/** A text that ends with a NUL or its field. Nearly all are ASCII, and a decoder costs more than all else of a header. */
+function textAt(block: Buffer, start: number, limit: number): string {
+  let end = start
+  let seen = 0
+  for (; end < limit && block[end] !== 0; end += 1) seen |= block[end] ?? 0
+  return seen < 0x80 ? block.toString('latin1', start, end) : utf8(block.subarray(start, end))
 }

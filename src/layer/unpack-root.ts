@@ -36,11 +36,12 @@ export interface UnpackRoot {
   madeDirectory(path: string, hostPath: string): void
   /** Marks what this layer itself wrote: its whiteouts leave it alone. */
   wrote(hostPath: string): void
-  /** Makes a file some time before the end; a directory must not be there. */
+  /** Makes a file some time before the end, in the place of a file or link; a directory must not be there. */
   create(hostPath: string, header: TarHeader, content: Uint8Array): void
   /** What is to be waited for until a file that `create` makes is there; undefined where there is nothing to wait for. */
   made(hostPath: string): Promise<void> | undefined
-  isDirectory(hostPath: string): boolean
+  /** Whether a directory is there, or a link that was followed as one: to be cleared before a file is made. */
+  isInTheWay(path: string, hostPath: string): boolean
   /** Removes what stands in the place of a new file. */
   clear(hostPath: string): Promise<void>
   /** Removes what lower layers have at a path and below it. */
@@ -178,12 +179,16 @@ export function createUnpackRoot(root: string, session: FileSession, job: Job): 
       directories.set(path, hostPath)
       made.add(hostPath)
     },
-    isDirectory: (hostPath) =>
-      (hasLower || made.has(hostPath)) && lstatIfPresent(hostPath)?.isDirectory() === true,
+    isInTheWay: (path, hostPath) =>
+      directories.has(path) ||
+      ((hasLower || made.has(hostPath)) && lstatIfPresent(hostPath)?.isDirectory() === true),
     create: (hostPath, header, content) => {
       const { mode, uid, gid, mtimeNs } = header
-      const operation = { type: 'create', path: hostPath, mode, uid, gid, mtimeNs, content } as const
-      pending.push({ operation: { ...operation, optional: true }, header })
+      pending.push({
+        // What fails is told with the entry's name.
+        operation: { type: 'create', path: hostPath, optional: true, mode, uid, gid, mtimeNs, content },
+        header,
+      })
       pendingBytes += content.length
       creating.add(hostPath)
     },

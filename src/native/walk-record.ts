@@ -6,6 +6,7 @@ const HEADER_BYTES = 88
 const TYPE = 4
 const FLAGS = 5
 const DEPTH = 8
+const CHANGE_TIME = 80
 /** Values of `type`. */
 const DIRECTORY = 2
 const END = 0
@@ -63,6 +64,8 @@ export interface RecordCursor {
   /** Goes on to the next record, the first one to begin with; false where there is none. */
   next(): boolean
   entry(): FileEntry
+  /** The latest change time of all records so far, in nanoseconds; that of none is the epoch. */
+  newestChange(): bigint
   /** Whether both are at the same path, and nothing at all of the records differs. */
   equals(other: RecordCursor): boolean
   isAt(parent: string, bytes: Buffer, start: number, end: number): boolean
@@ -73,6 +76,8 @@ export function createRecordCursor(root: string): RecordCursor {
   let at = 0
   let end = 0
   let parent = ''
+  let newestHigh = 0
+  let newestLow = 0
   const directories: string[] = []
   return {
     load(records) {
@@ -83,11 +88,19 @@ export function createRecordCursor(root: string): RecordCursor {
       at = end
       if (at === bytes.length) return false
       end = at + bytes.readUInt32LE(at)
+      // In two halves: a bigint for each record would take longer than all the rest.
+      const low = bytes.readUInt32LE(at + CHANGE_TIME)
+      const high = bytes.readInt32LE(at + CHANGE_TIME + 4)
+      if (high > newestHigh || (high === newestHigh && low > newestLow)) {
+        newestHigh = high
+        newestLow = low
+      }
       const depth = bytes.readUInt32LE(at + DEPTH)
       parent = depth <= 1 ? '' : (directories[depth - 1] ?? '')
       if (bytes[at + TYPE] === DIRECTORY) directories[depth] = pathOf(bytes, at, parent)
       return true
     },
+    newestChange: () => (BigInt(newestHigh) << 32n) + BigInt(newestLow),
     entry: () => readEntry(root, bytes, at, parent),
     equals: (other) => other.isAt(parent, bytes, at, end),
     isAt: (otherParent, other, start, stop) =>

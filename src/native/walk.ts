@@ -15,7 +15,7 @@ export async function* walkTree(
   job: Job,
 ): AsyncGenerator<readonly FileEntry[], void, undefined> {
   const cursor = createRecordCursor(root)
-  for await (const records of walkRecords(helper, root, job)) {
+  for await (const records of walkRecords(helper, root, undefined, job)) {
     const entries: FileEntry[] = []
     cursor.load(records)
     while (cursor.next()) entries.push(cursor.entry())
@@ -23,14 +23,18 @@ export async function* walkTree(
   }
 }
 
-/** The same as pieces of whole records, to be read by createRecordCursor(). Names that are not UTF-8 are let pass. */
+/**
+ * The same as pieces of whole records, to be read by createRecordCursor(). Names that are not UTF-8 are let pass.
+ * @param since files whose change time (nanoseconds) is not later are told without their capabilities, which is much faster
+ */
 export async function* walkRecords(
   helper: NativeHelper,
   root: string,
+  since: bigint | undefined,
   job: Job,
 ): AsyncGenerator<Buffer, void, undefined> {
   job.signal.throwIfAborted()
-  const child = spawn(helper.path, ['walk', root], {
+  const child = spawn(helper.path, ['walk', root, ...(since === undefined ? [] : [String(since)])], {
     env: helperEnvironment(helper),
     stdio: ['ignore', 'pipe', 'ignore'],
   })

@@ -13,8 +13,23 @@ export interface Layer {
   open(job: Job): Promise<Readable>
   /** Brings a layer that lies elsewhere to this machine, ahead of its use; absent where it is here. */
   fetch?(job: Job): Promise<void>
+  /**
+   * The same, for one who reads the layer meanwhile; absent as `fetch`, and undefined where it is here or on its way
+   * already.
+   */
+  follow?(job: Job): Promise<Arrival | undefined>
   /** Says that its bytes are not what they should be, so that they are not used again; absent where nobody needs to know. */
   reject?(): void
+}
+
+/** Content on its way to this machine. */
+export interface Arrival {
+  /**
+   * As it comes: found right only when it ends. Where it came damaged and was asked for again, it may be wrong although
+   * `whole` is fulfilled: then the content has to be opened where it is now.
+   */
+  readonly bytes: AsyncIterable<Uint8Array>
+  readonly whole: Promise<void>
 }
 
 /** What is stated about an image: an in-toto predicate, and the URI of its type. */

@@ -1,10 +1,11 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { type Digest, errnoOf, type Job } from '../core/index.ts'
 import { removeTree } from '../fs/index.ts'
-import type { Layer } from '../oci/index.ts'
+import type { Arrival, Layer } from '../oci/index.ts'
 import { chainIdOf } from './chain-id.ts'
-import { type SnapshotContext, unpackLayer } from './context.ts'
+import { isUnreadable, type SnapshotContext, unpackLayer } from './context.ts'
 
 /**
  * The directory of a kept snapshot's files, or undefined. Snapshots are never synced to the disk, so those of an
@@ -81,11 +82,16 @@ export async function unpackBase(
     signal: AbortSignal.any([job.signal, failure.signal]),
     emit: (event) => job.emit(event),
   }
-  // All layers come at once; they are unpacked in their order, each as soon as it is here.
-  const arrivals = layers.map((layer) => layer.fetch?.(fetcher) ?? Promise.resolve())
+  const first = await layers[0]?.follow?.(fetcher)
+  // All layers come at once; they are unpacked in their order: the first one as it comes, each other as soon as it is here.
+  const arrivals = layers.map(
+    (layer, i) => (i === 0 ? first?.whole : undefined) ?? layer.fetch?.(fetcher) ?? Promise.resolve(),
+  )
   const settled = Promise.allSettled(arrivals)
   try {
     for (const [i, layer] of layers.entries()) {
+      if (i === 0 && first !== undefined && (await unpackArriving(layer, first, { tree, context }, job)))
+        continue
       await arrivals[i]
       await unpackLayer(layer, tree, context, job)
     }
@@ -96,4 +102,30 @@ export async function unpackBase(
     await settled
   }
   return keepSnapshot(context, chainId, tree)
+}
+
+/**
+ * Unpacks a layer onto an empty tree while it comes. What came may have been damaged, and was right when it was asked
+ * for again.
+ * @returns whether it was right at once; else the tree is empty again, and the layer is here
+ */
+async function unpackArriving(
+  layer: Layer,
+  { bytes, whole }: Arrival,
+  { tree, context }: { readonly tree: string; readonly context: SnapshotContext },
+  job: Job,
+): Promise<boolean> {
+  // Nobody is told that it is unreadable as long as it may be right in the end.
+  const { diffId, descriptor } = layer
+  const open = () => Promise.resolve(Readable.from(bytes, { objectMode: false }))
+  try {
+    await unpackLayer({ diffId, descriptor, open }, tree, context, job)
+    return true
+  } catch (error) {
+    if (!isUnreadable(error)) throw error
+    await whole
+    removeTree(tree)
+    mkdirSync(tree, { mode: 0o755 })
+    return false
+  }
 }

@@ -37,7 +37,12 @@ export async function sameContent(
 
 const EMPTY = new Uint8Array(0)
 
-async function readCapability(path: string, session: FileSession, job: Job): Promise<Uint8Array | undefined> {
+/** The capability of a file, where it has one. */
+export async function readCapability(
+  path: string,
+  session: FileSession,
+  job: Job,
+): Promise<Uint8Array | undefined> {
   const [result] = await session.batch(
     [{ type: 'getxattr', path, name: 'security.capability', optional: true }],
     job,
@@ -45,8 +50,7 @@ async function readCapability(path: string, session: FileSession, job: Job): Pro
   return result?.ok === true ? result.value : undefined
 }
 
-/** Whether two files hold the same. */
-export function sameBytes(a: string, b: string): boolean {
+function sameBytes(a: string, b: string): boolean {
   const [first, second] = [openSync(a, 'r'), openSync(b, 'r')]
   try {
     const [left, right] = [Buffer.allocUnsafe(BLOCK_BYTES), Buffer.allocUnsafe(BLOCK_BYTES)]

@@ -18,6 +18,11 @@ export interface SnapshotContext {
 /** What is wrong with a layer, and not with the disk or the network. */
 const UNREADABLE: readonly string[] = ['ERR_OSSB_INTEGRITY', 'ERR_OSSB_LAYER_INVALID', 'ERR_OSSB_CODEC']
 
+/** Whether an error says that what was read of a layer is wrong. */
+export function isUnreadable(error: unknown): boolean {
+  return error instanceof OssbError && UNREADABLE.includes(error.code)
+}
+
 /**
  * Unpacks a layer onto a root, and checks that its content was what its diff_id says.
  * @throws OssbError ERR_OSSB_INTEGRITY, with the root in an unknown state
@@ -34,7 +39,7 @@ export async function unpackLayer(
   try {
     await applyLayer(tap.through(unpacked), { root }, context.session, job)
   } catch (error) {
-    if (error instanceof OssbError && UNREADABLE.includes(error.code)) layer.reject?.()
+    if (isUnreadable(error)) layer.reject?.()
     throw error
   }
   if (tap.digest() === layer.diffId) return

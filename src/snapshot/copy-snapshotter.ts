@@ -1,9 +1,11 @@
+import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
-import type { Change, Digest, Job } from '../core/index.ts'
+import type { Change, Digest, FileEntry, Job } from '../core/index.ts'
 import { removeTree } from '../fs/index.ts'
 import type { Layer } from '../oci/index.ts'
 import { unpackBase } from './base.ts'
 import { baseLayerCount, chainIdOf } from './chain-id.ts'
+import { readCapability } from './compare.ts'
 import type { SnapshotContext } from './context.ts'
 import { createFormerContent } from './former-content.ts'
 import type { RootView, Snapshotter, WorkingRoot } from './snapshot.ts'
@@ -57,14 +59,23 @@ export function createCopySnapshotter(context: SnapshotContext): Snapshotter {
       const { helper, session } = context
       after = undefined
       const pieces: Buffer[] = []
+      let newest = before.newestChange
       const walked = {
         root,
         before,
-        hasFormerContent: (path: string) => former.isSame(layers, path, root, job),
-        walked: (records: Buffer) => pieces.push(records),
+        hasFormerContent: (entry: FileEntry) => former.isSame(layers, entry, root, job),
+        withCapability: async (entry: FileEntry) => {
+          const capability = await readCapability(join(root, entry.path), session, job)
+          return capability === undefined ? entry : { ...entry, capability }
+        },
+        walked: (records: Buffer, newestChange: bigint) => {
+          pieces.push(records)
+          newest = newestChange
+        },
       }
       const directoryTimes = yield* withoutTouched(walkChanges(walked, helper, job), root, session, job)
-      after = { bytes: Buffer.concat(pieces), directoryTimes, readAt: performance.now() }
+      const bytes = Buffer.concat(pieces)
+      after = { bytes, newestChange: newest, directoryTimes, readAt: performance.now() }
     }
     return {
       rootfs: root,

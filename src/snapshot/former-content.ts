@@ -1,16 +1,16 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Digest, Job } from '../core/index.ts'
+import type { Digest, FileEntry, Job } from '../core/index.ts'
 import { lstatIfPresent, resolveInRoot } from '../fs/index.ts'
 import type { Layer } from '../oci/index.ts'
 import { baseLayerCount } from './chain-id.ts'
-import { sameBytes } from './compare.ts'
+import { sameContent } from './compare.ts'
 import { type SnapshotContext, unpackLayer } from './context.ts'
 
 /** Knows what files held in the state of a stack of layers, also when no tree is at that state any more. */
 export interface FormerContent {
-  /** Whether the file at `path` below `root` holds what it held. */
-  isSame(layers: readonly Layer[], path: string, root: string, job: Job): Promise<boolean>
+  /** Whether a file of the tree at `root` holds what it held, and has the capability that it had. */
+  isSame(layers: readonly Layer[], entry: FileEntry, root: string, job: Job): Promise<boolean>
 }
 
 /**
@@ -50,9 +50,10 @@ export function createFormerContent(
   }
 
   return {
-    isSame: async (layers, path, root, job) => {
-      const former = await find(layers, path, job)
-      return former !== undefined && sameBytes(join(root, path), former)
+    isSame: async (layers, entry, root, job) => {
+      const former = await find(layers, entry.path, job)
+      if (former === undefined) return false
+      return await sameContent(entry, join(root, entry.path), former, context.session, job)
     },
   }
 }

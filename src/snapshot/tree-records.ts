@@ -2,12 +2,14 @@ import { lstatSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Job } from '../core/index.ts'
-import { type NativeHelper, walkRecords } from '../native/index.ts'
+import { createRecordCursor, type NativeHelper, walkRecords } from '../native/index.ts'
 
 /** How a tree was when it was walked. */
 export interface TreeRecords {
   /** Records of the helper's walk: those of 150,000 files take 15 MB. */
   readonly bytes: Buffer
+  /** The latest change time in them, in nanoseconds. */
+  readonly newestChange: bigint
   /** The modification times of directories that were given another one after the walk. */
   readonly directoryTimes: ReadonlyMap<string, bigint>
   /** When nothing of it changed any more, by the clock of performance.now(). */
@@ -20,10 +22,19 @@ const CLOCK_TICK_MS = 20
 const SECOND_NS = 1_000_000_000n
 const COARSE_TICK_MS = 1100
 
+/** Nothing changes later than that: what a file's capability was is asked for when it is needed, of the former file. */
+const NEVER_NS = 2n ** 63n - 1n
+
 export async function readRecords(root: string, helper: NativeHelper, job: Job): Promise<TreeRecords> {
   const pieces: Buffer[] = []
-  for await (const piece of walkRecords(helper, root, job)) pieces.push(piece)
-  return { bytes: Buffer.concat(pieces), directoryTimes: new Map(), readAt: performance.now() }
+  const cursor = createRecordCursor(root)
+  for await (const piece of walkRecords(helper, root, NEVER_NS, job)) {
+    pieces.push(piece)
+    cursor.load(piece)
+    while (cursor.next());
+  }
+  const newestChange = cursor.newestChange()
+  return { bytes: Buffer.concat(pieces), newestChange, directoryTimes: new Map(), readAt: performance.now() }
 }
 
 /**

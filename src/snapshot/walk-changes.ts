@@ -8,10 +8,12 @@ export interface WalkedTree {
   readonly root: string
   /** A walk of it from before the changes. */
   readonly before: TreeRecords
-  /** Whether a file that looks as before, and yet was touched, holds what it held then. */
-  readonly hasFormerContent: (path: string) => Promise<boolean>
-  /** Gets the pieces of the walk from after the changes. */
-  readonly walked: (records: Buffer) => void
+  /** Whether a file that looks as before, and yet was touched, holds what it held then, capability included. */
+  readonly hasFormerContent: (entry: FileEntry) => Promise<boolean>
+  /** A file with its capability, which the walk has not looked for. */
+  readonly withCapability: (entry: FileEntry) => Promise<FileEntry>
+  /** Gets the pieces of the walk from after the changes, and the latest change time so far in nanoseconds. */
+  readonly walked: (records: Buffer, newestChange: bigint) => void
 }
 
 /**
@@ -47,15 +49,14 @@ export async function* walkChanges(
       yield { type: 'delete', path: candidate.path }
     }
   }
-  for await (const records of walkRecords(helper, root, job)) {
-    tree.walked(records)
+  for await (const records of walkRecords(helper, root, before.newestChange, job)) {
     now.load(records)
     while (now.next()) {
       if (hasOld && now.equals(former)) {
         hasOld = nextOld()
         continue
       }
-      const entry = now.entry()
+      let entry = now.entry()
       // No layer holds a socket: what was in its place before is gone.
       if (entry.type === 'socket') continue
       yield* deletionsBefore(entry.path)
@@ -63,12 +64,17 @@ export async function* walkChanges(
       if (known !== undefined) hasOld = nextOld()
       if (known?.type === 'directory' && entry.type !== 'directory') gone = entry.path
       if (entry.path === '') continue
+      if (known !== undefined && isUntouched(known, entry)) continue
+      // It came here with its directory.
+      if (entry.type === 'file' && entry.ctimeNs <= before.newestChange)
+        entry = await tree.withCapability(entry)
       if (known === undefined || !(await isUnchanged(known, entry, tree))) yield { type: 'upsert', entry }
       else if (known.type === 'directory') {
         const mtimeNs = before.directoryTimes.get(entry.path) ?? known.mtimeNs
         if (mtimeNs !== entry.mtimeNs) yield { type: 'touched', path: entry.path, mtimeNs }
       }
     }
+    tree.walked(records, now.newestChange())
   }
   yield* deletionsBefore(undefined)
 }
@@ -78,15 +84,15 @@ async function isUnchanged(
   entry: FileEntry,
   { hasFormerContent }: WalkedTree,
 ): Promise<boolean> {
-  if (!sameMetadata(old, entry)) return false
-  if (entry.type !== 'file') return true
-  const isSameCapability = Buffer.compare(old.capability ?? EMPTY, entry.capability ?? EMPTY) === 0
-  if (!isSameCapability) return false
-  return isUntouched(old, entry) || (await hasFormerContent(entry.path))
+  return sameMetadata(old, entry) && (entry.type !== 'file' || (await hasFormerContent(entry)))
 }
 
-const EMPTY = new Uint8Array(0)
-
+/** The record of a file that was not touched may still differ, in its capability, when that was not looked for. */
 function isUntouched(old: FileEntry, entry: FileEntry): boolean {
-  return old.ino === entry.ino && old.ctimeNs === entry.ctimeNs
+  return (
+    entry.type === 'file' &&
+    old.ino === entry.ino &&
+    old.ctimeNs === entry.ctimeNs &&
+    sameMetadata(old, entry)
+  )
 }

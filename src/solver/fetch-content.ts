@@ -1,30 +1,47 @@
 import { type Descriptor, type Digest, type Job, OssbError } from '../core/index.ts'
-import type { BlobSource, ContentStore } from '../oci/index.ts'
+import { createTee, passedThrough } from '../io/index.ts'
+import type { Arrival, BlobSource, ContentStore } from '../oci/index.ts'
 import { copyBlob } from '../registry/index.ts'
 
 /** Makes content available in the store, from where it can be had. */
-export type FetchContent = (content: Descriptor, source: BlobSource, job: Job) => Promise<void>
+export interface ContentFetcher {
+  fetch(content: Descriptor, source: BlobSource, job: Job): Promise<void>
+  /** The same for one who reads it on its way; undefined where it is there, or on its way already. */
+  follow(content: Descriptor, source: BlobSource, job: Job): Promise<Arrival | undefined>
+}
 
 /**
  * Brings what the store lacks. What an earlier run has left there is read once before its first use: disks forget, and
  * what came from elsewhere can be had again. Damaged content is removed and fetched anew, with a warning.
  */
-export function createFetchContent(store: ContentStore): FetchContent {
+export function createContentFetcher(store: ContentStore): ContentFetcher {
   const sound = new Map<Digest, Promise<void>>()
 
-  const fetch: FetchContent = async (content, source, job) => {
+  const bring = async (content: Descriptor, source: BlobSource, job: Job): Promise<void> => {
     if (await store.has(content, job)) await removeDamaged(store, content, job)
     await copyBlob({ source, destination: store }, content, job)
   }
 
-  return (content, source, job) => {
+  const fetch = (content: Descriptor, source: BlobSource, job: Job): Promise<void> => {
     const known = sound.get(content.digest)
     if (known !== undefined) return known
-    const fetched = fetch(content, source, job)
+    const fetched = bring(content, source, job)
     sound.set(content.digest, fetched)
     fetched.catch(() => sound.delete(content.digest))
     return fetched
   }
+
+  const follow = async (content: Descriptor, source: BlobSource, job: Job): Promise<Arrival | undefined> => {
+    const isHere = await store.has(content, job)
+    if (isHere || sound.has(content.digest)) return undefined
+    const tee = createTee(job.signal)
+    const open: BlobSource['open'] = async (blob, own) =>
+      passedThrough(await source.open(blob, own), blob, (chunks) => tee.through(chunks))
+    const whole = fetch(content, { has: (blob, own) => source.has(blob, own), open }, job)
+    return { bytes: tee.follow(whole), whole }
+  }
+
+  return { fetch, follow }
 }
 
 async function removeDamaged(store: ContentStore, content: Descriptor, job: Job): Promise<void> {

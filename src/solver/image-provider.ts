@@ -31,7 +31,7 @@ import {
 } from '../oci/index.ts'
 import { resolveForPlatform } from '../registry/index.ts'
 import { createOciLayout } from '../store/index.ts'
-import { createFetchContent } from './fetch-content.ts'
+import { createContentFetcher } from './fetch-content.ts'
 import { findLocal, firstWhole, type LocalImage } from './local-images.ts'
 import type { LayerProvider } from './op-runner.ts'
 
@@ -95,7 +95,7 @@ export function createImageProvider({
 }: ImageProviderOptions): ImageProvider {
   const resolved = new Map<string, Promise<ResolvedImage>>()
   const downloads = createSemaphore(DOWNLOADS)
-  const fetchContent = createFetchContent(store)
+  const contents = createContentFetcher(store)
 
   const locate = async (reference: string, job: Job): Promise<Location> => {
     const file = parseFileLocation(reference)
@@ -117,7 +117,7 @@ export function createImageProvider({
         'ERR_OSSB_IMAGE_INVALID',
         `Cannot read ${what}: it is larger than ${MAX_DOCUMENT_BYTES} bytes`,
       )
-    await fetchContent(descriptor, source, job)
+    await contents.fetch(descriptor, source, job)
     return await readAll(await store.open(descriptor, job), MAX_DOCUMENT_BYTES, what)
   }
 
@@ -204,6 +204,7 @@ export function createImageProvider({
       descriptor,
       ...(origin === undefined ? {} : { origin }),
       fetch,
+      follow: (job) => contents.follow(descriptor, source, job),
       open: async (job) => {
         await fetch(job)
         return await store.open(descriptor, job)
@@ -212,7 +213,7 @@ export function createImageProvider({
   }
 
   const fetchFrom = (descriptor: Descriptor, source: BlobSource, job: Job): Promise<void> =>
-    downloads.run(() => fetchContent(descriptor, source, job), job.signal)
+    downloads.run(() => contents.fetch(descriptor, source, job), job.signal)
 
   const fetchRemote = async (descriptor: Descriptor, origin: string, job: Job): Promise<void> => {
     for (const here of [...local, ...warmed])

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { identities } from '../support/identity.ts'
+import { faultsOf } from '../support/published-schemas.ts'
 import { type RunningRegistry, startRegistry } from '../support/registry.ts'
 import { createWorkspace } from '../support/workspace.ts'
 
@@ -78,6 +79,8 @@ describe.each(await identities())('as $name', (identity) => {
         runDetails: { metadata: { buildkit_reproducible: true, buildkit_hermetic: true } },
       },
     })
+    expect(faultsOf('statement', statement)).toEqual([])
+    expect(faultsOf('provenance', statement.predicate)).toEqual([])
     expect(JSON.stringify(statement)).not.toMatch(/never-to-be-seen|argument-value|password|startedOn/)
     // Nothing of it depends on when the build ran.
     expect(await attest('--attest=type=provenance', '--reproducible')).toEqual(index)
@@ -98,6 +101,8 @@ describe.each(await identities())('as $name', (identity) => {
         metadata: { startedOn: expect.any(String), finishedOn: expect.any(String) },
       },
     })
+    expect(faultsOf('statement', details)).toEqual([])
+    expect(faultsOf('provenance', details.predicate)).toEqual([])
     expect(JSON.stringify(details)).not.toContain('never-to-be-seen')
 
     const refused = await workspace.ossb([

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { Provenance, SpdxDocument, Statement } from '../support/attestation-schemas.ts'
 import { distributionBase } from '../support/base-image.ts'
 import { identities } from '../support/identity.ts'
+import { faultsOf } from '../support/published-schemas.ts'
 import { createWorkspace } from '../support/workspace.ts'
 
 const base = await distributionBase()
@@ -44,6 +45,9 @@ describe.each(await identities())('as $name', (identity) => {
       },
     ])
     const [provenance, sbom] = [await blob(layers[0].digest), await blob(layers[1].digest)]
+    for (const statement of [provenance, sbom]) expect(faultsOf('statement', statement)).toEqual([])
+    expect(faultsOf('provenance', provenance.predicate)).toEqual([])
+    expect(faultsOf('spdx', sbom.predicate)).toEqual([])
     v.parse(Provenance, v.parse(Statement, provenance).predicate)
     const document = v.parse(SpdxDocument, v.parse(Statement, sbom).predicate)
     expect(document.creationInfo.created).toBe('1970-01-01T00:00:00Z')

@@ -6,7 +6,7 @@ const Id = v.pipe(v.string(), v.regex(/^SPDXRef-[A-Za-z\d.-]+$/))
 const Agent = v.union([v.literal('NOASSERTION'), v.pipe(v.string(), v.regex(/^(?:Person|Organization): \S/))])
 const Sha = v.object({ sha256: v.pipe(v.string(), v.regex(/^[\da-f]{64}$/)) })
 
-/** The members of an SPDX 2.3 document (spdx-schema.json) that OSSB writes: those required there, and no unknown ones. */
+/** What an SPDX 2.3 document of OSSB's is beyond its published schema: the members that OSSB writes, and the texts in them. */
 export const SpdxDocument = v.strictObject({
   spdxVersion: v.literal('SPDX-2.3'),
   dataLicense: v.literal('CC0-1.0'),

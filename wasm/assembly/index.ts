@@ -1,5 +1,4 @@
 import { initBlock } from './block'
-import { initCrc32, crc32 as updateCrc32 } from './crc32'
 import { deflate } from './deflate'
 import { initHistogram } from './histogram'
 import { BLOCK_MAX, OUTPUT, WINDOW } from './memory'
@@ -10,11 +9,10 @@ import './wasi'
 initSymbols()
 initHistogram()
 initBlock()
-initCrc32()
 
 /** Number of this interface and of the bytes that `deflate_block` gives: a change of either changes it. */
 export function abi_version(): u32 {
-  return 2
+  return 3
 }
 
 export function in_ptr(): usize {
@@ -31,10 +29,6 @@ export function block_max(): u32 {
 
 export function deflate_block(dictionaryLength: u32, length: u32, level: u32, final: u32): i32 {
   return deflate(dictionaryLength, length, level, final)
-}
-
-export function crc32(seed: u32, pointer: usize, length: u32): u32 {
-  return updateCrc32(seed, pointer, length)
 }
 
 /** Starts a fingerprint; returns where its input goes. */

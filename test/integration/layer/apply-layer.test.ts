@@ -105,6 +105,16 @@ describe('applyLayer() leaves everything outside of the root alone', () => {
       [],
     ],
     [
+      'a parent that was a link, and became a file',
+      () => [directory('d'), link('l', 'd'), file('l/x'), file('l'), file('l/y')],
+      [],
+    ],
+    [
+      'a parent that became a link after files in it were put off',
+      (outside) => [directory('d'), file('d/canary'), link('d', outside), file('d/canary')],
+      [],
+    ],
+    [
       'times of directories whose parent became a link',
       (outside) => [
         directory('d', { mtimeNs: 9n * NS }),

@@ -74,6 +74,47 @@ test('a layer whose content is not what its diff_id says keeps nothing', async (
   expect(() => readdirSync(made.paths.snapshots)).toThrow('ENOENT')
 })
 
+async function* piecesOf(bytes: Buffer) {
+  for (let at = 0; at < bytes.length; at += 1000) yield bytes.subarray(at, at + 1000)
+}
+
+test.each([
+  ['right', 0],
+  ['damaged at first', 700],
+])('the first layer is unpacked while it comes, %s', async (_what, damage) => {
+  await using made = await makeSnapshotter()
+  const tar = archive({ path: 'a', content: 'x'.repeat(100_000) }, { path: 'b' })
+  const first = Buffer.from(tar)
+  if (damage > 0) first.write('damage', damage)
+  let opened = 0
+  const layer = baseLayer(tar, {
+    open: () => {
+      opened += 1
+      return Promise.resolve(Readable.from([tar]))
+    },
+    fetch: () => Promise.reject(new Error('it is on its way already')),
+    follow: () => Promise.resolve({ bytes: piecesOf(first), whole: wait(10) }),
+  })
+  const { rootfs } = await made.snapshotter.view([layer, baseLayer(archive({ path: 'c' }))], IDLE)
+  expect(readdirSync(rootfs)).toEqual(['a', 'b', 'c'])
+  expect(readFileSync(join(rootfs, 'a'), 'utf8')).toBe('x'.repeat(100_000))
+  expect(opened).toBe(damage > 0 ? 1 : 0)
+})
+
+test('a first layer that does not come whole keeps nothing', async () => {
+  await using made = await makeSnapshotter()
+  const tar = archive({ path: 'a', content: 'x'.repeat(100_000) })
+  const gone = new Error('gone')
+  const whole = wait(10).then(() => Promise.reject(gone))
+  const bytes = async function* () {
+    yield* piecesOf(tar.subarray(0, 5000))
+    await whole
+  }
+  const layer = baseLayer(tar, { follow: () => Promise.resolve({ bytes: bytes(), whole }) })
+  await expect(made.snapshotter.view([layer], IDLE)).rejects.toBe(gone)
+  expect(() => readdirSync(made.paths.snapshots)).toThrow('ENOENT')
+})
+
 test('a snapshot of an earlier boot, or one without a mark, is made again', async () => {
   await using made = await makeSnapshotter()
   const layers = [baseLayer(archive({ path: 'a', content: 'right' }))]

@@ -13,10 +13,12 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterAll, expect, test } from 'vitest'
 import { createCodec } from '../../../src/codec/index.ts'
-import { type Change, digestOf } from '../../../src/core/index.ts'
+import { type Change, digestOf, type FileEntry } from '../../../src/core/index.ts'
 import { layerTar } from '../../../src/layer/index.ts'
 import type { Layer } from '../../../src/oci/index.ts'
 import { createCopySnapshotter, type Snapshotter, type WorkingRoot } from '../../../src/snapshot/index.ts'
+import { outliveTick, readRecords } from '../../../src/snapshot/tree-records.ts'
+import { walkChanges } from '../../../src/snapshot/walk-changes.ts'
 import { openWorkspace, storePaths } from '../../../src/store/index.ts'
 import {
   archive,
@@ -240,4 +242,31 @@ test('files of a directory that was moved are told where they are now', async ()
   expect(second.told).toEqual(['-b', '+c', '+etc/sub', '+etc/sub/x'])
   await using made = await newSnapshotter().view(second.layers, IDLE)
   expect(await listState(made.rootfs)).toEqual(await listState(second.rootfs))
+})
+
+test('a file that is where it is because its directory was moved is told with its capability', async () => {
+  const root = newDirectory()
+  mkdirSync(join(root, 'd'))
+  write('d/x', '1')(root)
+  const before = await readRecords(root, HELPER, IDLE)
+  await outliveTick(root, before)
+  renameSync(join(root, 'd'), join(root, 'e'))
+  write('new', '2')(root)
+  const capability = Buffer.from('a capability')
+  const tree = {
+    root,
+    before,
+    hasFormerContent: () => Promise.resolve(true),
+    withCapability: (entry: FileEntry) => Promise.resolve({ ...entry, capability }),
+    walked: () => undefined,
+  }
+  const told: unknown[] = []
+  for await (const change of walkChanges(tree, HELPER, IDLE))
+    told.push(change.type === 'upsert' ? [change.entry.path, change.entry.capability] : change)
+  expect(told).toEqual([
+    { type: 'delete', path: 'd' },
+    ['e', undefined],
+    ['e/x', capability],
+    ['new', undefined],
+  ])
 })
