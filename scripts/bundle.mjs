@@ -15,7 +15,7 @@ const PROGRAMS = ['cli/ossb', 'cli/executor', 'cli/warmer', 'codec/worker']
 
 /** What is loaded together lies together: to find and open a file takes longer than to read a little more. */
 const GROUPS = [
-  { name: 'core', test: inFolders('core') },
+  { name: 'core', test: inFolders('core', 'index.js', 'cli/process-host.js', 'cli/signals.js', 'cli/version.js', 'cli/exit-code.js') },
   { name: 'system', test: inFolders('io', 'fs', 'native', 'executors', 'environment.js') },
   // A program of its own is not part of what others load.
   { name: 'codec', test: /\/dist\/codec\/(?!worker\.js$)/ },
@@ -60,7 +60,7 @@ await bundle.close()
 writeFileSync(join(DIST, 'THIRD-PARTY-LICENSES'), licencesOf(output.flatMap((one) => one.moduleIds ?? [])))
 
 function inFolders(...names) {
-  return new RegExp(`/dist/(${names.join('|')})(/|$)`)
+  return (id) => names.some((name) => id === join(DIST, name) || id.startsWith(join(DIST, name, '/')))
 }
 
 /** The licences of the packages that modules came from. */
