@@ -19,11 +19,11 @@ const GROUPS = [
   { name: 'system', test: inFolders('io', 'fs', 'native', 'executors', 'environment.js') },
   // A program of its own is not part of what others load.
   { name: 'codec', test: /\/dist\/codec\/(?!worker\.js$)/ },
-  { name: 'http', test: /node_modules\/undici\// },
+  { name: 'http', test: /\/node_modules\/undici\/|\/dist\/registry\/http\/undici\.js$/ },
   { name: 'content', test: inFolders('oci', 'store', 'layer', 'registry', 'images') },
   {
     name: 'engine',
-    test: inFolders('graph', 'frontends', 'sources', 'snapshot', 'cache', 'inputs', 'solver', 'exporters', 'foundation.js', 'caches.js', 'build.js'),
+    test: inFolders('graph', 'frontends', 'sources', 'snapshot', 'cache', 'inputs', 'solver', 'exporters', 'foundation.js', 'caches.js', 'build.js', 'outputs.js', 'solve-plans.js'),
   },
 ].map((group, at, { length }) => ({ ...group, priority: length - at }))
 

@@ -1,6 +1,10 @@
 #!/usr/bin/env node
-import * as api from '../index.ts'
-import { runOssb } from './main.ts'
-import { runProgram } from './process-host.ts'
+import { keepCompiled } from './compile-cache.ts'
 
+keepCompiled(process.env)
+const [{ runProgram }, { runOssb }, api] = await Promise.all([
+  import('./process-host.ts'),
+  import('./main.ts'),
+  import('../index.ts'),
+])
 await runProgram((host) => runOssb(host, api))

@@ -1,6 +1,10 @@
 #!/usr/bin/env node
-import * as api from '../index.ts'
-import { runWarmer } from './kaniko/warmer.ts'
-import { runProgram } from './process-host.ts'
+import { keepCompiled } from './compile-cache.ts'
 
+keepCompiled(process.env)
+const [{ runProgram }, { runWarmer }, api] = await Promise.all([
+  import('./process-host.ts'),
+  import('./kaniko/warmer.ts'),
+  import('../index.ts'),
+])
 await runProgram((host) => runWarmer(host, api))

@@ -47,7 +47,10 @@ function startPiece(at: usize, literals: u32, end: usize): usize {
   return to
 }
 
-/** Takes a match only when the next position has no clearly better one. */
+/**
+ * Takes a match only when the next position has no clearly better one. Looks at `depth` candidates, and at `more`
+ * others for each that was better than those before, until a match is `nice` bytes long.
+ */
 function parseLazily(from: usize, end: usize, depth: u32, nice: u32, more: u32): void {
   setPatience(more)
   let at = from

@@ -9,7 +9,7 @@ export const SLACK: u32 = 64
 export const WINDOW: usize = memory.data(1081408, 64)
 
 /**
- * Room for the worst case: every split leaves a stored block of at least 2048 bytes with 6 bytes of
+ * Room for the worst case: every split leaves a stored block of at least 1024 bytes with 6 bytes of
  * framing, and stored blocks repeat their 5 bytes every 65535.
  */
 export const OUTPUT: usize = memory.data(1064960, 64)

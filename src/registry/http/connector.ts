@@ -8,7 +8,6 @@ import { connectionCode } from './connection-code.ts'
 import { hostName, isForbiddenAddress } from './origin.ts'
 import type { Proxy } from './proxy.ts'
 import { openTunnel, ProxyFailure } from './tunnel.ts'
-import { loadUndici } from './undici.ts'
 
 /** For the connection and its TLS together. */
 const CONNECT_MS = 10_000
@@ -35,7 +34,7 @@ export type Connector = buildConnector.connector
 
 /** Opens TCP and TLS connections, the TLS ones through a proxy where there is one. */
 export async function createConnector(options: ConnectorOptions): Promise<Connector> {
-  const { buildConnector: build } = await loadUndici()
+  const { buildConnector: build } = await import('./undici.ts')
   const make = (tls: TlsOptions, guarded: boolean): Connector =>
     build({
       ...tls,

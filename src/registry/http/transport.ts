@@ -8,7 +8,6 @@ import { type Proxy, proxyFor } from './proxy.ts'
 import { type ReachOptions, requireReach } from './reach.ts'
 import { createTrust, type Trust } from './tls-trust.ts'
 import { ProxyFailure } from './tunnel.ts'
-import { loadUndici } from './undici.ts'
 
 /** A request body: bytes, or something that can be opened again for each attempt. */
 export type Body = Uint8Array | (() => Promise<Readable>)
@@ -73,7 +72,7 @@ export function createTransport(options: TransportOptions): Transport {
   const sendOnce = async (request: HttpRequest): Promise<HttpResponse> => {
     const route = await routeFor(request)
     const body = typeof request.body === 'function' ? await request.body() : request.body
-    const { request: ask } = await loadUndici()
+    const { request: ask } = await import('./undici.ts')
     const answer = await ask.call(route.dispatcher, {
       ...addressOf(request, route),
       method: request.method,
@@ -159,7 +158,7 @@ async function createRoute(
   trust: Trust,
   options: TransportOptions,
 ): Promise<Route> {
-  const { Agent } = await loadUndici()
+  const { Agent } = await import('./undici.ts')
   const proxy = proxyFor(url, options.environment)
   const isTunnel = proxy !== undefined && url.protocol === 'https:'
   const peer = proxy === undefined || isTunnel ? url : proxy.url

@@ -1,18 +1,7 @@
-import type { Agent, buildConnector, Dispatcher } from 'undici'
-
-/** The parts of undici that are needed to send a request. */
-export interface Undici {
-  readonly Agent: typeof Agent
-  readonly buildConnector: typeof buildConnector
-  readonly request: (this: Dispatcher, options: Dispatcher.RequestOptions) => Promise<Dispatcher.ResponseData>
-}
-
-/** Without the rest (fetch, WebSocket, caches, mocks), which would take three times as long to load as these. */
-export async function loadUndici(): Promise<Undici> {
-  const [{ default: Agent }, { default: buildConnector }, { default: request }] = await Promise.all([
-    import('undici/lib/dispatcher/agent.js'),
-    import('undici/lib/core/connect.js'),
-    import('undici/lib/api/api-request.js'),
-  ])
-  return { Agent, buildConnector, request }
-}
+/**
+ * The parts of undici that are needed to send a request, without the rest (fetch, WebSocket, caches, mocks), which takes
+ * three times as long to load as these. Import it where a connection is made: much needs none.
+ */
+export { default as request } from 'undici/lib/api/api-request.js'
+export { default as buildConnector } from 'undici/lib/core/connect.js'
+export { default as Agent } from 'undici/lib/dispatcher/agent.js'
