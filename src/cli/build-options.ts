@@ -24,6 +24,7 @@ export interface BuildRequest {
   readonly explain: boolean
   readonly imageIdFile?: string
   readonly metadataFile?: string
+  readonly profileFile?: string
 }
 
 export interface BuildCommandLine {
@@ -76,6 +77,7 @@ export function toBuildRequest(line: BuildCommandLine): BuildRequest {
     progress: flags.quiet ? 'quiet' : (flags.progress ?? 'auto'),
     ...(flags.iidfile === undefined ? {} : { imageIdFile: flags.iidfile }),
     ...(flags['metadata-file'] === undefined ? {} : { metadataFile: flags['metadata-file'] }),
+    ...(flags.profile === undefined ? {} : { profileFile: flags.profile }),
   }
 }
 

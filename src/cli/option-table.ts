@@ -144,6 +144,7 @@ export interface BuildFlags
   readonly push: boolean
   readonly iidfile: string | undefined
   readonly 'metadata-file': string | undefined
+  readonly profile: string | undefined
   readonly rootless: boolean
   readonly secret: readonly string[]
   readonly ssh: readonly string[]
@@ -519,6 +520,13 @@ export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
     value: 'FILE',
     group: 'Output',
     description: 'Write digests and names of the image to this file, as JSON.',
+  },
+  profile: {
+    type: 'text',
+    value: 'FILE',
+    group: 'Output',
+    description:
+      'Write a trace of when what of the build ran to this file, for Perfetto; also when it fails.',
   },
   ...REGISTRY,
   ...EXECUTOR,

@@ -4,14 +4,14 @@ import type { BuildResult } from '../index.ts'
 import { OssbError } from '../index.ts'
 import type { BuildRequest } from './build-options.ts'
 
-type ResultFiles = Pick<BuildRequest, 'imageIdFile' | 'metadataFile'>
+type ResultFiles = Pick<BuildRequest, 'imageIdFile' | 'metadataFile' | 'profileFile'>
 
 /**
  * Before the build: the directories can be written to, and no image ID of an earlier build is left to be mistaken
  * for that of this one.
  */
 export async function prepareResultFiles(files: ResultFiles): Promise<void> {
-  for (const path of [files.imageIdFile, files.metadataFile])
+  for (const path of [files.imageIdFile, files.metadataFile, files.profileFile])
     if (path !== undefined) await assertWritable(path)
   if (files.imageIdFile !== undefined) await rm(files.imageIdFile, { force: true })
 }

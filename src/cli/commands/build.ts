@@ -5,10 +5,11 @@ import { errorReport } from '../error-report.ts'
 import { exitCodeOf } from '../exit-code.ts'
 import type { Host } from '../host.ts'
 import { enterNamespace } from '../namespace.ts'
+import { createProfile } from '../profile.ts'
 import { openProgress, type Progress } from '../progress/progress.ts'
 import type { ProgressState } from '../progress/reducer.ts'
 import { duration, warningLines } from '../progress/wording.ts'
-import { imageIdOf, prepareResultFiles, writeResultFiles } from '../result-files.ts'
+import { imageIdOf, prepareResultFiles, writeResultFiles, writeWhole } from '../result-files.ts'
 
 /** `ossb build`. Answers the exit status; a failure is shown here, where its progress is known. */
 export async function runBuild(request: BuildRequest, host: Host, api: Api): Promise<number> {
@@ -24,22 +25,37 @@ export async function runBuild(request: BuildRequest, host: Host, api: Api): Pro
   })
   const explanations: StepExplanation[] = []
   const explain = request.explain ? { explain: (one: StepExplanation) => void explanations.push(one) } : {}
-  const job: Job = { signal: host.interruption.signal, emit: progress.emit }
+  const profile = createProfile(host.now)
+  const emit: Job['emit'] = (event) => {
+    profile.take(event)
+    progress.emit(event)
+  }
+  const job: Job = { signal: host.interruption.signal, emit }
   try {
     const result = await api.build(
       { ...request.options, ...explain, standardInput: host.stdin, standardOutput: host.stdout },
       job,
     )
     await writeResultFiles(request, result)
+    await writeProfile(request, profile.end('done'), host)
     const state = progress.end('done')
     reportExplanations(explanations, progress, host)
     reportResult({ request, result, state }, progress, host)
     return 0
   } catch (error) {
     const state = progress.end('failed')
+    await writeProfile(request, profile.end('failed'), host)
     reportExplanations(explanations, progress, host)
     return reportFailure({ error, state }, progress, host)
   }
+}
+
+/** A profile that cannot be written is told of, and changes nothing of how the build went. */
+async function writeProfile({ profileFile }: BuildRequest, trace: string, { stderr }: Host): Promise<void> {
+  if (profileFile === undefined) return
+  await writeWhole(profileFile, trace).catch((error: unknown) => {
+    stderr.write(`WARN: ${error instanceof Error ? error.message : String(error)}\n`)
+  })
 }
 
 function reportExplanations(

@@ -45,7 +45,7 @@ describe('ossb build', () => {
        1 warning found (use ossb build --check to expand):
        - Rule: take care (line 4)
 
-      Built linux/amd64 in 0.3s
+      Built linux/amd64 in 0.6s
         digest  sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
         name    docker.io/library/app:1
         output  store as docker.io/library/app:1
@@ -108,6 +108,17 @@ describe('ossb build', () => {
     expect(run.exitCode).toBe(1)
     expect(await readdir(directory)).toEqual(['metadata.json'])
     expect(await readFile(metadata, 'utf8')).toBe('old')
+  })
+
+  test('--profile writes a trace, also of a failed build', async () => {
+    const profile = join(directory, 'trace.json')
+    for (const api of [fakeApi(), failing(new OssbError('ERR_OSSB_REGISTRY', 'Cannot pull'))]) {
+      await runCli(['build', '--profile', profile], api)
+      expect(JSON.parse(await readFile(profile, 'utf8')).traceEvents).toContainEqual(
+        expect.objectContaining({ name: 'ossb build', ph: 'X' }),
+      )
+      await rm(profile)
+    }
   })
 
   test('refuses a result file that could not be written, before the build', async () => {

@@ -131,6 +131,8 @@ test('ossb build --help explains every flag', async () => {
                                       warning.
           --iidfile FILE              Write the image ID (digest of the config) to this file.
           --metadata-file FILE        Write digests and names of the image to this file, as JSON.
+          --profile FILE              Write a trace of when what of the build ran to this file, for
+                                      Perfetto; also when it fails.
 
     Registries:
           --insecure-registry HOST[:PORT]
