@@ -62,8 +62,9 @@ export function createTransport(options: TransportOptions): Transport {
   const routes = new Map<string, Promise<Route>>()
 
   const routeFor = (request: HttpRequest): Promise<Route> => {
-    const { url, namedBy = 'user', trusting = 'authorities' } = request
-    const key = `${namedBy} ${trusting} ${url.origin}`
+    const { url, namedBy = 'user', trusting } = request
+    // Without TLS there is nobody to trust: a connection that has knocked serves on.
+    const key = `${namedBy} ${url.protocol === 'https:' ? (trusting ?? '') : ''} ${url.origin}`
     const known = routes.get(key) ?? createRoute(request, trust, options)
     routes.set(key, known)
     return known
