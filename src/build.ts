@@ -130,7 +130,10 @@ async function withSboms(
 ): Promise<readonly Image[]> {
   const stated: Image[] = []
   for (const image of images) {
-    await using view = await snapshotter.view(image.layers, job)
+    await using view = await snapshotter.view(
+      image.layers.map((layer) => layer.made ?? layer),
+      job,
+    )
     const { rootfs } = view
     const sbom = await sbomOf({ name, image, rootfs, entries: entriesOf(helper, rootfs, job) }, job)
     stated.push({ ...image, attestations: [...(image.attestations ?? []), sbom] })

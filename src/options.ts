@@ -16,6 +16,7 @@ export type {
 export type LayerCompression =
   | { readonly type: 'gzip'; readonly level?: number }
   | { readonly type: 'zstd'; readonly level?: number }
+  | { readonly type: 'estargz'; readonly level?: number }
   | { readonly type: 'uncompressed' }
 
 /**

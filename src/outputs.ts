@@ -26,6 +26,17 @@ export function checkOutputs(options: BuildOptions, { length: count }: readonly 
   const { outputs } = options
   if (outputs.some(({ type }) => type === 'docker')) requireOnePlatform(count)
   if (isAttested(options)) checkAttested(options)
+  if (
+    options.compression.type === 'estargz' &&
+    options.cacheTo?.some(({ type }) => type === 'inline') === true
+  )
+    throw new OssbError(
+      'ERR_OSSB_USAGE',
+      'Cannot keep an inline cache in layers that are compressed as estargz',
+      {
+        hint: 'They hold a table of their files, which no step made. Use --cache-to type=registry, or another compression.',
+      },
+    )
   for (const output of outputs)
     if (output.type !== 'local' && output.type !== 'tar')
       checkAnnotations(count, contentOptions(options, output))
@@ -70,7 +81,10 @@ function exportersFor(
   const roots = { use: useRoot, walk: (rootfs: string, job: Job) => entriesOf(engine.helper, rootfs, job) }
   const names = 'names' in output && output.names !== undefined ? output.names : tags
   async function useRoot<T>(image: Image, action: (rootfs: string) => Promise<T>, job: Job): Promise<T> {
-    await using view = await engine.snapshotter.view(image.layers, job)
+    await using view = await engine.snapshotter.view(
+      image.layers.map((layer) => layer.made ?? layer),
+      job,
+    )
     return await action(view.rootfs)
   }
   switch (output.type) {

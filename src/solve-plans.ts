@@ -117,7 +117,15 @@ export async function solvePlans(
   const [first, ...others] = failures
   if (first !== undefined) throw joinErrors(`build for ${plans.length} platforms`, [first, ...others])
   const known = caches.isShared ? await solver.known(roots, job) : []
-  const entries = await packed(caches.wanted(known, all), packer)
+  // The files of a cached step are those that it made, and no table of them.
+  await using plain =
+    compression.type === 'estargz'
+      ? createLayerPacker(
+          { ...engine, lost, force: false, compression: { ...compression, type: 'gzip' } },
+          job,
+        )
+      : undefined
+  const entries = await packed(caches.wanted(known, all), plain ?? packer)
   return { entries, made, images: built.map((image) => caches.finish(image, entries)) }
 }
 

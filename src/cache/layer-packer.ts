@@ -75,6 +75,7 @@ export function createLayerPacker(options: LayerPackerOptions, job: Job): LayerP
     if (form === undefined) return layer
     return lost.watch({
       ...form,
+      ...(form.diffId === layer.diffId ? {} : { made: layer }),
       ...(layer.created === undefined ? {} : { created: layer.created }),
       open: (opener) => store.open(form.descriptor, opener),
       reject: () => store.discard(form.descriptor),

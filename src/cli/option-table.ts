@@ -138,7 +138,7 @@ export interface BuildFlags
   readonly sbom: string | undefined
   readonly attest: readonly string[]
   readonly 'image-format': 'oci' | 'docker' | undefined
-  readonly compression: 'gzip' | 'zstd' | 'uncompressed' | undefined
+  readonly compression: 'gzip' | 'zstd' | 'estargz' | 'uncompressed' | undefined
   readonly 'compression-level': string | undefined
   readonly output: readonly string[]
   readonly push: boolean
@@ -482,9 +482,9 @@ export const BUILD_OPTIONS: OptionTable<BuildFlags> = {
   },
   compression: {
     type: 'choice',
-    choices: ['gzip', 'zstd', 'uncompressed'],
+    choices: ['gzip', 'zstd', 'estargz', 'uncompressed'],
     group: 'Image',
-    description: 'Compression of new layers.',
+    description: 'Compression of new layers; estargz is gzip whose files lazy readers take one by one.',
     default: 'gzip',
   },
   'compression-level': {

@@ -223,10 +223,11 @@ function settingsOf(attributes: Attributes): OutputSettings {
 }
 
 function compressionOf(word: string): LayerCompression['type'] {
-  if (word === 'gzip' || word === 'zstd' || word === 'uncompressed') return word
+  const known = (['gzip', 'zstd', 'estargz', 'uncompressed'] as const).find((type) => type === word)
+  if (known !== undefined) return known
   throw usageError(
     `Cannot use "${word}" for compression of --output: there is no such compression`,
-    'Choose one of gzip, zstd, uncompressed.',
+    'Choose one of gzip, zstd, estargz, uncompressed.',
   )
 }
 

@@ -8,9 +8,13 @@ export interface LayerWriterOptions extends TarOptions {
   readonly store: ContentStore
 }
 
+/** How a layer's bytes are stored; eStargz is gzip whose files can be read one by one. */
+export type LayerCompression = Compression | { readonly type: 'estargz'; readonly level?: number }
+
 /** The media type of a layer, by its compression. */
-export const LAYER_TYPES: Readonly<Record<Compression['type'], string>> = {
+export const LAYER_TYPES: Readonly<Record<LayerCompression['type'], string>> = {
   gzip: MEDIA_TYPE.ociLayerGzip,
+  estargz: MEDIA_TYPE.ociLayerGzip,
   zstd: MEDIA_TYPE.ociLayerZstd,
   uncompressed: MEDIA_TYPE.ociLayer,
 }

@@ -4,7 +4,7 @@
  */
 export * from './apply-layer.ts'
 export * from './archive.ts'
-export { createLayer, describeLayer, type LayerWriterOptions } from './create-layer.ts'
+export { createLayer, describeLayer, type LayerCompression, type LayerWriterOptions } from './create-layer.ts'
 export { limitExpansion } from './expansion-limit.ts'
 export * from './recompress-layer.ts'
 export { encodeTarHeader, paddingOf, type TarEntryType, type TarHeader } from './tar-header.ts'

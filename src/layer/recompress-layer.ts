@@ -1,13 +1,14 @@
-import type { Codec, Compression } from '../codec/index.ts'
+import type { Codec } from '../codec/index.ts'
 import { algorithmOf, type Job, OssbError, toOciLayerType } from '../core/index.ts'
 import { createDigestTap, verified } from '../io/index.ts'
 import type { ContentStore, Layer } from '../oci/index.ts'
-import { LAYER_TYPES } from './create-layer.ts'
+import { LAYER_TYPES, type LayerCompression } from './create-layer.ts'
+import { createEstargz, TOC_DIGEST } from './estargz.ts'
 
 export interface RecompressOptions {
   readonly store: ContentStore
   readonly codec: Codec
-  readonly compression: Compression
+  readonly compression: LayerCompression
 }
 
 /** Whether the bytes of a layer are a tar, compressed or not, that may be handed on: those of foreign layers are not. */
@@ -15,8 +16,9 @@ export function isCompressible(layer: Layer): boolean {
   return Object.values(LAYER_TYPES).includes(toOciLayerType(layer.descriptor.mediaType))
 }
 
-/** Whether a layer has the media type that it has when it is compressed in this way. */
-export function isCompressedAs({ type }: Compression, { descriptor }: Layer): boolean {
+/** Whether a layer is what it is when it is compressed in this way, as far as its descriptor tells. */
+export function isCompressedAs({ type }: LayerCompression, { descriptor }: Layer): boolean {
+  if (type === 'estargz' && descriptor.annotations?.[TOC_DIGEST] === undefined) return false
   return toOciLayerType(descriptor.mediaType) === LAYER_TYPES[type]
 }
 
@@ -36,17 +38,21 @@ export async function recompressLayer(
   const tar = isPlain
     ? verified(packed, layer.descriptor, 'the content store')
     : tap.through(codec.decompress(packed))
-  const mediaType = LAYER_TYPES[compression.type]
-  const descriptor = await store.ingest(mediaType, codec.compress(tar, compression), job)
+  const { chunks, facts } =
+    compression.type === 'estargz'
+      ? createEstargz(tar, { ...compression, codec })
+      : { chunks: codec.compress(tar, compression), facts: undefined }
+  const descriptor = await store.ingest(LAYER_TYPES[compression.type], chunks, job)
   if (!isPlain && tap.digest() !== layer.diffId)
     throw new OssbError(
       'ERR_OSSB_INTEGRITY',
       `Cannot compress layer ${layer.descriptor.digest} anew: it holds ${tap.digest()}, and the image says ${layer.diffId}`,
     )
-  const { diffId, created } = layer
+  const { created } = layer
+  const { diffId = layer.diffId, annotations } = facts?.() ?? {}
   return {
     diffId,
-    descriptor,
+    descriptor: { ...descriptor, ...(annotations === undefined ? {} : { annotations }) },
     ...(created === undefined ? {} : { created }),
     open: (opener) => store.open(descriptor, opener),
   }

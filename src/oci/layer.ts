@@ -10,6 +10,8 @@ export interface Layer {
   readonly created?: string
   /** The repository that is known to hold the blob already ("registry/repository"), for a mount or a skipped push. */
   readonly origin?: string
+  /** As its step made it, where compressing it added to its files; absent where it did not. */
+  readonly made?: Layer
   open(job: Job): Promise<Readable>
   /** Brings a layer that lies elsewhere to this machine, ahead of its use; absent where it is here. */
   fetch?(job: Job): Promise<void>

@@ -60,6 +60,47 @@ describe.each(await identities())('as $name', (identity) => {
     expect(await workspace.leftovers()).toEqual([])
   })
 
+  test('estargz: what other programs unpack has its table, what is written as files has not', async () => {
+    await using workspace = await createWorkspace(identity)
+    await workspace.write({ 'app/Dockerfile': DOCKERFILE, 'app/file': 'content\n' })
+    const build = async (name: string, ...more: string[]) => {
+      const output = `type=oci,dest=${name},tar=false,compression=estargz`
+      await workspace.mustOssb(['build', '-o', output, ...more, 'app'])
+      const raw = await mustRunAsRoot('skopeo', ['inspect', '--raw', `oci:${workspace.file(name)}`])
+      return JSON.parse(raw) as {
+        layers: { mediaType: string; annotations?: Record<string, string>; digest: string }[]
+      }
+    }
+    const { layers } = await build('first', '-o', 'type=tar,dest=r.tar')
+    const [below, ...made] = layers
+    expect(below?.annotations).toBeUndefined()
+    expect(made).toHaveLength(2)
+    for (const { mediaType, annotations } of made) {
+      expect(mediaType).toBe('application/vnd.oci.image.layer.v1.tar+gzip')
+      expect(annotations).toEqual({
+        'containerd.io/snapshot/stargz/toc.digest': expect.stringMatching(/^sha256:[0-9a-f]{64}$/),
+        'io.containers.estargz.uncompressed-size': expect.stringMatching(/^\d+$/),
+      })
+    }
+    // A second build finds the steps, and what they were compressed as; its base layer keeps its own bytes.
+    expect((await build('second')).layers).toEqual(layers)
+    const copy = workspace.file('copy')
+    await mustRunAsRoot('skopeo', ['copy', `oci:${workspace.file('first')}`, `oci:${copy}:e`])
+    await mustRunAsRoot('umoci', ['raw', 'unpack', '--image', `${copy}:e`, workspace.file('unpacked')])
+    const unpacked = await listDirectory(workspace.file('unpacked'))
+    const plain = await listTarFile(workspace.file('r.tar'))
+    expect(unpacked.get('/app/file')).toContain('file 0644 12:34 8 ')
+    expect([...unpacked.keys()].filter((path) => path !== '/' && !plain.has(path)).sort()).toEqual([
+      '/.no.prefetch.landmark',
+      '/stargz.index.json',
+    ])
+    const inline = ['build', '--compression', 'estargz', '--cache-to', 'type=inline', 'app']
+    expect(await workspace.ossb(inline)).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('inline cache'),
+    })
+  })
+
   test('buildah loads the docker archive as podman and docker do', async () => {
     await using workspace = await createWorkspace(identity)
     await workspace.write({ 'app/Dockerfile': `FROM oci-layout://${base}:base\nRUN echo x > /x\n` })
