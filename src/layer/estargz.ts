@@ -10,7 +10,7 @@ import { TAR_END } from './write-layer.ts'
 /** Annotation of a layer: the digest of its table of contents, by which lazy readers trust it. */
 export const TOC_DIGEST: string = 'containerd.io/snapshot/stargz/toc.digest'
 /** Annotation of a layer: the bytes of its tar. */
-export const UNCOMPRESSED_SIZE: string = 'io.containers.estargz.uncompressed-size'
+const UNCOMPRESSED_SIZE = 'io.containers.estargz.uncompressed-size'
 
 export interface EstargzOptions {
   readonly codec: Codec
