@@ -48,13 +48,15 @@ function isAttested({ provenance, sbom = false }: BuildOptions): boolean {
 
 /** @throws OssbError ERR_OSSB_USAGE where attestations have no place */
 function checkAttested({ outputs, imageFormat }: BuildOptions): void {
-  const holdsIndex = outputs.length === 0 || outputs.some(({ type }) => type === 'image' || type === 'oci')
-  if (holdsIndex && imageFormat === 'oci' && !outputs.some(({ type }) => type === 'docker')) return
+  const types = outputs.length === 0 ? ['image'] : outputs.map(({ type }) => type)
+  const hasPlace = (type: string) =>
+    type === 'local' || type === 'tar' || (imageFormat === 'oci' && (type === 'image' || type === 'oci'))
+  if (types.every(hasPlace)) return
   throw new OssbError(
     'ERR_OSSB_USAGE',
     'Cannot attach attestations: an output or the image format has no place for them',
     {
-      hint: 'They are in an index of the OCI format: use the outputs image, registry and oci, or leave --provenance and --sbom out.',
+      hint: 'They are in an index of the OCI format, or beside files: use the outputs image, registry, oci, local and tar, or leave --provenance and --sbom out.',
     },
   )
 }

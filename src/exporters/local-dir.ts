@@ -1,6 +1,8 @@
 import { mkdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileSystemError } from '../core/index.ts'
+import { writeFileAtomic } from '../io/index.ts'
+import { attestationFiles } from './attestation-files.ts'
 import { copyOut } from './copy-out.ts'
 import { type Exporter, exportedAs } from './exporter.ts'
 import { imageContent } from './image-content.ts'
@@ -21,8 +23,15 @@ export function createLocalDirExporter(options: LocalDirOptions): Exporter {
         images,
         options,
         async (views) => {
-          for (const { rootfs, folder, entries } of views)
-            await copyOut(entries(), rootfs, ensureDirectory(join(dest, folder)), job)
+          const isShared = views.length > 1 && views.every(({ folder }) => folder === '')
+          for (const view of views) {
+            const { rootfs, folder, entries } = view
+            const statements = await attestationFiles(view, isShared, job)
+            const place = ensureDirectory(join(dest, folder))
+            await copyOut(entries(), rootfs, place, job)
+            for (const { name, bytes } of statements)
+              writeFileAtomic(join(place, name), bytes, { mode: 0o600 })
+          }
         },
         job,
       )

@@ -16,6 +16,7 @@ export interface FilesOptions {
 
 /** A root file system that is to be written. */
 export interface RootView {
+  readonly image: Image
   readonly rootfs: string
   /** The directory that it goes to, without slashes; empty is none. */
   readonly folder: string
@@ -45,7 +46,7 @@ export async function withRoots<T>(
           return platformSplit ? all : onlyOnce(all, platform, taken)
         }
         const folder = platformSplit ? platform.replaceAll('/', '_') : ''
-        return await show(others, [...views, { rootfs, folder, entries }])
+        return await show(others, [...views, { image, rootfs, folder, entries }])
       },
       job,
     )

@@ -31,20 +31,13 @@ export function attestationDocuments(
   { manifest, platform, attestations }: AttestedImage,
   names: readonly string[],
 ): { readonly documents: readonly ImageDocument[]; readonly entry: Descriptor } {
-  const statements = attestations.map(({ predicateType, predicate }) => ({
-    predicateType,
-    document: documentOf(
-      IN_TOTO,
-      JSON.stringify({
-        _type: 'https://in-toto.io/Statement/v1',
-        subject: names.map((name) => ({
-          name: packageUrl(name, platform),
-          digest: { sha256: digestHex(manifest.digest) },
-        })),
-        predicateType,
-        predicate,
-      }),
-    ),
+  const subject = names.map((name) => ({
+    name: packageUrl(name, platform),
+    digest: { sha256: digestHex(manifest.digest) },
+  }))
+  const statements = attestations.map((attestation) => ({
+    predicateType: attestation.predicateType,
+    document: documentOf(IN_TOTO, statementOf(attestation, subject)),
   }))
   const document = documentOf(
     MEDIA_TYPE.ociManifest,
@@ -72,6 +65,20 @@ export function attestationDocuments(
       platform: { os: 'unknown', architecture: 'unknown' },
     },
   }
+}
+
+/** What a statement is about: the hexadecimal digits of digests, by algorithm. */
+export interface StatementSubject {
+  readonly name: string
+  readonly digest: { readonly sha256: string }
+}
+
+/** An in-toto statement (in-toto/attestation, spec/v1/statement.md), as JSON. */
+export function statementOf(
+  { predicateType, predicate }: Attestation,
+  subject: readonly StatementSubject[],
+): string {
+  return JSON.stringify({ _type: 'https://in-toto.io/Statement/v1', subject, predicateType, predicate })
 }
 
 /** `pkg:docker/NAME@TAG?platform=linux%2Famd64` (package-url, type docker). */

@@ -3,7 +3,7 @@
  * No I/O. store/, registry/ and layer/ implement the contracts and never import each other.
  */
 export * from './annotation.ts'
-export { attestationDocuments, packageUrl } from './attestation.ts'
+export { attestationDocuments, packageUrl, type StatementSubject, statementOf } from './attestation.ts'
 export * from './blob-path.ts'
 export * from './layer.ts'
 export * from './manifest.ts'

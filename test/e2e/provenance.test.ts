@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { mustRun } from '../support/command.ts'
 import { identities } from '../support/identity.ts'
 import { faultsOf } from '../support/published-schemas.ts'
 import { type RunningRegistry, startRegistry } from '../support/registry.ts'
@@ -114,6 +116,27 @@ describe.each(await identities())('as $name', (identity) => {
     ])
     expect(refused.status).toBe(2)
     expect(refused.stderr).toContain('Cannot attach attestations')
+    // Beside files it is a file itself, about each of them.
+    const files = ['-o', 'type=local,dest=root', '-o', 'type=tar,dest=root.tar']
+    await workspace.mustOssb(['build', access, '--provenance=true', '--sbom=true', ...files, 'base'])
+    await mustRun('tar', ['-xf', workspace.file('root.tar'), '-C', workspace.file('home')])
+    for (const [name, kind] of [
+      ['provenance.json', 'provenance'],
+      ['sbom.spdx.json', 'spdx'],
+    ] as const) {
+      const statement = await json(`root/${name}`)
+      expect(faultsOf('statement', statement)).toEqual([])
+      expect(faultsOf(kind, statement.predicate)).toEqual([])
+      const sha256 = createHash('sha256')
+        .update(await text('base/Dockerfile'))
+        .digest('hex')
+      expect(statement.subject).toEqual([{ name: 'base', digest: { sha256 } }])
+      expect((await json(`home/${name}`)).subject).toEqual(statement.subject)
+    }
+    const taken = { 'base/Dockerfile': 'FROM scratch\nCOPY Dockerfile /provenance.json\n' }
+    await workspace.write(taken)
+    const conflict = await workspace.ossb(['build', '--provenance=true', '-o', 'taken', 'base'])
+    expect(conflict.stderr).toContain('Cannot write "provenance.json"')
     const unknown = await workspace.ossb(['build', '--attest=type=vex', 'base'])
     expect(unknown.stderr).toContain('attestations of type "vex" are not made')
   })
