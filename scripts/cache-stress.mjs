@@ -39,8 +39,14 @@ async function stress() {
   prepare()
   const cache = join(root, 'cache')
   const killed = new Set(shuffled(builds).slice(0, kills))
-  const started = Array.from({ length: builds }, (_none, i) => start(i, cache))
-  await Promise.all([...killed].map((i) => killLater(started[i])))
+  const [started, ends] = [[], []]
+  for (let i = 0; i < builds; i += 1) {
+    started.push(start(i, cache))
+    if (killed.has(i)) ends.push(killLater(started[i]))
+    // On a busy machine a process takes its time to start, and the first may end before the last began.
+    await delay(1)
+  }
+  await Promise.all(ends)
   const outcomes = await Promise.all(started.map(({ done }) => done))
   const faults = []
   const digests = new Map()
@@ -68,7 +74,7 @@ function prepare() {
   for (let kind = 0; kind < 4; kind += 1) {
     const directory = join(root, `app${kind}`)
     mkdirSync(directory)
-    writeFileSync(join(directory, 'file'), `file ${kind % 2}\n`.repeat(50_000))
+    writeFileSync(join(directory, 'file'), `file ${kind % 2}\n`.repeat(1_000_000))
     writeFileSync(
       join(directory, 'Dockerfile'),
       `FROM oci-layout://${root}/base:base AS tools
@@ -101,7 +107,7 @@ function start(i, cache) {
 
 /** The whole group: what would tidy up after the others goes with them. */
 async function killLater({ child }) {
-  await delay(random() * 8000)
+  await delay(random() * 2000)
   if (child.exitCode !== null || child.signalCode !== null) return
   try {
     process.kill(-child.pid, 'SIGKILL')
