@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Change, Job } from '../core/index.ts'
-import { encodeTarHeader, layerTar, paddingOf, TAR_END, type TarHeader } from '../layer/index.ts'
+import { encodeTarHeader, layerTar, paddingOf, ROOT_FILE, TAR_END } from '../layer/index.ts'
 import { attestationFiles } from './attestation-files.ts'
 import { type Exporter, exportedAs } from './exporter.ts'
 import { imageContent } from './image-content.ts'
@@ -32,24 +32,11 @@ async function* tarOf(views: readonly RootView[], job: Job): AsyncGenerator<Uint
     const options = { folder: view.folder, end: 'open' } as const
     yield* layerTar(upserts(view, written), view.rootfs, options, job)
     for (const { name, bytes } of statements) {
-      yield encodeTarHeader({ ...STATEMENT, path: join(view.folder, name), size: bytes.length })
+      yield encodeTarHeader({ ...ROOT_FILE, mode: 0o600, path: join(view.folder, name), size: bytes.length })
       yield Buffer.concat([bytes, Buffer.alloc(paddingOf(bytes.length))])
     }
   }
   yield TAR_END
-}
-
-/** Their times say nothing that they do not say themselves. */
-const STATEMENT: Omit<TarHeader, 'path' | 'size'> = {
-  type: 'file',
-  mode: 0o600,
-  uid: 0,
-  gid: 0,
-  mtimeNs: 0n,
-  linkTarget: '',
-  devMajor: 0,
-  devMinor: 0,
-  xattrs: new Map(),
 }
 
 /** Two roots in one place may share directories, of which a tar needs one. */

@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream'
 import type { Codec } from '../codec/index.ts'
 import { type Digest, digestOf, OssbError } from '../core/index.ts'
 import { createDigestTap } from '../io/index.ts'
-import { encodeTarHeader, paddingOf, type TarHeader } from './tar-header.ts'
+import { encodeTarHeader, paddingOf, ROOT_FILE, type TarHeader } from './tar-header.ts'
 import { readTar, type TarPart } from './tar-reader.ts'
 import { TAR_END } from './write-layer.ts'
 
@@ -115,17 +115,7 @@ async function write(
   }
 }
 
-const PLAIN_FILE: Omit<TarHeader, 'path' | 'size'> = {
-  type: 'file',
-  mode: 0o444,
-  uid: 0,
-  gid: 0,
-  mtimeNs: 0n,
-  linkTarget: '',
-  devMajor: 0,
-  devMinor: 0,
-  xattrs: new Map(),
-}
+const PLAIN_FILE: Omit<TarHeader, 'path' | 'size'> = { ...ROOT_FILE, mode: 0o444 }
 
 /** The members of the blob: what is added to the one that is open, until it ends. */
 interface Members {

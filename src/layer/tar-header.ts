@@ -23,6 +23,18 @@ export interface TarHeader {
   readonly xattrs: ReadonlyMap<string, Uint8Array>
 }
 
+/** A file of root's that says nothing of itself; its name, size and mode are to be added. */
+export const ROOT_FILE: Omit<TarHeader, 'path' | 'size' | 'mode'> = {
+  type: 'file',
+  uid: 0,
+  gid: 0,
+  mtimeNs: 0n,
+  linkTarget: '',
+  devMajor: 0,
+  devMinor: 0,
+  xattrs: new Map(),
+}
+
 /** Type flags of pax interchange format (POSIX.1-2017, pax, ustar Interchange Format). */
 const TYPE_FLAGS: Readonly<Record<TarEntryType, string>> = {
   file: '0',

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { type Change, type FileEntry, fileSystemError, type Job, OssbError } from '../core/index.ts'
 import { readFileEntry } from '../fs/index.ts'
 import type { FileSession } from '../native/index.ts'
-import { BLOCK_BYTES, encodeTarHeader, paddingOf } from './tar-header.ts'
+import { BLOCK_BYTES, encodeTarHeader, paddingOf, ROOT_FILE } from './tar-header.ts'
 
 export interface TarOptions {
   /** Later times become this one (nanoseconds); absent keeps all. */
@@ -128,16 +128,9 @@ function whiteoutHeader(path: string): Buffer {
   const slash = path.lastIndexOf('/')
   return encodeTarHeader({
     path: `${path.slice(0, slash + 1)}.wh.${path.slice(slash + 1)}`,
-    type: 'file',
+    ...ROOT_FILE,
     mode: 0,
-    uid: 0,
-    gid: 0,
     size: 0,
-    mtimeNs: 0n,
-    linkTarget: '',
-    devMajor: 0,
-    devMinor: 0,
-    xattrs: new Map(),
   })
 }
 
