@@ -18,20 +18,25 @@ const NAMES: Readonly<Record<string, string>> = {
 /**
  * What is stated about an image, for where its files go: like BuildKit's, `provenance.json` and `sbom.spdx.json`, about each
  * of the regular files. Where several platforms go to one place the names say of which it is.
+ * @param views all that is written with it
  * @throws OssbError ERR_OSSB_OUTPUT where the image has a file of such a name
  */
 export async function attestationFiles(
   { image, rootfs, entries }: RootView,
-  isShared: boolean,
+  views: readonly RootView[],
   job: Job,
 ): Promise<readonly AttestationFile[]> {
   const { attestations = [] } = image
   if (attestations.length === 0) return []
-  const names = attestations.map(({ predicateType }) => nameOf(predicateType, image, isShared))
+  const isShared = views.length > 1 && views.every(({ folder }) => folder === '')
+  const namesOf = (one: Image) =>
+    (one.attestations ?? []).map(({ predicateType }) => nameOf(predicateType, one, isShared))
+  const names = namesOf(image)
+  const taken = isShared ? views.flatMap((view) => namesOf(view.image)) : names
   const subject: StatementSubject[] = []
   for await (const { path, type } of entries()) {
     job.signal.throwIfAborted()
-    if (names.includes(path))
+    if (taken.includes(path))
       throw new OssbError(
         'ERR_OSSB_OUTPUT',
         `Cannot write "${path}" for the image: it has such a file itself`,

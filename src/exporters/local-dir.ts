@@ -23,10 +23,9 @@ export function createLocalDirExporter(options: LocalDirOptions): Exporter {
         images,
         options,
         async (views) => {
-          const isShared = views.length > 1 && views.every(({ folder }) => folder === '')
           for (const view of views) {
             const { rootfs, folder, entries } = view
-            const statements = await attestationFiles(view, isShared, job)
+            const statements = await attestationFiles(view, views, job)
             const place = ensureDirectory(join(dest, folder))
             await copyOut(entries(), rootfs, place, job)
             for (const { name, bytes } of statements)

@@ -26,9 +26,8 @@ export function createRootfsTarExporter(options: RootfsTarOptions): Exporter {
 
 async function* tarOf(views: readonly RootView[], job: Job): AsyncGenerator<Uint8Array, void, undefined> {
   const written = new Set<string>()
-  const isShared = views.length > 1 && views.every(({ folder }) => folder === '')
   for (const view of views) {
-    const statements = await attestationFiles(view, isShared, job)
+    const statements = await attestationFiles(view, views, job)
     const options = { folder: view.folder, end: 'open' } as const
     yield* layerTar(upserts(view, written), view.rootfs, options, job)
     for (const { name, bytes } of statements) {
