@@ -113,8 +113,9 @@ test('ossb build --help explains every flag', async () => {
           --attest type=provenance|sbom[,KEY=VALUE…]
                                       The same as --provenance or --sbom.
           --image-format oci|docker   Media types of the manifest and config. Default: oci.
-          --compression gzip|zstd|uncompressed
-                                      Compression of new layers. Default: gzip.
+          --compression gzip|zstd|estargz|uncompressed
+                                      Compression of new layers; estargz is gzip whose files lazy
+                                      readers take one by one. Default: gzip.
           --compression-level N       1 is fast; 9 is small, or 22 for zstd. Default: the codec's own.
 
     Output:

@@ -85,8 +85,8 @@ describe('parseOutputs()', () => {
     [['oci'], 'Cannot use --output oci: it does not say where to'],
     [['type=image,push=maybe'], 'Cannot use "maybe" for push of --output'],
     [
-      ['type=image,compression=estargz'],
-      'Cannot use "estargz" for compression of --output: there is no such compression',
+      ['type=image,compression=xz'],
+      'Cannot use "xz" for compression of --output: there is no such compression',
     ],
     [
       ['type=image,compression=gzip', 'type=oci,dest=x,compression=zstd'],
