@@ -27,7 +27,7 @@ import {
   planDefinition,
   timesOf,
 } from './inputs/index.ts'
-import type { Image, Layer } from './oci/index.ts'
+import type { Image } from './oci/index.ts'
 import { checkOutputs, entriesOf, exportersOf } from './outputs.ts'
 import { provenanceOf } from './provenance.ts'
 import type { BuildOptions, BuildResult, OutputSpec } from './options.ts'
@@ -87,11 +87,10 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
     const caches = openCaches(options, { ...engine, layers }, job)
     const exporter = many(exportersOf(options, names, engine))
     await using forerunner = createForerunner(exporter, job)
-    const packed = (layer: Layer) => forerunner.send(layer)
     const solve = async (): Promise<Solved> => {
       const solved = await solvePlans(
         plans,
-        { contexts, sources, caches, layers, packed },
+        { contexts, sources, caches, layers, forerunner },
         options,
         engine,
         job,

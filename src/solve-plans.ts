@@ -3,6 +3,7 @@ import { type CacheEntry, createLayerPacker, type LayerPacker } from './cache/in
 import type { Caches } from './caches.ts'
 import { type Digest, type Failure, formatPlatform, type Job, joinErrors, OssbError } from './core/index.ts'
 import type { Engine } from './engine.ts'
+import type { Forerunner } from './exporters/index.ts'
 import type { Plan, Vertex } from './graph/index.ts'
 import type { LayerWriterOptions } from './layer/index.ts'
 import type { Image, Layer } from './oci/index.ts'
@@ -29,8 +30,8 @@ export interface Solved {
 
 export interface SolveParts extends Pick<SolverOptions, 'contexts' | 'sources' | 'layers'> {
   readonly caches: Caches
-  /** Is told of layers of images, as they will be there, before the images are finished. */
-  readonly packed: (layer: Layer) => void
+  /** Takes layers of images, as they will be there, before the images are finished. */
+  readonly forerunner: Pick<Forerunner, 'send' | 'stream'>
 }
 
 /** How layers are written. @throws OssbError where times are to be rewritten, and none is given */
@@ -58,7 +59,7 @@ function epochOfLayers(
  */
 export async function solvePlans(
   plans: readonly Plan[],
-  { contexts, sources, caches, packed: tell, layers: writer }: SolveParts,
+  { contexts, sources, caches, forerunner, layers: writer }: SolveParts,
   options: BuildOptions,
   engine: Engine,
   job: Job,
@@ -68,7 +69,14 @@ export async function solvePlans(
   const { lost } = caches
   const clampTo = epochOfLayers(plans, options)
   await using packer = createLayerPacker(
-    { ...engine, compression, lost, force: forceCompression, packed: tell },
+    {
+      ...engine,
+      compression,
+      lost,
+      force: forceCompression,
+      packed: (layer) => forerunner.send(layer),
+      stream: forerunner.stream,
+    },
     job,
   )
   const inImages = singleLayer ? new Set() : stepsOfImages(plans)

@@ -1,7 +1,7 @@
 import type { Digest, Job } from '../core/index.ts'
-import { createSemaphore } from '../io/index.ts'
+import { createSemaphore, createTee } from '../io/index.ts'
 import { isCompressedAs, isCompressible, recompressLayer, type RecompressOptions } from '../layer/index.ts'
-import type { Layer } from '../oci/index.ts'
+import type { ComingBlob, Layer } from '../oci/index.ts'
 import type { StorePaths } from '../store/index.ts'
 import { addCompressedForm, type CompressedForm, compressedForms } from './compressed-forms.ts'
 import type { LostLayers } from './lost-layers.ts'
@@ -13,6 +13,8 @@ export interface LayerPackerOptions extends RecompressOptions {
   readonly lost: LostLayers
   /** Is told of each layer that was begun with, when it is what it will be in images. */
   readonly packed?: (layer: Layer) => void
+  /** Reads a large one while it is made; done when it reads no more. Absent where nobody does. */
+  readonly stream?: ((layer: ComingBlob) => Promise<void>) | undefined
 }
 
 /** Makes layers what they are in images: each compressed once, and not again where that was done before. */
@@ -24,6 +26,9 @@ export interface LayerPacker extends AsyncDisposable {
 
 /** As many layers are compressed at once: one has gaps where its file is read or written. */
 const CONCURRENCY = 2
+
+/** A smaller layer is offered by its name, once it has one: it may be there already. */
+const STREAM_BYTES = 32 * 1024 * 1024
 
 export function createLayerPacker(options: LayerPackerOptions, job: Job): LayerPacker {
   const { paths, store, codec, compression, force, lost } = options
@@ -38,16 +43,22 @@ export function createLayerPacker(options: LayerPackerOptions, job: Job): LayerP
   const underWay = new Map<Digest, Promise<CompressedForm | undefined>>()
 
   /** Undefined where the layer is what it is to be. */
-  const formOf = (layer: Layer): Promise<CompressedForm | undefined> => {
+  const formOf = (
+    layer: Layer,
+    stream?: LayerPackerOptions['stream'],
+  ): Promise<CompressedForm | undefined> => {
     const known = underWay.get(layer.diffId)
     if (known !== undefined) return known
-    const made = makeForm(layer)
+    const made = makeForm(layer, stream)
     underWay.set(layer.diffId, made)
     made.catch(() => undefined)
     return made
   }
 
-  const makeForm = async (layer: Layer): Promise<CompressedForm | undefined> => {
+  const makeForm = async (
+    layer: Layer,
+    stream: LayerPackerOptions['stream'],
+  ): Promise<CompressedForm | undefined> => {
     if (!isCompressible(layer) || (layer.created === undefined && !force)) return undefined
     const { diffId, descriptor } = layer
     const known = await knownForm(diffId)
@@ -58,10 +69,26 @@ export function createLayerPacker(options: LayerPackerOptions, job: Job): LayerP
     )
     if (isCompressedAs(compression, layer) && (!isOurs || compression.type === 'uncompressed'))
       return undefined
-    const made = await places.run(() => recompressLayer(layer, options, own), own.signal)
+    const isLarge = descriptor.size >= STREAM_BYTES
+    const made = await places.run(
+      () =>
+        stream !== undefined && isLarge ? sendWhileMade(layer, stream) : recompressLayer(layer, options, own),
+      own.signal,
+    )
     const form = { diffId: made.diffId, descriptor: made.descriptor }
     addCompressedForm(paths, { layer: diffId, way, form })
     return form
+  }
+
+  const sendWhileMade = (layer: Layer, stream: NonNullable<LayerPackerOptions['stream']>): Promise<Layer> => {
+    const isRead = new AbortController()
+    const tee = createTee(AbortSignal.any([own.signal, isRead.signal]))
+    const made = recompressLayer(layer, { ...options, through: (chunks) => tee.through(chunks) }, own)
+    const descriptor = made.then((one) => one.descriptor)
+    descriptor.catch(() => undefined)
+    // What nobody reads must hold nothing up.
+    void stream({ bytes: tee.follow(made), descriptor }).finally(() => isRead.abort())
+    return made
   }
 
   const knownForm = async (diffId: Digest): Promise<CompressedForm | undefined> => {
@@ -70,8 +97,8 @@ export function createLayerPacker(options: LayerPackerOptions, job: Job): LayerP
     return (await store.has(known.descriptor, own)) ? known : undefined
   }
 
-  const pack = async (layer: Layer): Promise<Layer> => {
-    const form = await formOf(layer)
+  const pack = async (layer: Layer, stream?: LayerPackerOptions['stream']): Promise<Layer> => {
+    const form = await formOf(layer, stream)
     if (form === undefined) return layer
     return lost.watch({
       ...form,
@@ -84,12 +111,12 @@ export function createLayerPacker(options: LayerPackerOptions, job: Job): LayerP
 
   return {
     begin: (layer) => {
-      pack(layer).then(
+      pack(layer, options.stream).then(
         (packed) => options.packed?.(packed),
         () => undefined,
       )
     },
-    pack,
+    pack: (layer) => pack(layer),
     async [Symbol.asyncDispose]() {
       stop.abort(job.signal.reason)
       await Promise.allSettled(underWay.values())

@@ -1,5 +1,5 @@
 import type { Descriptor, Digest, Job } from '../core/index.ts'
-import type { Image, Layer } from '../oci/index.ts'
+import type { ComingBlob, Image, Layer } from '../oci/index.ts'
 import type { ImageContent } from './image-content.ts'
 
 export interface ExportResult {
@@ -26,4 +26,6 @@ export interface Exporter {
    * would be of no use. What goes wrong is not told: the export brings what is missing. Ends when nothing is on its way.
    */
   ahead?(layer: Layer, job: Job): Promise<void>
+  /** The same for a large layer that is still being made; `ahead` is told of it as well once it is. */
+  readonly stream?: (layer: ComingBlob, job: Job) => Promise<void>
 }

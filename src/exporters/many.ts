@@ -7,6 +7,8 @@ import type { Exporter, ExportResult } from './exporter.ts'
  * reported. The result is the first one's, with the outputs of all.
  */
 export function many(exporters: readonly Exporter[]): Exporter {
+  // A layer comes once.
+  const stream = exporters.map((exporter) => exporter.stream).find((one) => one !== undefined)
   return {
     name: exporters.map(({ name }) => name).join(', '),
     async export(images, job) {
@@ -25,6 +27,7 @@ export function many(exporters: readonly Exporter[]): Exporter {
     async ahead(layer, job) {
       await Promise.allSettled(exporters.flatMap((exporter) => exporter.ahead?.(layer, job) ?? []))
     },
+    ...(stream === undefined ? {} : { stream }),
   }
 }
 

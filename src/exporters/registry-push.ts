@@ -6,7 +6,7 @@ import {
   parseReference,
   type Reference,
 } from '../core/index.ts'
-import type { Layer, Repository } from '../oci/index.ts'
+import type { Layer, Repository, StreamedRepository } from '../oci/index.ts'
 import { settleAll } from './every-failure.ts'
 import { type Exporter, exportedAs } from './exporter.ts'
 import { type ContentOptions, type ImageContent, imageContent } from './image-content.ts'
@@ -17,7 +17,7 @@ export interface RegistryExporterOptions extends ContentOptions {
   readonly names: readonly string[]
   /** Leave tags that their registry does not let go as they are; absent makes them an error. */
   readonly ignoreImmutableTags?: boolean
-  readonly repository: (reference: Reference, behaviour: PushBehaviour) => Repository
+  readonly repository: (reference: Reference, behaviour: PushBehaviour) => StreamedRepository
 }
 
 /** What the repository of a name is to know. */
@@ -59,6 +59,12 @@ export function createRegistryExporter(options: RegistryExporterOptions): Export
           .repository(first, { mountFrom: originsOf([layer]) })
           .put(layer.descriptor, () => layer.open(job), job)
       await Promise.allSettled(targets.map(put))
+    },
+    // To one place: it comes once, and is mounted or sent from the store elsewhere.
+    async stream(layer, job) {
+      const [first] = targets.flat()
+      if (first !== undefined)
+        await options.repository(first, { mountFrom: () => undefined }).stream(layer, job)
     },
   }
 }

@@ -9,6 +9,8 @@ export interface RecompressOptions {
   readonly store: ContentStore
   readonly codec: Codec
   readonly compression: LayerCompression
+  /** Sees the bytes on their way to the store. */
+  readonly through?: (chunks: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>
 }
 
 /** Whether the bytes of a layer are a tar, compressed or not, that may be handed on: those of foreign layers are not. */
@@ -28,7 +30,7 @@ export function isCompressedAs({ type }: LayerCompression, { descriptor }: Layer
  */
 export async function recompressLayer(
   layer: Layer,
-  { store, codec, compression }: RecompressOptions,
+  { store, codec, compression, through = (chunks) => chunks }: RecompressOptions,
   job: Job,
 ): Promise<Layer> {
   const tap = createDigestTap(algorithmOf(layer.diffId))
@@ -42,7 +44,7 @@ export async function recompressLayer(
     compression.type === 'estargz'
       ? createEstargz(tar, { ...compression, codec })
       : { chunks: codec.compress(tar, compression), facts: undefined }
-  const descriptor = await store.ingest(LAYER_TYPES[compression.type], chunks, job)
+  const descriptor = await store.ingest(LAYER_TYPES[compression.type], through(chunks), job)
   if (!isPlain && tap.digest() !== layer.diffId)
     throw new OssbError(
       'ERR_OSSB_INTEGRITY',

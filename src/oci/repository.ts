@@ -59,6 +59,22 @@ export interface IngestOptions {
   readonly isKept?: boolean
 }
 
+/** A blob that is still being made. */
+export interface ComingBlob {
+  /** Its bytes, once. They fail where it does not come about. */
+  readonly bytes: AsyncIterable<Uint8Array>
+  readonly descriptor: Promise<Descriptor>
+}
+
+/** A repository elsewhere, that can also take a blob before it has a name, in one go. */
+export interface StreamedRepository extends Repository {
+  /**
+   * Makes the blob available here; a `put` of the same meanwhile waits for this. What can be tried again is not: whoever
+   * needs the blob here puts it.
+   */
+  stream(blob: ComingBlob, job: Job): Promise<void>
+}
+
 /** A repository on this machine, that can also take content whose digest is not known before its end. */
 export interface ContentStore extends Repository {
   /** Stores a stream and names it by what it was: one pass, and all or nothing. */

@@ -8,7 +8,7 @@ import {
   OssbError,
 } from '../core/index.ts'
 import { createSemaphore, readAll, verified } from '../io/index.ts'
-import { MAX_DOCUMENT_BYTES, type ReferrerSource, type Repository, referralOf } from '../oci/index.ts'
+import { MAX_DOCUMENT_BYTES, type ReferrerSource, type StreamedRepository, referralOf } from '../oci/index.ts'
 import { hasBlob, openBlob } from './blobs.ts'
 import { explainRefusedTag, ImmutableTag } from './upload/immutable-tag.ts'
 import { getManifest, hasManifest, type ManifestContent, openManifest, resolveManifest } from './manifests.ts'
@@ -18,6 +18,7 @@ import { announceReferrer, listReferrers } from './referrers.ts'
 import { removeManifest } from './remove-manifest.ts'
 import type { Session } from './session.ts'
 import { uploadBlob } from './upload/upload.ts'
+import { streamBlob } from './upload/upload-stream.ts'
 
 export interface RemoteRepositoryOptions {
   /** "registry/repository" of a place that has the blob already; used when it is on the same registry. */
@@ -27,7 +28,7 @@ export interface RemoteRepositoryOptions {
 }
 
 /** A repository that also knows what refers to what, and from which manifests can be taken away. */
-export interface RemoteRepository extends Repository, ReferrerSource {
+export interface RemoteRepository extends StreamedRepository, ReferrerSource {
   /**
    * Removes a manifest and with it all tags that it has. Blobs stay until the registry collects its garbage.
    * @throws OssbError ERR_OSSB_NOT_FOUND; ERR_OSSB_REGISTRY where the registry does not allow it
@@ -107,6 +108,9 @@ export function createRemoteRepository(
         },
         job,
       ),
+
+    stream: (blob, job) =>
+      session.explained(`push a blob to ${name}`, () => streamBlob(session, blob, job), job),
 
     resolve: (reference, job) =>
       session.explained(

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { gunzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { miniBase } from '../support/base-image.ts'
 import { identities } from '../support/identity.ts'
@@ -75,6 +76,37 @@ RUN for i in $(seq 300); do wget -q -O /dev/null http://127.0.0.1:${port}/ && ex
       expect(uploads()).toHaveLength(4)
     } finally {
       probe.close()
+      await registry.stop()
+    }
+  })
+
+  test.each([
+    ['is sent while it is compressed', []],
+    [
+      'that a registry does not take so is sent when it is whole',
+      [{ method: 'PATCH', fault: { type: 'status', status: 413 } }],
+    ],
+  ] as const)('a large layer %s', async (_what, rules) => {
+    await using workspace = await createWorkspace(identity)
+    const registry = await startUploadRegistry({ rules })
+    try {
+      // Too random to become smaller.
+      const one = randomBytes(40 * 1024 * 1024)
+      await workspace.write({ 'app/Dockerfile': 'FROM scratch\nCOPY one /\n', 'app/one': one })
+      const names = ['a', 'b'].flatMap((name) => ['-t', `${registry.host}/r/${name}:1`])
+      await workspace.mustOssb(['build', ...names, '--push', 'app'])
+      const bodies = registry.seen
+        .filter(({ path, bytes }) => path.includes('/uploads/') && bytes > one.length)
+        .map(({ method, path }) => `${method} ${path.replace(/.*\/v2\/(r\/[ab])\/.*/, '$1')}`)
+      const isRefused = rules.length > 0
+      expect(bodies).toEqual(isRefused ? ['PATCH r/a', expect.stringMatching(/^PUT/)] : ['PATCH r/a'])
+      const [layer, ...others] = [...registry.content.blobs.entries()].filter(
+        ([, { length }]) => length > one.length,
+      )
+      // The one repository has it from the other.
+      expect(others).toHaveLength(1)
+      expect(gunzipSync(layer?.[1] ?? '').includes(one)).toBe(true)
+    } finally {
       await registry.stop()
     }
   })

@@ -19,7 +19,7 @@ export interface Workspace extends AsyncDisposable {
   /** Where `name` is, inside the workspace. */
   file(name: string): string
   /** Writes files (and their directories) as the identity's own. */
-  write(files: Readonly<Record<string, string>>): Promise<void>
+  write(files: Readonly<Record<string, string | Uint8Array>>): Promise<void>
   /** Makes a directory, has it filled, and gives all of it to the identity. */
   fill(name: string, fill: (directory: string) => Promise<void>): Promise<void>
   /** What a login as the identity gives, and nothing that belongs to whoever runs the tests. */
@@ -121,7 +121,7 @@ function environment(
 
 async function writeFiles(
   root: string,
-  files: Readonly<Record<string, string>>,
+  files: Readonly<Record<string, string | Uint8Array>>,
   identity: Identity,
 ): Promise<void> {
   for (const [name, text] of Object.entries(files)) {

@@ -33,6 +33,7 @@ export function createMirroredRepository(
   const write = async () => (await sources()).write.repository
   return {
     put: async (expected, open, job) => (await write()).put(expected, open, job),
+    stream: async (blob, job) => (await write()).stream(blob, job),
     tag: async (manifest, tag, job) => (await write()).tag(manifest, tag, job),
     remove: async (digest, job) => (await write()).remove(digest, job),
 

@@ -43,35 +43,47 @@ interface PartRequest {
   readonly to: number
 }
 
-/** Sends a part of a blob, once. A registry that stops reading it is not waited for. */
-export async function sendPart(
+/** Sends a part of a blob, once. */
+export function sendPart(
   session: Session,
   content: Content,
-  { method, target, headers = {}, from, to }: PartRequest,
+  { from, to, headers, ...request }: PartRequest,
+  job: Job,
+): Promise<HttpResponse> {
+  const part = () => counted(content.reader.part(from, to - from), (sent) => content.report(from + sent))
+  return sendBody(
+    session,
+    {
+      ...request,
+      headers: { 'content-length': String(to - from), ...headers },
+      ...(to === from ? {} : { chunks: part }),
+    },
+    job,
+  )
+}
+
+interface BodyRequest extends Pick<PartRequest, 'method' | 'target' | 'headers'> {
+  /** Opens the body; absent is none. */
+  readonly chunks?: () => AsyncIterable<Uint8Array>
+}
+
+/** Sends a body, once. A registry that stops reading it is not waited for. */
+export async function sendBody(
+  session: Session,
+  { method, target, headers = {}, chunks }: BodyRequest,
   job: Job,
 ): Promise<HttpResponse> {
   const stalled = new AbortController()
   const onStall = (failure: TransferFailure) => stalled.abort(failure)
-  const body = () => {
-    const chunks = counted(content.reader.part(from, to - from), (sent) => content.report(from + sent))
+  const streamOf = (opened: AsyncIterable<Uint8Array>) =>
     // By default streams of this kind hold sixteen chunks, whatever their size.
-    return Promise.resolve(
-      Readable.from(watched(chunks, session.stallMs, onStall), {
-        objectMode: false,
-        highWaterMark: 256 * 1024,
-      }),
-    )
-  }
+    Readable.from(watched(opened, session.stallMs, onStall), { objectMode: false, highWaterMark: 256 * 1024 })
   const response = await session.send(
     {
       method,
       target,
-      headers: {
-        'content-type': 'application/octet-stream',
-        'content-length': String(to - from),
-        ...headers,
-      },
-      body: to === from ? new Uint8Array(0) : body,
+      headers: { 'content-type': 'application/octet-stream', ...headers },
+      body: chunks === undefined ? new Uint8Array(0) : async () => streamOf(chunks()),
       answerWithinMs: session.commitMs,
       expect: [200, 201, 202, 204],
       retry: 'once',

@@ -8,6 +8,8 @@ export interface UploadMemory {
   chunkBytes: number | undefined
   /** The size of a request that was too large for the registry, where one was. */
   refusedBytes: number | undefined
+  /** Whether blobs may be sent while they are made: until that failed. */
+  streams: boolean
   /** How many blobs are on their way to the registry at once. */
   readonly places: Semaphore
   /** Uploads that were opened to find out whether that is allowed, by repository. */
@@ -22,6 +24,7 @@ export function createUploadMemory({ chunkBytes }: { readonly chunkBytes?: numbe
   return {
     chunkBytes,
     refusedBytes: undefined,
+    streams: true,
     places: createSemaphore(CONCURRENCY),
     spares: new Map(),
     placed: new Map(),

@@ -17,6 +17,14 @@ export async function beginUpload(session: Session, job: Job): Promise<OpenUploa
   return openedUpload(response)
 }
 
+/** An upload for a blob: the one that was opened to find out whether that is allowed, where it is still to be had. */
+export async function openUpload(session: Session, job: Job): Promise<OpenUpload> {
+  const { spares } = session.uploads
+  const spare = spares.get(session.repository)
+  spares.delete(session.repository)
+  return spare ?? (await beginUpload(session, job))
+}
+
 /** The address that completes an upload. */
 export function commitUrl(location: URL, digest: Digest): URL {
   const target = new URL(location)

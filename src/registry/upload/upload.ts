@@ -10,7 +10,7 @@ import { commitUpload, openContent } from './upload-content.ts'
 import { UploadFailure } from './upload-failure.ts'
 import { type OpenUpload, openedUpload } from './upload-location.ts'
 import { learnLimit, learnNoChunks } from './upload-memory.ts'
-import { beginUpload, cancelUpload } from './upload-session.ts'
+import { beginUpload, cancelUpload, openUpload } from './upload-session.ts'
 
 /** A blob on its way to a repository. */
 export interface Upload {
@@ -117,11 +117,7 @@ async function mountOrBegin(
   const from = elsewhere ?? upload.mountFrom
   const mounted =
     from === undefined || from === session.repository ? undefined : await mount(session, upload, from, job)
-  if (mounted !== undefined) return mounted
-  const { spares } = session.uploads
-  const spare = spares.get(session.repository)
-  spares.delete(session.repository)
-  return spare ?? (await beginUpload(session, job))
+  return mounted ?? (await openUpload(session, job))
 }
 
 /** @returns `undefined` when the registry will not: a mount is a favour, and its refusal never an error */

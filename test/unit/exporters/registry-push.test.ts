@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { type Descriptor, digestOf, MEDIA_TYPE, OssbError } from '../../../src/core/index.ts'
 import { createRegistryExporter } from '../../../src/exporters/index.ts'
 import { readAll } from '../../../src/io/index.ts'
-import type { Image, Repository } from '../../../src/oci/index.ts'
+import type { Image, StreamedRepository } from '../../../src/oci/index.ts'
 import { imageOf, layerOf, recordingJob } from '../../support/sample-image.ts'
 
 const blob = (text: string) => layerOf(Buffer.from(text), 'uncompressed')
@@ -16,7 +16,7 @@ function recordingRepository(failOn: (call: string) => boolean = () => false) {
     calls.push(call)
     if (failOn(call)) throw new OssbError('ERR_OSSB_REGISTRY', `Cannot ${call}: 500`, { hint: 'Try later.' })
   }
-  const repository: Repository = {
+  const repository: StreamedRepository = {
     has: async ({ digest }) => held.has(digest),
     open: async ({ digest }) => Readable.from([held.get(digest)]),
     resolve: () => Promise.reject(new Error('not asked for')),
@@ -27,6 +27,11 @@ function recordingRepository(failOn: (call: string) => boolean = () => false) {
       for (const reference of bytes.toString().match(/sha256:[a-f0-9]{64}/g) ?? [])
         if (nameOf(expected) !== 'config') expect(held.has(reference)).toBe(true)
       held.set(expected.digest, bytes)
+    },
+    async stream({ bytes, descriptor }) {
+      const all = await readAll(bytes, 1 << 20, 'a layer')
+      called(`stream ${nameOf(await descriptor)}`)
+      held.set((await descriptor).digest, all)
     },
     async tag(manifest, tag) {
       called(`tag ${tag}`)
@@ -43,7 +48,7 @@ function nameOf({ mediaType }: Descriptor): string {
 const push = (
   image: Image | readonly Image[],
   names: readonly string[],
-  repositories: Readonly<Record<string, Repository>>,
+  repositories: Readonly<Record<string, StreamedRepository>>,
   signal?: AbortSignal,
 ) =>
   createRegistryExporter({

@@ -27,6 +27,7 @@ function placeCalled(registry: string, broken: Partial<Repository> = {}, more: P
     ...content,
     has: (wanted, job) => (broken.has === undefined ? content.has(wanted, job) : broken.has(wanted, job)),
     remove: () => Promise.resolve(),
+    stream: () => Promise.reject(new Error('not asked for')),
     referrers: () => Promise.resolve([]),
     resolve(name, job) {
       asked.push(`resolve ${name}`)
