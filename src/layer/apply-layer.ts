@@ -197,7 +197,7 @@ async function applyDevice({ root }: Target, { hostPath: path }: Place, header: 
     root.job.emit({
       type: 'warning',
       rule: 'DeviceSkipped',
-      message: `Device node "/${header.path}" of the base image was left out: this user may not make it`,
+      message: `Device node "${join('/', header.path)}" was left out: this user may not make it`,
     })
     return
   }

@@ -133,6 +133,20 @@ describe.each(await identities())('as $name', (identity) => {
       expect(statement.subject).toEqual([{ name: 'base', digest: { sha256 } }])
       expect((await json(`home/${name}`)).subject).toEqual(statement.subject)
     }
+    // Of several platforms in one place, each has its own.
+    const two = { 'two/Dockerfile': 'FROM scratch\nARG TARGETARCH\nCOPY Dockerfile /$TARGETARCH\n' }
+    await workspace.write(two)
+    const merged = [
+      '--platform=linux/amd64,linux/arm/v7',
+      '-o',
+      'type=local,dest=merged,platform-split=false',
+    ]
+    await workspace.mustOssb(['build', '--provenance=true', ...merged, 'two'])
+    for (const [platform, name] of [
+      ['linux_amd64', 'amd64'],
+      ['linux_arm_v7', 'arm'],
+    ])
+      expect((await json(`merged/provenance.${platform}.json`)).subject).toMatchObject([{ name }])
     const taken = { 'base/Dockerfile': 'FROM scratch\nCOPY Dockerfile /provenance.json\n' }
     await workspace.write(taken)
     const conflict = await workspace.ossb(['build', '--provenance=true', '-o', 'taken', 'base'])
