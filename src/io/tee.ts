@@ -59,11 +59,11 @@ export function createTee(signal: AbortSignal): Tee {
     try {
       while (isAwaited()) {
         if (queue.length === 0) await change()
-        const bytes = Buffer.concat(queue)
+        const chunks = queue
         queue = []
         queued = 0
         changed()
-        if (bytes.length > 0) yield bytes
+        yield* chunks
       }
       await arrival
     } finally {

@@ -15,6 +15,13 @@ interface Checked {
   readonly digest: Digest
   readonly size: number
   readonly chunks: AsyncIterable<Uint8Array>
+  /** Each chunk is good until the next one is asked for. */
+  readonly reusesChunks: boolean
+}
+
+/** Chunks that are good until the next one is asked for: of a source that makes them so, and for one who needs no more. */
+interface ChunkReuse {
+  readonly reusesChunks?: boolean
 }
 
 /**
@@ -27,17 +34,24 @@ export function verified(
   chunks: AsyncIterable<Uint8Array>,
   expected: Descriptor,
   from: string,
+  reuse: ChunkReuse = {},
 ): AsyncIterable<Uint8Array> {
-  return checkedChunks(chunks, expected) ?? verify(chunks, expected, from)
+  return checkedChunks(chunks, expected, reuse) ?? verify(chunks, expected, from)
 }
 
 /** The bytes of a `verifiedStream` for the same content; undefined for any other. */
 export function checkedChunks(
   stream: AsyncIterable<Uint8Array>,
   expected: Descriptor,
+  { reusesChunks = false }: ChunkReuse = {},
 ): AsyncIterable<Uint8Array> | undefined {
   const known = (stream as { readonly [CHECKED]?: Checked })[CHECKED]
-  return known?.digest === expected.digest && known.size === expected.size ? known.chunks : undefined
+  if (known?.digest !== expected.digest || known.size !== expected.size) return undefined
+  return known.reusesChunks && !reusesChunks ? copied(known.chunks) : known.chunks
+}
+
+async function* copied(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of chunks) yield Buffer.from(chunk)
 }
 
 /** The same as a stream. Whoever passes it to `verified` reads past the stream, at less cost. */
@@ -45,8 +59,9 @@ export function verifiedStream(
   chunks: AsyncIterable<Uint8Array>,
   expected: Descriptor,
   from: string,
+  { reusesChunks = false }: ChunkReuse = {},
 ): Readable {
-  return checkedStream(verified(chunks, expected, from), expected)
+  return checkedStream(verified(chunks, expected, from), expected, reusesChunks)
 }
 
 /** What `through` makes of a stream, with the same bytes: where they were checked they still are. */
@@ -61,9 +76,14 @@ export function passedThrough(
     : checkedStream(through(checked), expected)
 }
 
-function checkedStream(checked: AsyncIterable<Uint8Array>, { digest, size }: Descriptor): Readable {
-  const mark: Checked = { digest, size, chunks: checked }
-  return Object.assign(Readable.from(checked, { objectMode: false }), { [CHECKED]: mark })
+function checkedStream(
+  checked: AsyncIterable<Uint8Array>,
+  { digest, size }: Descriptor,
+  reusesChunks = false,
+): Readable {
+  const mark: Checked = { digest, size, chunks: checked, reusesChunks }
+  const stream = Readable.from(reusesChunks ? copied(checked) : checked, { objectMode: false })
+  return Object.assign(stream, { [CHECKED]: mark })
 }
 
 async function* verify(

@@ -36,9 +36,10 @@ export async function recompressLayer(
   const tap = createDigestTap(algorithmOf(layer.diffId))
   const packed = await layer.open(job)
   // What a plain layer is called says already what it holds, and it is checked as it is read.
+  const reusesChunks = compression.type === 'gzip' || compression.type === 'zstd'
   const isPlain = layer.descriptor.digest === layer.diffId
   const tar = isPlain
-    ? verified(packed, layer.descriptor, 'the content store')
+    ? verified(packed, layer.descriptor, 'the content store', { reusesChunks })
     : tap.through(codec.decompress(packed))
   const { chunks, facts } =
     compression.type === 'estargz'

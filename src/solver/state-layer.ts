@@ -57,6 +57,7 @@ export function stateLayer(
       tarOf([...below, layer], options, job),
       about.descriptor,
       'the snapshot of its step',
+      { reusesChunks: true },
     )
   }
   const layer: Layer = { ...about, open }
@@ -69,5 +70,5 @@ async function* tarOf(
   job: Job,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   await using state = await snapshotter.reopen?.(stack, job)
-  if (state !== undefined) yield* layerTar(state.changes(job), state.rootfs, layers, job)
+  if (state !== undefined) yield* layerTar(state.changes(job), state.rootfs, { ...layers, reusesChunks: true }, job)
 }
