@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { type CacheEntry, createLayerPacker, type LayerPacker } from './cache/index.ts'
+import { type CacheEntry, createLayerPacker, type LayerPacker, type PackedTar } from './cache/index.ts'
 import type { Caches } from './caches.ts'
 import { type Digest, type Failure, formatPlatform, type Job, joinErrors, OssbError } from './core/index.ts'
 import type { Engine } from './engine.ts'
@@ -80,6 +80,10 @@ export async function solvePlans(
     job,
   )
   const inImages = singleLayer ? new Set() : stepsOfImages(plans)
+  // Nothing waits for the last step of a single image: its layer is compressed while it is hashed.
+  const last = plans.length === 1 && !singleLayer ? plans[0]?.root.digest : undefined
+  const { packTar } = packer
+  let packedTar: PackedTar | undefined
   const made: Layer[] = []
   const solver = createSolver({
     runners: {
@@ -92,8 +96,13 @@ export async function solvePlans(
     observer: caches.observer,
     made: ({ digest }, layer) => {
       made.push(layer)
+      if (digest === last) packedTar?.name(layer.diffId)
       if (inImages.has(digest)) packer.begin(layer)
     },
+    tarReader: ({ digest }) =>
+      digest === last && packTar !== undefined
+        ? async (tar) => void (packedTar = await packTar(tar))
+        : undefined,
     sources,
     layers: writer,
     ...(options.ignoredPaths === undefined ? {} : { ignoredPaths: options.ignoredPaths }),

@@ -1,6 +1,13 @@
-import type { Digest, Job } from '../core/index.ts'
+import type { Descriptor, Digest, Job } from '../core/index.ts'
 import { createSemaphore, createTee } from '../io/index.ts'
-import { isCompressedAs, isCompressible, recompressLayer, type RecompressOptions } from '../layer/index.ts'
+import {
+  isCompressedAs,
+  isCompressible,
+  LAYER_TYPES,
+  type LayerCompression,
+  recompressLayer,
+  type RecompressOptions,
+} from '../layer/index.ts'
 import type { ComingBlob, Layer } from '../oci/index.ts'
 import type { StorePaths } from '../store/index.ts'
 import { addCompressedForm, type CompressedForm, compressedForms } from './compressed-forms.ts'
@@ -21,14 +28,25 @@ export interface LayerPackerOptions extends RecompressOptions {
 export interface LayerPacker extends AsyncDisposable {
   /** Begins with what will be asked for, beside other work. What goes wrong is told to who asks. */
   begin(layer: Layer): void
+  /**
+   * Packs the tar of a layer that is being made, as fast as it is, in chunks that are good until the next one; undefined
+   * where its bytes alone are not what a packed layer is made of. To be named at its end.
+   */
+  readonly packTar?: (tar: AsyncIterable<Uint8Array>) => Promise<PackedTar>
   pack(layer: Layer): Promise<Layer>
+}
+
+/** A tar that was packed before anyone knew its digest. */
+export interface PackedTar {
+  /** Says which layer it is, so that it need not be packed again. */
+  name(diffId: Digest): void
 }
 
 /** As many layers are compressed at once: one has gaps where its file is read or written. */
 const CONCURRENCY = 2
 
 /** A smaller layer is offered by its name, once it has one: it may be there already. */
-const STREAM_BYTES = 32 * 1024 * 1024
+const STREAM_BYTES = 8 * 1024 * 1024
 
 export function createLayerPacker(options: LayerPackerOptions, job: Job): LayerPacker {
   const { paths, store, codec, compression, force, lost } = options
@@ -69,10 +87,12 @@ export function createLayerPacker(options: LayerPackerOptions, job: Job): LayerP
     )
     if (isCompressedAs(compression, layer) && (!isOurs || compression.type === 'uncompressed'))
       return undefined
-    const isLarge = descriptor.size >= STREAM_BYTES
     const made = await places.run(
       () =>
-        stream !== undefined && isLarge ? sendWhileMade(layer, stream) : recompressLayer(layer, options, own),
+        streamed(
+          (through) => recompressLayer(layer, { ...options, through }, own),
+          descriptor.size > STREAM_BYTES ? stream : undefined,
+        ),
       own.signal,
     )
     const form = { diffId: made.diffId, descriptor: made.descriptor }
@@ -80,10 +100,32 @@ export function createLayerPacker(options: LayerPackerOptions, job: Job): LayerP
     return form
   }
 
-  const sendWhileMade = (layer: Layer, stream: NonNullable<LayerPackerOptions['stream']>): Promise<Layer> => {
+  const packTar = async (
+    tar: AsyncIterable<Uint8Array>,
+    packing: Extract<LayerCompression, { type: 'gzip' | 'zstd' }>,
+  ): Promise<PackedTar> => {
+    const { descriptor } = await streamed(async (through) => {
+      const chunks = through(codec.compress(tar, packing))
+      return { descriptor: await store.ingest(LAYER_TYPES[packing.type], chunks, own) }
+    }, options.stream)
+    return {
+      name(diffId) {
+        const form = { diffId, descriptor }
+        addCompressedForm(paths, { layer: diffId, way, form })
+        underWay.set(diffId, Promise.resolve(form))
+      },
+    }
+  }
+
+  /** Has the bytes of a blob sent while they are made. */
+  const streamed = <T extends { readonly descriptor: Descriptor }>(
+    make: (through: NonNullable<RecompressOptions['through']>) => Promise<T>,
+    stream: LayerPackerOptions['stream'],
+  ): Promise<T> => {
+    if (stream === undefined) return make((chunks) => chunks)
     const isRead = new AbortController()
     const tee = createTee(AbortSignal.any([own.signal, isRead.signal]))
-    const made = recompressLayer(layer, { ...options, through: (chunks) => tee.through(chunks) }, own)
+    const made = make((chunks) => tee.through(chunks))
     const descriptor = made.then((one) => one.descriptor)
     descriptor.catch(() => undefined)
     // What nobody reads must hold nothing up.
@@ -116,6 +158,9 @@ export function createLayerPacker(options: LayerPackerOptions, job: Job): LayerP
         () => undefined,
       )
     },
+    ...(compression.type === 'gzip' || compression.type === 'zstd'
+      ? { packTar: (tar) => packTar(tar, compression) }
+      : {}),
     pack: (layer) => pack(layer),
     async [Symbol.asyncDispose]() {
       stop.abort(job.signal.reason)

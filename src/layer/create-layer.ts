@@ -26,23 +26,60 @@ export interface DescribedLayer {
   readonly tar?: Buffer
 }
 
+/** Reads a tar to its end, in chunks that are good until the next one is asked for. */
+export type TarReader = (tar: AsyncIterable<Uint8Array>) => Promise<void>
+
+export interface DescribeOptions extends TarOptions {
+  /** A tar of at most so many bytes is given back. */
+  readonly keepBytes: number
+  /** Reads a larger one as it is made. */
+  readonly reader?: TarReader | undefined
+}
+
 /** The layer that changes would make. Writes nothing. */
 export async function describeLayer(
   changes: AsyncIterable<Change>,
   rootfs: string,
-  { keepBytes, ...options }: TarOptions & { readonly keepBytes: number },
+  { keepBytes, reader = readToEnd, ...options }: DescribeOptions,
   job: Job,
 ): Promise<DescribedLayer> {
   const tap = createDigestTap()
   const tar = layerTar(changes, rootfs, { ...options, reusesChunks: true }, job)
-  let kept: Buffer[] = []
-  for await (const chunk of tap.through(tar)) {
-    job.signal.throwIfAborted()
-    if (tap.size <= keepBytes) kept.push(Buffer.from(chunk))
-    else kept = []
+  let kept: Uint8Array[] = []
+  /** The tar; nothing of one that is to be kept. */
+  async function* large(): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const chunk of tap.through(tar)) {
+      job.signal.throwIfAborted()
+      if (tap.size <= keepBytes) {
+        kept.push(Buffer.from(chunk))
+        continue
+      }
+      yield* kept
+      kept = []
+      yield chunk
+    }
+  }
+  const chunks = large()
+  try {
+    const first = await chunks.next()
+    if (first.done !== true) await reader(joined(first.value, chunks))
+  } finally {
+    await chunks.return()
   }
   const descriptor = { mediaType: MEDIA_TYPE.ociLayer, digest: tap.digest(), size: tap.size }
   return tap.size <= keepBytes ? { descriptor, tar: Buffer.concat(kept) } : { descriptor }
+}
+
+async function* joined(
+  first: Uint8Array,
+  rest: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  yield first
+  yield* rest
+}
+
+const readToEnd: TarReader = async (tar) => {
+  for await (const _chunk of tar);
 }
 
 /** Freezes changes into a layer in the store, as a plain tar. */

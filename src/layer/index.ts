@@ -4,7 +4,14 @@
  */
 export * from './apply-layer.ts'
 export * from './archive.ts'
-export { createLayer, describeLayer, type LayerCompression, type LayerWriterOptions } from './create-layer.ts'
+export {
+  createLayer,
+  describeLayer,
+  LAYER_TYPES,
+  type LayerCompression,
+  type LayerWriterOptions,
+  type TarReader,
+} from './create-layer.ts'
 export { limitExpansion } from './expansion-limit.ts'
 export * from './recompress-layer.ts'
 export { encodeTarHeader, paddingOf, ROOT_FILE, type TarEntryType, type TarHeader } from './tar-header.ts'

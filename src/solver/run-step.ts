@@ -1,7 +1,7 @@
 import { type Change, errnoOf, fileSystemError, type Job, jobOf, OssbError } from '../core/index.ts'
 import { createPatternMatcher, type SourceTree } from '../fs/index.ts'
 import type { Op, Vertex } from '../graph/index.ts'
-import { createLayer, describeLayer, type LayerWriterOptions } from '../layer/index.ts'
+import { createLayer, describeLayer, type LayerWriterOptions, type TarReader } from '../layer/index.ts'
 import type { Layer } from '../oci/index.ts'
 import type { Snapshotter } from '../snapshot/index.ts'
 import { makesLayer, type OpRunner } from './op-runner.ts'
@@ -22,6 +22,8 @@ export interface StepOptions {
   /** What is in no layer, whatever a step made of it: absolute paths, or patterns as in .dockerignore. */
   readonly ignoredPaths?: readonly string[]
   readonly tars: TarMemory
+  /** Who reads the tar of a step's layer while it is made, where that is large; undefined where nobody does. */
+  readonly tarReader?: (vertex: Vertex) => TarReader | undefined
   /** When a step ran, for its layer (RFC 3339). */
   readonly now: () => string
 }
@@ -78,11 +80,11 @@ async function makeLayer(
   const { ignoredPaths = [], snapshotter, layers } = options
   // An empty root with this layer is a state that no other step starts from.
   if (!isIndependent && ignoredPaths.length === 0 && snapshotter.reopen !== undefined) {
-    const keepBytes = TAR_BYTES
+    const reader = options.tarReader?.(vertex)
     const { descriptor, tar } = await describeLayer(
       root.changes(job),
       root.rootfs,
-      { ...layers, keepBytes },
+      { ...layers, keepBytes: TAR_BYTES, reader },
       job,
     )
     if (tar !== undefined) options.tars.add(descriptor.digest, tar)

@@ -70,5 +70,6 @@ async function* tarOf(
   job: Job,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   await using state = await snapshotter.reopen?.(stack, job)
-  if (state !== undefined) yield* layerTar(state.changes(job), state.rootfs, { ...layers, reusesChunks: true }, job)
+  if (state !== undefined)
+    yield* layerTar(state.changes(job), state.rootfs, { ...layers, reusesChunks: true }, job)
 }

@@ -81,18 +81,24 @@ RUN for i in $(seq 300); do wget -q -O /dev/null http://127.0.0.1:${port}/ && ex
   })
 
   test.each([
-    ['is sent while it is compressed', []],
+    ['is sent while it is hashed and compressed', '', []],
+    ['of which others are made is sent while it is compressed', 'COPY two /\n', []],
     [
       'that a registry does not take so is sent when it is whole',
+      '',
       [{ method: 'PATCH', fault: { type: 'status', status: 413 } }],
     ],
-  ] as const)('a large layer %s', async (_what, rules) => {
+  ] as const)('a large layer %s', async (_what, more, rules) => {
     await using workspace = await createWorkspace(identity)
     const registry = await startUploadRegistry({ rules })
     try {
       // Too random to become smaller.
       const one = randomBytes(40 * 1024 * 1024)
-      await workspace.write({ 'app/Dockerfile': 'FROM scratch\nCOPY one /\n', 'app/one': one })
+      await workspace.write({
+        'app/Dockerfile': `FROM scratch\nCOPY one /\n${more}`,
+        'app/one': one,
+        'app/two': '2',
+      })
       const names = ['a', 'b'].flatMap((name) => ['-t', `${registry.host}/r/${name}:1`])
       await workspace.mustOssb(['build', ...names, '--push', 'app'])
       const bodies = registry.seen

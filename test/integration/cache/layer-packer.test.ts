@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
 import { afterEach, expect, test } from 'vitest'
 import { createLayerPacker, createLostLayers, type LayerPackerOptions } from '../../../src/cache/index.ts'
 import { createCodec } from '../../../src/codec/index.ts'
@@ -73,4 +74,31 @@ test('only a large layer of an image is read so', async () => {
   packer.begin(small)
   await packer.pack(small)
   await packer.pack(large)
+})
+
+test('a tar is packed while it is made, and not again once it has its name', async () => {
+  const tar = randomBytes(9 * MIB)
+  const layer = { ...layerOf(tar, 'uncompressed'), created: '2026-01-01T00:00:00Z' }
+  const sent: string[] = []
+  const { paths, packer } = packerWith(async ({ bytes, descriptor }) => {
+    for await (const part of bytes) expect(part.length).toBeGreaterThan(0)
+    sent.push((await descriptor).digest)
+  })
+  // Chunks that are used again, as those of a layer are.
+  const chunk = Buffer.alloc(MIB)
+  async function* chunks() {
+    for (let at = 0; at < tar.length; at += MIB) {
+      tar.copy(chunk, 0, at)
+      yield chunk
+    }
+  }
+  const packed = await packer.packTar?.(chunks())
+  packed?.name(layer.diffId)
+  const { descriptor } = await packer.pack({
+    ...layer,
+    open: () => Promise.reject(new Error('read twice')),
+  })
+  expect(gunzipSync(readFileSync(paths.blob(descriptor.digest))).equals(tar)).toBe(true)
+  await packer[Symbol.asyncDispose]()
+  expect(sent).toEqual([descriptor.digest])
 })
