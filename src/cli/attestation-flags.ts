@@ -1,6 +1,6 @@
 import type { ProvenanceOptions } from '../index.ts'
 import { splitCsv } from './csv.ts'
-import type { BuildFlags } from './option-table.ts'
+import type { BuildFlags } from './build-option-table.ts'
 import { usageError } from './usage-error.ts'
 
 interface Attested {

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import type { BuildOptions, CacheSourceSpec, CacheTargetSpec, RegistryAccess } from '../index.ts'
 import { splitCsv } from './csv.ts'
-import type { BuildFlags } from './option-table.ts'
+import type { BuildFlags } from './build-option-table.ts'
 import { usageError } from './usage-error.ts'
 
 type Attributes = ReadonlyMap<string, string>

@@ -1,5 +1,5 @@
 import { splitCsv } from './csv.ts'
-import type { BuildFlags } from './option-table.ts'
+import type { BuildFlags } from './build-option-table.ts'
 import { usageError } from './usage-error.ts'
 
 const METHODS = ['check', 'outline', 'targets'] as const

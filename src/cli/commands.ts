@@ -1,18 +1,9 @@
 import { COPY_OPTIONS, INDEX_CREATE_OPTIONS, INSPECT_OPTIONS } from './image-option-table.ts'
-import {
-  BUILD_OPTIONS,
-  BUNDLE_OPTIONS,
-  CACHE_INFO_OPTIONS,
-  CACHE_PRUNE_OPTIONS,
-  CACHE_VERIFY_OPTIONS,
-  type CliOption,
-  DOCTOR_OPTIONS,
-  LOCK_OPTIONS,
-  LOGIN_OPTIONS,
-  LOGOUT_OPTIONS,
-  optionsOf,
-  VERSION_OPTIONS,
-} from './option-table.ts'
+import { BUILD_OPTIONS } from './build-option-table.ts'
+import { CACHE_INFO_OPTIONS, CACHE_PRUNE_OPTIONS, CACHE_VERIFY_OPTIONS } from './cache-option-table.ts'
+import { BUNDLE_OPTIONS, LOCK_OPTIONS } from './gather-option-table.ts'
+import { LOGIN_OPTIONS, LOGOUT_OPTIONS } from './login-option-table.ts'
+import { type CliOption, DOCTOR_OPTIONS, optionsOf, VERSION_OPTIONS } from './option-table.ts'
 
 /** A word of a command line that is no flag. */
 export interface CliPositional {

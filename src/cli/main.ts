@@ -16,16 +16,11 @@ import { exitCodeOf } from './exit-code.ts'
 import { commandHelp, programHelp } from './help.ts'
 import type { Host } from './host.ts'
 import type { CopyFlags, IndexCreateFlags, InspectFlags } from './image-option-table.ts'
-import type {
-  BuildFlags,
-  CacheInfoFlags,
-  CachePruneFlags,
-  CacheVerifyFlags,
-  DoctorFlags,
-  GatherFlags,
-  LoginFlags,
-  LogoutFlags,
-} from './option-table.ts'
+import type { BuildFlags } from './build-option-table.ts'
+import type { CacheInfoFlags, CachePruneFlags, CacheVerifyFlags } from './cache-option-table.ts'
+import type { GatherFlags } from './gather-option-table.ts'
+import type { LoginFlags, LogoutFlags } from './login-option-table.ts'
+import type { DoctorFlags } from './option-table.ts'
 import { packageVersion } from './version.ts'
 
 /**

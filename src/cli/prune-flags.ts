@@ -1,5 +1,5 @@
 import type { CachePart, CachePruneOptions } from '../index.ts'
-import type { CachePruneFlags } from './option-table.ts'
+import type { CachePruneFlags } from './cache-option-table.ts'
 import { parseSize } from './size.ts'
 import { usageError } from './usage-error.ts'
 

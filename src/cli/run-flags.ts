@@ -2,7 +2,7 @@ import { statSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import type { BuildOptions, Entitlement, ExtraHost, Ulimit } from '../index.ts'
 import { parseSecrets, parseSshAgents } from './credential-flags.ts'
-import type { BuildFlags } from './option-table.ts'
+import type { BuildFlags } from './build-option-table.ts'
 import { parseSize } from './size.ts'
 import { usageError } from './usage-error.ts'
 

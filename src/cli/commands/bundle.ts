@@ -5,7 +5,7 @@ import { exitCodeOf } from '../exit-code.ts'
 import { gatherOptions, lockFileOf } from '../gather-options.ts'
 import type { Host } from '../host.ts'
 import { enterNamespace } from '../namespace.ts'
-import type { GatherFlags } from '../option-table.ts'
+import type { GatherFlags } from '../gather-option-table.ts'
 import { openProgress } from '../progress/progress.ts'
 
 /** `ossb bundle`: all inputs of a build in one archive. */

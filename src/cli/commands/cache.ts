@@ -10,7 +10,7 @@ import type { Api } from '../api.ts'
 import { cacheDirectory } from '../cache-directory.ts'
 import type { Host } from '../host.ts'
 import { enterNamespace } from '../namespace.ts'
-import type { CacheInfoFlags, CachePruneFlags, CacheVerifyFlags } from '../option-table.ts'
+import type { CacheInfoFlags, CachePruneFlags, CacheVerifyFlags } from '../cache-option-table.ts'
 import { pruneChoice } from '../prune-flags.ts'
 import { usageError } from '../usage-error.ts'
 

@@ -1,7 +1,7 @@
 import type { Job } from '../../index.ts'
 import type { Api } from '../api.ts'
 import type { Host } from '../host.ts'
-import type { LoginFlags, LogoutFlags } from '../option-table.ts'
+import type { LoginFlags, LogoutFlags } from '../login-option-table.ts'
 import { readPassword } from '../read-password.ts'
 import { registryTrust } from '../registry-flags.ts'
 import { usageError } from '../usage-error.ts'
