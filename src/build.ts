@@ -6,6 +6,7 @@ import {
   type Job,
   nameInRegistry,
   parseReference,
+  phase,
   withSourceText,
 } from './core/index.ts'
 import { type Engine, openEngine } from './engine.ts'
@@ -107,7 +108,7 @@ export async function build(options: BuildOptions, job: Job): Promise<BuildResul
       : await withoutLost(caches.lost, async () => await exportSolved(await solve(), exportAll), job)
     await caches.count(job)
     await caches.write(entries, images, job)
-    await keepLayers(made, engine, job)
+    await phase('keep the layers of other stages', () => keepLayers(made, engine, job), job)
     engine.registry.warnUnused(job)
     return {
       ...exported,

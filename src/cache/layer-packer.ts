@@ -1,4 +1,4 @@
-import type { Descriptor, Digest, Job } from '../core/index.ts'
+import { type Descriptor, type Digest, type Job, phase } from '../core/index.ts'
 import { createSemaphore, createTee } from '../io/index.ts'
 import {
   isCompressedAs,
@@ -90,7 +90,8 @@ export function createLayerPacker(options: LayerPackerOptions, job: Job): LayerP
     const made = await places.run(
       () =>
         streamed(
-          (through) => recompressLayer(layer, { ...options, through }, own),
+          (through) =>
+            phase(`compress ${diffId}`, () => recompressLayer(layer, { ...options, through }, own), own),
           descriptor.size > STREAM_BYTES ? stream : undefined,
         ),
       own.signal,
@@ -106,7 +107,8 @@ export function createLayerPacker(options: LayerPackerOptions, job: Job): LayerP
   ): Promise<PackedTar> => {
     const { descriptor } = await streamed(async (through) => {
       const chunks = through(codec.compress(tar, packing))
-      return { descriptor: await store.ingest(LAYER_TYPES[packing.type], chunks, own) }
+      const ingested = () => store.ingest(LAYER_TYPES[packing.type], chunks, own)
+      return { descriptor: await phase('compress the last layer', ingested, own) }
     }, options.stream)
     return {
       name(diffId) {

@@ -9,7 +9,7 @@ export interface Profile {
 
 interface Span {
   readonly name: string
-  readonly category: 'build' | 'step' | 'transfer'
+  readonly category: 'build' | 'step' | 'phase' | 'transfer'
   readonly start: number
   readonly lane: number
 }
@@ -18,7 +18,7 @@ interface Span {
 type TraceEvent = Readonly<Record<string, unknown>>
 
 /**
- * The build is one span over all, and each step and each transfer one below it. Spans that run at one time are in lanes
+ * The build is one span over all, and each step, each part of it and each transfer one below it. Spans that run at one time are in lanes
  * of their own, so that no two in a lane overlap.
  * @param now milliseconds
  */
@@ -56,6 +56,10 @@ export function createProfile(now: () => number): Profile {
         const key = `${step}\0${event.what}`
         start(key, event.what, 'transfer')
         if (event.current === event.total) finish(key, { size: event.current, unit: event.unit })
+      } else if (event.type === 'phase') {
+        const key = `${step}\0phase ${event.what}`
+        if (event.status === 'started') start(key, event.what, 'phase')
+        else finish(key)
       } else if (event.type === 'cached')
         events.push({
           name: `${event.name} (cached)`,

@@ -22,6 +22,8 @@ export type BuildEvent = { readonly vertex?: Digest } & (
       readonly total?: number
       readonly unit?: 'bytes' | 'files'
     }
+  /** A part of the work, for who asks where the time goes. */
+  | { readonly type: 'phase'; readonly what: string; readonly status: 'started' | 'ended' }
   | { readonly type: 'log'; readonly stream: 'stdout' | 'stderr'; readonly chunk: Uint8Array }
   | {
       readonly type: 'warning'
@@ -34,4 +36,14 @@ export type BuildEvent = { readonly vertex?: Digest } & (
 /** A job whose events all belong to one step. */
 export function jobOf(job: Job, vertex: Digest): Job {
   return { signal: job.signal, emit: (event) => job.emit({ vertex, ...event }) }
+}
+
+/** Does a part of the work, and reports when it began and ended. No two parts of one step have one name at a time. */
+export async function phase<T>(what: string, task: () => Promise<T>, job: Job): Promise<T> {
+  job.emit({ type: 'phase', what, status: 'started' })
+  try {
+    return await task()
+  } finally {
+    job.emit({ type: 'phase', what, status: 'ended' })
+  }
 }

@@ -35,8 +35,9 @@ export async function recompressLayer(
 ): Promise<Layer> {
   const tap = createDigestTap(algorithmOf(layer.diffId))
   const packed = await layer.open(job)
-  // What a plain layer is called says already what it holds, and it is checked as it is read.
+  // These copy what they take.
   const reusesChunks = compression.type === 'gzip' || compression.type === 'zstd'
+  // What a plain layer is called says already what it holds, and it is checked as it is read.
   const isPlain = layer.descriptor.digest === layer.diffId
   const tar = isPlain
     ? verified(packed, layer.descriptor, 'the content store', { reusesChunks })

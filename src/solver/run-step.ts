@@ -1,4 +1,4 @@
-import { type Change, errnoOf, fileSystemError, type Job, jobOf, OssbError } from '../core/index.ts'
+import { type Change, errnoOf, fileSystemError, type Job, jobOf, OssbError, phase } from '../core/index.ts'
 import { createPatternMatcher, type SourceTree } from '../fs/index.ts'
 import type { Op, Vertex } from '../graph/index.ts'
 import { createLayer, describeLayer, type LayerWriterOptions, type TarReader } from '../layer/index.ts'
@@ -73,18 +73,22 @@ async function makeLayer(
     throw new OssbError('ERR_OSSB_INTERNAL', `Cannot run "${vertex.name}": a ${op.kind} makes no layer`)
   const runner = runnerOf(options.runners, op)
   const isIndependent = runner.isIndependent?.(op) === true
-  await using root = await options.snapshotter.prepare(isIndependent ? [] : below, job)
+  await using root = await phase(
+    'prepare the root file system',
+    () => options.snapshotter.prepare(isIndependent ? [] : below, job),
+    job,
+  )
   const read = [...new Set(runner.selections(op).map(({ input }) => input))]
-  await withTrees(read, inputs, options.snapshotter, (trees) => runner.run(op, vertex, root, trees, job), job)
+  const run = (trees: ReadonlyMap<number, SourceTree>) => runner.run(op, vertex, root, trees, job)
+  await phase('carry it out', () => withTrees(read, inputs, options.snapshotter, run, job), job)
   const created = options.now()
   const { ignoredPaths = [], snapshotter, layers } = options
   // An empty root with this layer is a state that no other step starts from.
   if (!isIndependent && ignoredPaths.length === 0 && snapshotter.reopen !== undefined) {
     const reader = options.tarReader?.(vertex)
-    const { descriptor, tar } = await describeLayer(
-      root.changes(job),
-      root.rootfs,
-      { ...layers, keepBytes: TAR_BYTES, reader },
+    const { descriptor, tar } = await phase(
+      'hash the layer',
+      () => describeLayer(root.changes(job), root.rootfs, { ...layers, keepBytes: TAR_BYTES, reader }, job),
       job,
     )
     if (tar !== undefined) options.tars.add(descriptor.digest, tar)
@@ -93,7 +97,11 @@ async function makeLayer(
     return layer
   }
   const kept = leaveOut(ignoredPaths, root.changes(job))
-  const layer = await createLayer(kept.changes, root.rootfs, created, layers, job)
+  const layer = await phase(
+    'write the layer',
+    () => createLayer(kept.changes, root.rootfs, created, layers, job),
+    job,
+  )
   // So is one with more than is in it.
   if (!isIndependent && !kept.isLess()) await root.commit(layer, job)
   return layer

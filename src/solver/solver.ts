@@ -1,5 +1,6 @@
 import type { Cache, CachedResult, CacheEntry, StepAbout, Wanted } from '../cache/index.ts'
-import { canonicalJson, type Digest, digestOf, type Job, withSource } from '../core/index.ts'
+import { canonicalJson, type Digest, digestOf, type Job, jobOf, phase, withSource } from '../core/index.ts'
+import type { SourceTree } from '../fs/index.ts'
 import { type GitOp, type Op, topological, type Vertex } from '../graph/index.ts'
 import { createSemaphore, type Semaphore } from '../io/index.ts'
 import type { Layer } from '../oci/index.ts'
@@ -208,11 +209,12 @@ function createWalk(options: SolverOptions, limit: Semaphore, jobs: RootJobs): W
     const own = selections.filter((selection) => selection.input === input)
     const job = jobs.of(vertex)
     if (own.length === 0) return digestOf('')
-    return await withTree(
-      result,
-      snapshotter,
-      async (tree) => digestOf((await allOf(own.map((selection) => selection.digest(tree, job)))).join(' ')),
-      job,
+    const digest = async (tree: SourceTree) =>
+      digestOf((await allOf(own.map((selection) => selection.digest(tree, job)))).join(' '))
+    return await phase(
+      `hash what is read of ${vertex.inputs[input]?.name ?? 'an input'}`,
+      () => withTree(result, snapshotter, digest, job),
+      jobOf(job, vertex.digest),
     ).catch((error: unknown) => {
       throw withSource(failureOf(error, vertex, job), vertex.source)
     })

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { gunzipSync } from 'node:zlib'
@@ -16,6 +17,18 @@ const ENDINGS = [
   { signal: 'SIGTERM', status: 143 },
   { signal: 'SIGINT', status: 130 },
 ] as const
+
+interface TraceSpan {
+  readonly name: string
+  readonly ph: string
+  readonly ts: number
+  readonly dur: number
+}
+
+async function readSpans(file: string): Promise<readonly TraceSpan[]> {
+  const { traceEvents } = JSON.parse(await readFile(file, 'utf8')) as { traceEvents: readonly TraceSpan[] }
+  return traceEvents.filter(({ ph }) => ph === 'X')
+}
 
 describe.each(await identities())('as $name', (identity) => {
   test.each(ENDINGS)(
@@ -71,7 +84,18 @@ RUN for i in $(seq 300); do wget -q -O /dev/null http://127.0.0.1:${port}/ && ex
 `,
         'app/one': randomBytes(50_000).toString('hex'),
       })
-      await workspace.mustOssb(['build', '-t', `${registry.host}/r/a:1`, '--push', 'app'])
+      const profile = ['--profile', 'trace.json']
+      await workspace.mustOssb(['build', '-t', `${registry.host}/r/a:1`, '--push', ...profile, 'app'])
+      const spans = await readSpans(workspace.file('trace.json'))
+      const names = spans.map(({ name }) => name)
+      for (const part of ['hash the layer', 'exporting to registry', 'ossb build'])
+        expect(names).toContain(part)
+      // The first layer is compressed while the second step runs, which takes the longest.
+      const ends = ({ ts, dur }: TraceSpan) => ts + dur
+      const compressed = spans.filter(({ name }) => name.startsWith('compress '))
+      const [longest] = spans.filter(({ name }) => name === 'carry it out').sort((a, b) => b.dur - a.dur)
+      expect(compressed).toHaveLength(2)
+      expect(Math.min(...compressed.map(ends))).toBeLessThan(longest === undefined ? 0 : ends(longest))
       // Two layers of steps, the base's, and the config: each once.
       expect(uploads()).toHaveLength(4)
     } finally {

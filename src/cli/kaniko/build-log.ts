@@ -43,6 +43,8 @@ export function createBuildLog(log: Log, host: Pick<Host, 'stdout' | 'stderr'>):
           rests.set(key, rest)
           return write(event.stream, lines)
         }
+        case 'phase':
+          return
         default:
           return event satisfies never
       }

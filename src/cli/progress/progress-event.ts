@@ -12,7 +12,7 @@ export interface LogLine {
  * and the end of the whole build.
  */
 export type ProgressEvent = { readonly time: number } & (
-  | Exclude<BuildEvent, { readonly type: 'log' }>
+  | Exclude<BuildEvent, { readonly type: 'log' | 'phase' }>
   | {
       readonly type: 'lines'
       readonly vertex?: BuildEvent['vertex']

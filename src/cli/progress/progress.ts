@@ -79,6 +79,7 @@ function toProgressEvents(
   event: BuildEvent,
   { time, logs }: { readonly time: number; readonly logs: Logs },
 ): readonly ProgressEvent[] {
+  if (event.type === 'phase') return []
   if (event.type !== 'log') {
     const ends = event.type === 'completed' || event.type === 'cached'
     return [...(ends ? flushLogs(logs, { time, vertex: event.vertex }) : []), { ...oneLine(event), time }]
@@ -113,7 +114,7 @@ function flushLogs(
   })
 }
 
-type TextEvent = Exclude<BuildEvent, { readonly type: 'log' }>
+type TextEvent = Exclude<BuildEvent, { readonly type: 'log' | 'phase' }>
 
 /** Names come from Dockerfiles and messages from registries: each is shown as one harmless line. */
 function oneLine(event: TextEvent): TextEvent {

@@ -31,3 +31,22 @@ test('a verifiedStream holds the last bytes back until all is found right', asyn
   await expect(read()).rejects.toThrow('its digest is')
   expect(seen).toEqual(['first '])
 })
+
+test('of a source that uses its chunks again only who says so gets them as they are', async () => {
+  const chunk = Buffer.alloc(6)
+  async function* reusing() {
+    for (const part of ['first ', 'second']) {
+      chunk.write(part)
+      yield chunk
+    }
+  }
+  const open = () => verifiedStream(reusing(), expected, 'a', { reusesChunks: true })
+  const all = async (chunks: AsyncIterable<Uint8Array>) => {
+    const parts: Uint8Array[] = []
+    for await (const part of chunks) parts.push(part)
+    return Buffer.concat(parts).toString()
+  }
+  expect(await all(open())).toBe('first second')
+  expect(await all(verified(open(), expected, 'b'))).toBe('first second')
+  expect(await all(verified(open(), expected, 'b', { reusesChunks: true }))).toBe('secondsecond')
+})
