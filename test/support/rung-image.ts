@@ -4,7 +4,7 @@ import { mustRun } from './command.ts'
 import { readOciArchive } from './read-archive.ts'
 import type { Workspace } from './workspace.ts'
 
-const TOKEN = '54321'
+const TOKEN = String(100_000 + process.pid)
 
 /**
  * One Dockerfile with all that isolation has to do with. What steps see of their surroundings they write into the
