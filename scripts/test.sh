@@ -21,10 +21,22 @@ trap 'exit 143' TERM
 
 passed=0
 failed=0
+failures="$work/failures"
+: >"$failures"
+
+# Counts one failure, and remembers it for the end.
+fail() {
+  echo "Failed: $*" | tee -a "$failures" >&2
+  failed=$((failed + 1))
+}
 
 say() { printf '\n== %s\n' "$*"; }
 
 conclude() {
+  if [ -s "$failures" ]; then
+    say 'What failed'
+    cat "$failures"
+  fi
   printf '\n%s passed, %s failed\n' "$passed" "$failed"
   if [ "$failed" -gt 0 ] || [ "$passed" -eq 0 ]; then exit 1; fi
   exit 0
@@ -34,8 +46,7 @@ conclude() {
 need() {
   say "$*"
   if "$@"; then return 0; fi
-  echo "Failed: $*" >&2
-  failed=$((failed + 1))
+  fail "$*"
   conclude
 }
 
@@ -43,8 +54,7 @@ need() {
 check() {
   say "$*"
   if "$@"; then passed=$((passed + 1)); else
-    echo "Failed: $*" >&2
-    failed=$((failed + 1))
+    fail "$*"
   fi
 }
 
@@ -59,26 +69,37 @@ leg() {
   say "$name: vitest $* ($("$node" --version))"
   timeout --kill-after=10 2100 "${inside[@]}" "$node" node_modules/vitest/vitest.mjs run --config test/vitest.config.ts \
     --reporter=default --reporter=json --outputFile.json="$result" "$@" || status=$?
-  counts=$(node - "$result" "$status" <<'JS'
-const { readFileSync } = require('node:fs')
+  counts=$(node - "$result" "$status" "$name" "$failures" <<'JS'
+const { appendFileSync, readFileSync } = require('node:fs')
+const [path, status, leg, failures] = process.argv.slice(2)
+const tell = (what) => {
+  console.error(what)
+  appendFileSync(failures, `${leg}: ${what}\n`)
+}
 let passed = 0
 let failed = 0
 try {
-  const result = JSON.parse(readFileSync(process.argv[2], 'utf8'))
+  const result = JSON.parse(readFileSync(path, 'utf8'))
   passed = result.numPassedTests
   failed = result.numFailedTests
   const skipped = result.numPendingTests + result.numTodoTests
   const broken = result.testResults.filter((file) => file.status !== 'passed' && file.assertionResults.every((one) => one.status !== 'failed'))
-  if (skipped > 0) console.error(`${skipped} tests were skipped`)
-  for (const file of broken) console.error(`${file.name} did not run to its end: ${file.message}`)
+  if (skipped > 0) tell(`${skipped} tests were skipped`)
+  for (const file of result.testResults)
+    for (const one of file.assertionResults.filter((test) => test.status === 'failed'))
+      tell(`${file.name}: ${one.fullName}\n${one.failureMessages.join('\n').slice(0, 4000)}`)
+  for (const file of broken) tell(`${file.name} did not run to its end: ${file.message}`)
   failed += skipped + broken.length
-  if (failed === 0 && (!result.success || process.argv[3] !== '0')) failed = 1
+  if (failed === 0 && (!result.success || status !== '0')) {
+    tell(`vitest ended with ${status}`)
+    failed = 1
+  }
 } catch (error) {
-  console.error(`vitest left no result: ${error.message}`)
+  tell(`vitest left no result: ${error.message}`)
   failed = 1
 }
 if (passed === 0 && failed === 0) {
-  console.error('No test ran')
+  tell('No test ran')
   failed = 1
 }
 console.log(`${passed} ${failed}`)
@@ -173,7 +194,6 @@ if current_node; then
   leg "Unit, current Node" "$newer" --project unit
   leg "End to end, current Node" "$newer" --project e2e smoke
 else
-  echo "Cannot install a current Node: that leg has failed" >&2
-  failed=$((failed + 1))
+  fail 'the installation of a current Node, and so the tests under it'
 fi
 conclude

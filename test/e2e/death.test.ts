@@ -33,14 +33,15 @@ describe.each(await rungs())('on $name', (rung) => {
     '$how leaves no process, mount or namespace of a RUN that ignores signals',
     async (death) => {
       await using workspace = await createWorkspace(rung.identity)
-      const token = `7000${Date.now() % 1_000_000}`
       await workspace.write({
-        'app/Dockerfile': `FROM oci-layout://${base}:base\nRUN ${run(token).replaceAll('\n', '\\\n')}\n`,
+        'app/Dockerfile': `FROM oci-layout://${base}:base\nRUN ${run(workspace.token).replaceAll('\n', '\\\n')}\n`,
       })
       const running = rung.start(workspace, ['build', '--progress', 'plain', 'app'])
       await running.waitFor(/^#\d+ [\d.]+ reached/m)
       const top = running.child.pid ?? 0
-      const [sleeper] = await processesWith(`${token}3`).then((found) => found.toSorted((a, b) => b - a))
+      const [sleeper] = await processesWith(`${workspace.token}3`).then((found) =>
+        found.toSorted((a, b) => b - a),
+      )
       if (sleeper === undefined) throw new Error('the RUN does not run')
       const namespaces = await ownNamespaces(sleeper)
       expect(namespaces.some((link) => link.startsWith('pid:'))).toBe(rung.hasNamespaces)
@@ -54,8 +55,7 @@ describe.each(await rungs())('on $name', (rung) => {
       const { status } = await running.done
       if (death.status !== undefined) expect(status).toBe(death.status)
       await expect.poll(() => holdersOf(namespaces), { timeout: GONE_MS }).toEqual([])
-      const left = async () =>
-        (await workspace.leftovers(token)).filter((what) => /^(process|mount)/.test(what))
+      const left = async () => (await workspace.leftovers()).filter((what) => /^(process|mount)/.test(what))
       await expect.poll(left, { timeout: GONE_MS }).toEqual([])
     },
   )

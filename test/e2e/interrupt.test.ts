@@ -56,8 +56,7 @@ async function stallingRegistry(): Promise<
 describe.each(await identities())('as $name', (identity) => {
   test.each(ENDINGS)('$how during a RUN ends everything at once', async (ending) => {
     await using workspace = await createWorkspace(identity)
-    const token = `3000${Date.now() % 1_000_000}`
-    const slow = `FROM oci-layout://${base}:base\nRUN touch /half && (sleep ${token}1 & setsid sleep ${token}2 & echo reached; sleep ${token}3)\n`
+    const slow = `FROM oci-layout://${base}:base\nRUN touch /half && (sleep ${workspace.token}1 & setsid sleep ${workspace.token}2 & echo reached; sleep ${workspace.token}3)\n`
     await workspace.write({ 'app/Dockerfile': slow, 'out.tar': 'previous' })
     const running = workspace.startOssb([
       'build',
@@ -73,7 +72,7 @@ describe.each(await identities())('as $name', (identity) => {
     expect(Date.now() - sent).toBeLessThan(AT_ONCE_MS)
     expect(result.status).toBe(ending.status)
     expect(result.stderr).toMatch(/interrupted/i)
-    expect(await workspace.leftovers(token)).toEqual([])
+    expect(await workspace.leftovers()).toEqual([])
     expect(await readFile(workspace.file('out.tar'), 'utf8')).toBe('previous')
 
     await workspace.write({ 'app/Dockerfile': `FROM oci-layout://${base}:base\nRUN test ! -e /half\n` })
@@ -109,17 +108,16 @@ describe.each(await identities())('as $name', (identity) => {
 
   test('a builder that is killed leaves no process, and the next build works', async () => {
     await using workspace = await createWorkspace(identity)
-    const token = `4000${Date.now() % 1_000_000}`
-    const dockerfile = `FROM oci-layout://${base}:base\nRUN echo reached; sleep ${token}; echo done\n`
+    const dockerfile = `FROM oci-layout://${base}:base\nRUN echo reached; sleep ${workspace.token}; echo done\n`
     await workspace.write({ 'app/Dockerfile': dockerfile })
     const running = workspace.startOssb(['build', '--progress', 'plain', 'app'])
     await running.waitFor(/^#\d+ [\d.]+ reached/m)
     process.kill(running.child.pid ?? 0, 'SIGKILL')
     await running.done
     await expect
-      .poll(() => workspace.leftovers(token), { timeout: AT_ONCE_MS })
+      .poll(() => workspace.leftovers(), { timeout: AT_ONCE_MS })
       .not.toContainEqual(expect.stringMatching(/^(process|mount)/))
-    await workspace.write({ 'app/Dockerfile': dockerfile.replace(token, '0') })
+    await workspace.write({ 'app/Dockerfile': dockerfile.replace(workspace.token, '0') })
     await workspace.mustOssb(['build', 'app'])
   })
 })

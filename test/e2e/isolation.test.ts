@@ -77,11 +77,10 @@ RUN true
 
   test('a process that a RUN leaves behind is ended with it', async () => {
     await using workspace = await createWorkspace(identity)
-    const token = `5000${Date.now() % 1_000_000}`
     await workspace.write({
-      'app/Dockerfile': `FROM oci-layout://${base}:base\nRUN sleep ${token} & setsid sleep ${token} & echo started\n`,
+      'app/Dockerfile': `FROM oci-layout://${base}:base\nRUN sleep ${workspace.token} & setsid sleep ${workspace.token} & echo started\n`,
     })
     await workspace.mustOssb(['build', 'app'])
-    expect(await workspace.leftovers(token)).toEqual([])
+    expect(await workspace.leftovers()).toEqual([])
   })
 })

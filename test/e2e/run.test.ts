@@ -149,7 +149,7 @@ describe.each(cases)('RUN as $name, executor $executor', ({ identity, executor }
     }
     const image = await readOciArchive(workspace.file('out.tar'))
     expect(image.config.rootfs.diff_ids.slice(-2)).toEqual([UNCHANGED, UNCHANGED])
-    expect(await workspace.leftovers(socket)).toEqual([])
+    expect(await workspace.leftovers()).toEqual([])
   })
 
   test('no mount leaves a trace in the layer', async () => {

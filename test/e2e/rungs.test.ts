@@ -12,7 +12,7 @@ async function build(rung: Rung): Promise<readonly string[]> {
   await using image = await prepareRungImage(workspace)
   const { status, stderr } = await rung.start(workspace, image.args, { timeout: TIMEOUT }).done
   expect(status, `${rung.name}: ${stderr}`).toBe(0)
-  expect(await workspace.leftovers(image.token), rung.name).toEqual([])
+  expect(await workspace.leftovers(), rung.name).toEqual([])
   return await image.diffIds()
 }
 

@@ -11,7 +11,7 @@ const user = (await identities()).find(({ name }) => name === 'ordinary user')
 if (user === undefined) throw new Error('there is no ordinary user')
 
 /** What a tracer has to answer: owners, modes, links, users, mounts, programs with loaders and scripts. */
-const DOCKERFILE = `FROM oci-layout://${base}:base
+const dockerfile = (token: string): string => `FROM oci-layout://${base}:base
 SHELL ["/bin/sh", "-euc"]
 RUN mkdir -p /opt/a/b; echo x >/opt/a/f; ln /opt/a/f /opt/a/hard; ln -s f /opt/a/link; chown -R app:staff /opt/a; chown -h 5:6 /opt/a/link
 RUN mkfifo /opt/p; chown 7:8 /opt/p; mkdir -m 0 /opt/dark; touch /opt/dark/f; umask 0277; echo y >/opt/shut; echo z >>/opt/shut
@@ -26,7 +26,7 @@ RUN --mount=type=bind,source=made,target=/bound --mount=type=cache,target=/cache
   --mount=type=secret,id=s,target=/run/s/t,uid=6 --mount=type=ssh,target=/run/agent,required=false \\
   cp /bound/f /kept; cat /run/s/t >>/kept; stat -c %u:%a /cache /run/s/t >>/kept; touch /cache/f /scratch/f; ! touch /bound/f 2>/dev/null
 RUN i=0; mkdir /many; while [ $i -lt 300 ]; do echo $i >/many/$i; i=$((i+1)); done; rm /many/1*; hostname >/name; id -u >>/name
-RUN sleep 4321 & busybox setsid sleep 4321 & echo started
+RUN sleep ${token} & busybox setsid sleep ${token} & echo started
 WORKDIR /srv/work/deep
 USER app
 RUN cd /srv/own; id -un >who; mkdir d; ln -s x l; chown root who 2>/dev/null && exit 9; cat /etc/hosts /etc/resolv.conf >/dev/null
@@ -40,7 +40,11 @@ RUN --network=none kill -9 $PPID; kill -9 -1; cat /proc/$PPID/environ /proc/1/en
 `
 
 async function prepare(workspace: Workspace): Promise<void> {
-  await workspace.write({ 'app/Dockerfile': DOCKERFILE, 'app/made/f': 'bound\n', 'secret.txt': 'hidden\n' })
+  await workspace.write({
+    'app/Dockerfile': dockerfile(workspace.token),
+    'app/made/f': 'bound\n',
+    'secret.txt': 'hidden\n',
+  })
 }
 
 function argumentsOf(workspace: Workspace): readonly string[] {
@@ -61,7 +65,7 @@ test('a traced build gives the image that one in namespaces gives', async () => 
   await real.mustOssb(argumentsOf(real))
   await traced.mustOssb(argumentsOf(traced), { env: { OSSB_EXECUTOR: 'traced' } })
   expect(await diffIdsOf(traced)).toEqual(await diffIdsOf(real))
-  expect(await traced.leftovers('4321')).toEqual([])
+  expect(await traced.leftovers()).toEqual([])
 
   await using docker = canRunContainers ? await startDocker() : undefined
   if (docker === undefined) return

@@ -4,13 +4,11 @@ import { mustRun } from './command.ts'
 import { readOciArchive } from './read-archive.ts'
 import type { Workspace } from './workspace.ts'
 
-const TOKEN = String(100_000 + process.pid)
-
 /**
  * One Dockerfile with all that isolation has to do with. What steps see of their surroundings they write into the
  * image: the same image means that they saw the same.
  */
-const DOCKERFILE = `SHELL ["/bin/sh", "-euc"]
+const dockerfile = (token: string): string => `SHELL ["/bin/sh", "-euc"]
 RUN --mount=type=bind,source=debs,target=/debs \\
   groupadd -g 2000 extra; useradd -m -u 1500 -G extra app; apt-get install -y /debs/tool.deb /debs/owned.deb; \\
   rm -rf /var/log/* /var/cache/* /var/lib/apt/lists/* /etc/*-
@@ -19,7 +17,7 @@ RUN mkdir /opt/a /opt/a/closed; echo a >/opt/a/f; ln /opt/a/f /opt/a/hard; ln -s
   chown -R app:extra /opt/a; chown -h 55:66 /opt/a/link; chown 77 /opt/a/f; \\
   chmod 4755 /opt/a/suid; setcap cap_net_raw+ep /opt/a/cap; setcap cap_net_raw+ep /opt/a/lost; chown app /opt/a/lost; \\
   mkfifo /opt/a/fifo; chmod 000 /opt/a/closed
-RUN sleep ${TOKEN} & setsid sleep ${TOKEN} </dev/null >/dev/null 2>&1 & su app -c 'sleep ${TOKEN} >/dev/null & echo su' >/su
+RUN sleep ${token} & setsid sleep ${token} </dev/null >/dev/null 2>&1 & su app -c 'sleep ${token} >/dev/null & echo su' >/su
 RUN for file in /proc/[0-9]*/comm; do [ "$(cat $file)" != sleep ]; done; \\
   { id; umask; hostname; uname -n; readlink /proc/self/exe; tty || true; wc -c; ls /proc/self/fd | head -n 3; readlink /dev/fd /dev/stdin; \\
   head -c 3 /dev/zero | od -c; ulimit -n; cat /etc/hosts; mountpoint /proc; cat /proc/../etc/debian_version; \\
@@ -55,8 +53,6 @@ echo f >writable/f; echo g >writable/g; echo secret >../secret`
 export interface RungImage extends AsyncDisposable {
   /** Of `ossb`. */
   readonly args: readonly string[]
-  /** In the arguments of processes that the steps leave running. */
-  readonly token: string
   diffIds(): Promise<readonly string[]>
 }
 
@@ -66,7 +62,7 @@ export async function prepareRungImage(workspace: Workspace): Promise<RungImage>
   await workspace.fill('app', async (directory) => {
     await mustRun('sh', ['-euc', `cd "$1"; umask 022; ${PACKAGES}`, 'sh', directory])
     await mustRun('tee', [`${directory}/Dockerfile`], {
-      input: `FROM oci-layout://${base}:base\n${DOCKERFILE}`,
+      input: `FROM oci-layout://${base}:base\n${dockerfile(workspace.token)}`,
     })
   })
   const agent = createServer((connection) => connection.end())
@@ -80,7 +76,6 @@ export async function prepareRungImage(workspace: Workspace): Promise<RungImage>
   ]
   return {
     args: args.flat(),
-    token: TOKEN,
     diffIds: async () => (await readOciArchive(workspace.file('out.tar'))).config.rootfs.diff_ids,
     [Symbol.asyncDispose]: async () => void agent.close(),
   }

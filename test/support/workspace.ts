@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, realpath, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -16,6 +17,8 @@ import { give, type Identity } from './identity.ts'
 export interface Workspace extends AsyncDisposable {
   readonly path: string
   readonly identity: Identity
+  /** A number of this workspace alone: an argument of `sleep` by which what a step leaves running is found. */
+  readonly token: string
   /** Where `name` is, inside the workspace. */
   file(name: string): string
   /** Writes files (and their directories) as the identity's own. */
@@ -31,8 +34,8 @@ export interface Workspace extends AsyncDisposable {
   warmer(args: readonly string[], options?: OssbOptions): Promise<CommandResult>
   /** `ossb` that has to succeed; its standard output and standard error. */
   mustOssb(args: readonly string[], options?: OssbOptions): Promise<CommandResult>
-  /** Processes, mounts and temporary files that should be gone. */
-  leftovers(token?: string): Promise<string[]>
+  /** Processes (also those with the token among their arguments), mounts and temporary files that should be gone. */
+  leftovers(): Promise<string[]>
 }
 
 export interface OssbOptions extends Pick<CommandOptions, 'timeout' | 'input'> {
@@ -42,6 +45,7 @@ export interface OssbOptions extends Pick<CommandOptions, 'timeout' | 'input'> {
 export async function createWorkspace(identity: Identity): Promise<Workspace> {
   const path = await mkdtemp(join(await realpath(tmpdir()), 'ossb-e2e-'))
   await give(path, identity)
+  const token = String(randomInt(1e9, 1e10))
   const file = (name: string): string => join(path, name)
   for (const name of ['home', 'tmp']) {
     await mkdir(file(name))
@@ -60,6 +64,7 @@ export async function createWorkspace(identity: Identity): Promise<Workspace> {
   return {
     path,
     identity,
+    token,
     file,
     write: (files) => writeFiles(path, files, identity),
     fill: async (name, fill) => {
@@ -80,7 +85,7 @@ export async function createWorkspace(identity: Identity): Promise<Workspace> {
         `ossb ${args.join(' ')}\nended with ${result.status ?? result.signal}:\n${result.stdout}${result.stderr}`,
       )
     },
-    leftovers: async (token) => [
+    leftovers: async () => [
       ...(await leftProcesses(path, token)),
       ...(await leftMounts(path)),
       ...(await leftFiles(path)),
@@ -136,7 +141,7 @@ async function writeFiles(
 }
 
 /** Processes that work for this workspace: it is in their environment or arguments, or `token` is in their arguments. */
-async function leftProcesses(path: string, token = path): Promise<string[]> {
+async function leftProcesses(path: string, token: string): Promise<string[]> {
   const left: string[] = []
   for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
     const read = (name: string): Promise<string> => readFile(`/proc/${pid}/${name}`, 'utf8').catch(() => '')
