@@ -112,9 +112,7 @@ describe.each(environments())('FileSession as $name', (environment) => {
       path,
       mtimeNs: BigInt(index),
     }))
-    const started = performance.now()
     expect(await session.batch(operations, IDLE)).toHaveLength(10_000)
-    expect(performance.now() - started).toBeLessThan(2000)
     expect(statSync(path, { bigint: true }).mtimeNs).toBe(9999n)
   })
 

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { lstatSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -141,7 +140,7 @@ async function drain(walking: AsyncIterable<unknown>): Promise<void> {
   for await (const batch of walking) void batch
 }
 
-test('walkTree() reads 10,000 files in well under a second', async () => {
+test('walkTree() reads 10,000 files', async () => {
   const [environment] = environments()
   if (environment === undefined) throw new Error('no environment')
   const root = environment.directory()
@@ -150,9 +149,5 @@ test('walkTree() reads 10,000 files in well under a second', async () => {
     for (let file = 0; file < 99; file++) writeFileSync(join(root, `d${index}`, `f${file}`), '')
   }
   symlinkSync('x', join(root, 'link'))
-  execFileSync('sync')
-  const started = performance.now()
-  const entries = await walk(environment, root)
-  expect(entries.length).toBe(10_002)
-  expect(performance.now() - started).toBeLessThan(800)
+  expect(await walk(environment, root)).toHaveLength(10_002)
 })

@@ -69,7 +69,7 @@ test('a certificate of an unknown authority is refused at once, and the hint say
     message: expect.stringMatching(/^Cannot find "v1" in "127.0.0.1:\d+\/x": .*certificate/),
     hint: expect.stringContaining(`use --insecure-registry ${host}`),
   })
-  expect(performance.now() - started).toBeLessThan(2000)
+  expect(performance.now() - started).toBeLessThan(4000)
 })
 
 test('an insecure registry may have any certificate, or none', async () => {
@@ -124,7 +124,7 @@ test.each([{ token: false }, { token: true }])(
       ),
     })
     expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain('wrongpassword')
-    expect(performance.now() - started).toBeLessThan(2000)
+    expect(performance.now() - started).toBeLessThan(4000)
   },
 )
 

@@ -115,7 +115,7 @@ describe('createPatternMatcher()', () => {
       const matcher = createPatternMatcher([pattern])
       const started = performance.now()
       expect(matcher.matches('a'.repeat(4000))).toBe(false)
-      expect(performance.now() - started).toBeLessThan(1000)
+      expect(performance.now() - started).toBeLessThan(10_000)
     },
   )
 

