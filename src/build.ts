@@ -31,7 +31,7 @@ import {
 import type { Image } from './oci/index.ts'
 import { checkOutputs, entriesOf, exportersOf } from './outputs.ts'
 import { provenanceOf } from './provenance.ts'
-import type { BuildOptions, BuildResult, OutputSpec } from './options.ts'
+import type { BuildOptions, BuildResult, OutputSpec } from './options/index.ts'
 import { sbomOf } from './sbom.ts'
 import { layerWriterOf, type Solved, solvePlans } from './solve-plans.ts'
 import { checkEntitlements } from './solver/index.ts'

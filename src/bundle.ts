@@ -27,7 +27,7 @@ import {
 import { writeFileAtomic } from './io/index.ts'
 import { layerTar } from './layer/index.ts'
 import { type NativeHelper, walkTree } from './native/index.ts'
-import type { BundleOptions, GatherResult, LockOptions } from './options.ts'
+import type { BundleOptions, GatherResult, LockOptions } from './options/index.ts'
 import {
   checkOut,
   checkoutName,

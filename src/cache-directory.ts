@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { CACHE_KINDS, cacheContents, pruneCache, verifyCache } from './cache/index.ts'
 import type { Job } from './core/index.ts'
 import { loadHelper, openFileSession } from './native/index.ts'
-import type { CacheInfo, CachePruneOptions, CachePruneResult, CacheVerifyResult } from './options.ts'
+import type { CacheInfo, CachePruneOptions, CachePruneResult, CacheVerifyResult } from './options/index.ts'
 import { storePaths } from './store/index.ts'
 
 /** What a cache directory holds. */

@@ -15,7 +15,7 @@ import {
 import { type Foundation, openFoundation } from './foundation.ts'
 import { createHolding } from './io/index.ts'
 import type { FileSession, NativeHelper } from './native/index.ts'
-import type { BuildOptions } from './options.ts'
+import type { BuildOptions } from './options/index.ts'
 import {
   copyTree,
   createCopySnapshotter,

@@ -10,7 +10,7 @@ import {
   rungOf,
 } from './executors/index.ts'
 import { loadHelper } from './native/index.ts'
-import type { DoctorReport, EnvironmentOptions, ExecutorChoice } from './options.ts'
+import type { DoctorReport, EnvironmentOptions, ExecutorChoice } from './options/index.ts'
 
 /**
  * Runs `command` (the caller's own command line) inside the namespaces that a build needs, and answers its exit status;

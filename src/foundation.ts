@@ -8,7 +8,7 @@ import { baseImages, type InputArchive, localImages, openInputArchive } from './
 import { createHolding } from './io/index.ts'
 import { type FileSession, loadHelper, type NativeHelper, openFileSession } from './native/index.ts'
 import type { ContentStore } from './oci/index.ts'
-import type { BuildOptions, RegistryAccess } from './options.ts'
+import type { BuildOptions, RegistryAccess } from './options/index.ts'
 import {
   createRegistryClient,
   createTransport,

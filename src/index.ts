@@ -29,7 +29,7 @@ import type {
   PutTextOptions,
   WarmImageOptions,
   WarmImageResult,
-} from './options.ts'
+} from './options/index.ts'
 
 export type { BuildEvent, Descriptor, Digest, ErrorCode, Job, SourceRange } from './core/index.ts'
 export { formatBytes, OssbError, StepFailedError } from './core/index.ts'
@@ -43,7 +43,7 @@ export type {
   Target,
   TargetList,
 } from './graph/index.ts'
-export type * from './options.ts'
+export type * from './options/index.ts'
 
 /**
  * Builds an image and brings it to its outputs. Call it in the process that enterNamespace() starts.

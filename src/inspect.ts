@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { fileSystemError, type Job, OssbError } from './core/index.ts'
 import type { CheckReport, ConfigResolver, Outline, TargetList } from './graph/index.ts'
 import { openDefinition } from './inspection-input.ts'
-import type { InspectOptions } from './options.ts'
+import type { InspectOptions } from './options/index.ts'
 
 /** Base images that do not answer in this time are left out of the checks. */
 const PATIENCE_MS = 10_000

@@ -8,7 +8,7 @@ import {
   namedContexts,
   namesOf,
 } from './inputs/index.ts'
-import type { InspectOptions } from './options.ts'
+import type { InspectOptions } from './options/index.ts'
 import {
   type ContextSpec,
   type FoundDockerfile,

@@ -18,7 +18,7 @@ import {
 } from './exporters/index.ts'
 import { type NativeHelper, walkTree } from './native/index.ts'
 import type { Image } from './oci/index.ts'
-import type { BuildOptions, OutputSpec } from './options.ts'
+import type { BuildOptions, OutputSpec } from './options/index.ts'
 import { createIndexLock } from './store/index.ts'
 
 /** What could not be written is refused before anything is built. */

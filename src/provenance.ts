@@ -2,7 +2,7 @@ import { digestHex, formatPlatform, hostPlatform, type Platform } from './core/i
 import { type Plan, topological } from './graph/index.ts'
 import type { LockEntry } from './inputs/index.ts'
 import { type Attestation, packageUrl } from './oci/index.ts'
-import type { BuildOptions } from './options.ts'
+import type { BuildOptions } from './options/index.ts'
 
 const BUILD_TYPE = 'https://github.com/moby/buildkit/blob/master/docs/attestations/slsa-definitions.md'
 

@@ -1,5 +1,5 @@
 import { type Job, OssbError } from './core/index.ts'
-import type { PutTextOptions } from './options.ts'
+import type { PutTextOptions } from './options/index.ts'
 import { createTransport } from './registry/index.ts'
 
 /** Milliseconds without an answer after which a server counts as dead. */

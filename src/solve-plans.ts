@@ -7,7 +7,7 @@ import type { Forerunner } from './exporters/index.ts'
 import type { Plan, Vertex } from './graph/index.ts'
 import type { LayerWriterOptions } from './layer/index.ts'
 import type { Image, Layer } from './oci/index.ts'
-import type { BuildOptions } from './options.ts'
+import type { BuildOptions } from './options/index.ts'
 import {
   createExecRunner,
   createFileRunner,

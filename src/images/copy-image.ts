@@ -16,7 +16,7 @@ import {
   platformRank,
 } from '../core/index.ts'
 import { type BlobSource, parseIndex, type ReferrerSource } from '../oci/index.ts'
-import type { CopyImageOptions, CopyImageResult } from '../options.ts'
+import type { CopyImageOptions, CopyImageResult } from '../options/index.ts'
 import { copy, listContent } from '../registry/index.ts'
 import { openDestination } from './destination.ts'
 import type { PlannedContent } from './place.ts'

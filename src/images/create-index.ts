@@ -16,7 +16,7 @@ import {
   parseIndex,
   parseManifest,
 } from '../oci/index.ts'
-import type { CreateIndexOptions, CreateIndexResult } from '../options.ts'
+import type { CreateIndexOptions, CreateIndexResult } from '../options/index.ts'
 import { copy, listContent, readDocument } from '../registry/index.ts'
 import { openDestination } from './destination.ts'
 import { type IndexEntry, mergeEntries } from './index-entries.ts'

@@ -22,7 +22,7 @@ import type {
   InspectedImage,
   InspectedStep,
   InspectImageOptions,
-} from '../options.ts'
+} from '../options/index.ts'
 import { readDocument } from '../registry/index.ts'
 import { selectImage } from './selection.ts'
 import { createPlaces, openSource } from './source.ts'

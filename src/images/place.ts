@@ -1,6 +1,6 @@
 import { type Descriptor, type ImageLocation, type Job, OssbError } from '../core/index.ts'
 import type { Repository } from '../oci/index.ts'
-import type { CopyImageOptions } from '../options.ts'
+import type { CopyImageOptions } from '../options/index.ts'
 import type { ContentList } from '../registry/index.ts'
 import type { Places } from './source.ts'
 

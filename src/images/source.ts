@@ -11,7 +11,7 @@ import {
 import { createHolding } from '../io/index.ts'
 import type { FileSession } from '../native/index.ts'
 import type { ImageSource, ReferrerSource } from '../oci/index.ts'
-import type { RegistryAccess } from '../options.ts'
+import type { RegistryAccess } from '../options/index.ts'
 import type { RegistryClient } from '../registry/index.ts'
 import { createIndexLock, createOciLayout, type IndexLock, storePaths } from '../store/index.ts'
 

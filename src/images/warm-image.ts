@@ -9,7 +9,7 @@ import {
   type Job,
   parseReference,
 } from '../core/index.ts'
-import type { WarmImageOptions, WarmImageResult } from '../options.ts'
+import type { WarmImageOptions, WarmImageResult } from '../options/index.ts'
 import { copyImage } from './copy-image.ts'
 import { inspectImage } from './inspect-image.ts'
 

@@ -2,7 +2,7 @@ import { type Dirent, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { errnoOf, fileSystemError } from '../core/index.ts'
 import type { ImageSource } from '../oci/index.ts'
-import type { BaseImageDirectory } from '../options.ts'
+import type { BaseImageDirectory } from '../options/index.ts'
 import { createOciLayout } from '../store/index.ts'
 
 /** The images that were put into a directory of base images, but for those that are too old. A missing one is empty. */

@@ -11,7 +11,7 @@ import type { Owner } from '../fs/index.ts'
 import type { NamedContext, SourceTime } from '../graph/index.ts'
 import { applyLayer, isTarArchive, openArchive } from '../layer/index.ts'
 import type { FileSession } from '../native/index.ts'
-import type { BuildOptions } from '../options.ts'
+import type { BuildOptions } from '../options/index.ts'
 import { askCloud, requireReach } from '../registry/index.ts'
 import {
   type BuildInput,

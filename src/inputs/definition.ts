@@ -18,7 +18,7 @@ import type {
   RunSettings,
   SourceTime,
 } from '../graph/index.ts'
-import type { DefinitionOptions } from '../options.ts'
+import type { DefinitionOptions } from '../options/index.ts'
 import { type FoundDockerfile, readIgnoreFile } from '../sources/index.ts'
 
 const FRONTENDS: Readonly<Record<string, () => Frontend<DockerfileInput>>> = {

@@ -20,7 +20,7 @@ import {
   parseIndex,
   parseManifest,
 } from '../oci/index.ts'
-import type { RegistryAccess } from '../options.ts'
+import type { RegistryAccess } from '../options/index.ts'
 import {
   checkoutName,
   type Gathered,

@@ -4,7 +4,7 @@ import { type Digest, formatPlatform, type Job, OssbError } from '../core/index.
 import { standIn } from '../frontends/index.ts'
 import type { ConfigResolver } from '../graph/index.ts'
 import { createSemaphore } from '../io/index.ts'
-import type { BuildOptions } from '../options.ts'
+import type { BuildOptions } from '../options/index.ts'
 import { canCheckOut, canDownload, download, resolveCommit, type SourceServices } from '../sources/index.ts'
 import type { InputArchive } from './input-archive.ts'
 import { LOCK_FILE, type LockEntry, lockDifference, lockKey, readLock } from './input-lock.ts'

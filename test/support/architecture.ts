@@ -9,7 +9,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['layer', 'store', 'registry', 'sources', 'inventory'],
   ['graph', 'snapshot', 'executors', 'cache'],
   ['frontends', 'solver', 'exporters'],
-  ['options.ts'],
+  ['options'],
   ['images'],
   ['inputs'],
   [''],
