@@ -10,7 +10,7 @@ import { cancelUpload, openUpload } from './upload-session.ts'
  * Sends a blob while it is made, in one request whose length nobody knows, and names it at its end, as Docker and others
  * push. Its bytes come once, so that nothing is tried again; the registry at which this failed is not asked for it a
  * second time.
- * @throws OssbError; the upload is ended then
+ * @throws what the transport or the registry answered, not yet made into an OssbError; the upload is ended then
  */
 export async function streamBlob(session: Session, blob: ComingBlob, job: Job): Promise<void> {
   const { uploads } = session
