@@ -1,5 +1,6 @@
 import type { ExecutorChoice } from '../index.ts'
 import type { Api } from './api.ts'
+import { keepExtraCertificates } from './extra-certificates.ts'
 import type { Host } from './host.ts'
 
 export interface NamespaceRequest {
@@ -20,7 +21,12 @@ export async function enterNamespace(
 ): Promise<number | undefined> {
   const { executor, cacheDir, args } = request
   const exitCode = await api.enterNamespace(
-    { executor, cacheDir, command: [...host.self, ...args], environment: host.environment },
+    {
+      executor,
+      cacheDir,
+      command: [...host.self, ...args],
+      environment: keepExtraCertificates(host.environment),
+    },
     { signal: host.interruption.signal, emit: () => undefined },
   )
   if (exitCode === undefined || exitCode === 0) return exitCode

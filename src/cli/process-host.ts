@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import process from 'node:process'
 import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
+import { restoreExtraCertificates } from './extra-certificates.ts'
 import type { Host } from './host.ts'
 import { watchSignals } from './signals.ts'
 
@@ -29,7 +30,7 @@ async function ask(question: string, shown: Writable): Promise<string> {
 
 const host: Host = {
   args: process.argv.slice(2),
-  environment: process.env,
+  environment: restoreExtraCertificates(process.env),
   directory: process.cwd(),
   self: [process.execPath, ...process.execArgv, process.argv[1] ?? ''],
   stdin: process.stdin,

@@ -114,9 +114,9 @@ describe.each(KINDS)('with $kind', ({ secure }) => {
   const destination = (): string[] => [...credentials('dest-'), '--dest-tls-verify=false']
   const skopeo = (args: readonly string[]): Promise<string> => mustRun('skopeo', args)
 
-  async function trust(workspace: Workspace): Promise<{ SSL_CERT_FILE: string }> {
+  async function trust(workspace: Workspace, variable: string): Promise<Record<string, string>> {
     await workspace.write({ 'ca.crt': await readFile(registry.caFile ?? '', 'utf8') })
-    return { SSL_CERT_FILE: workspace.file('ca.crt') }
+    return { [variable]: workspace.file('ca.crt') }
   }
 
   /** How a user says which certificate to trust and who they are. */
@@ -124,7 +124,8 @@ describe.each(KINDS)('with $kind', ({ secure }) => {
     if (!secure) return { args: ['--insecure-registry', registry.host], env: {} }
     const auth = Buffer.from(`${AUTH.user}:${AUTH.password}`).toString('base64')
     await workspace.write({ 'docker/config.json': JSON.stringify({ auths: { [registry.host]: { auth } } }) })
-    return { args: [], env: { DOCKER_CONFIG: workspace.file('docker'), ...(await trust(workspace)) } }
+    const trusted = await trust(workspace, 'NODE_EXTRA_CA_CERTS')
+    return { args: [], env: { DOCKER_CONFIG: workspace.file('docker'), ...trusted } }
   }
 
   describe.each(everyone)('as $name', (identity) => {
@@ -213,7 +214,8 @@ describe.each(KINDS)('with $kind', ({ secure }) => {
             'app/file': 'x',
             'docker/config.json': JSON.stringify({ auths: { [registry.host]: entry } }),
           })
-          const env = { DOCKER_CONFIG: workspace.file('docker'), ...(await trust(workspace)) }
+          const trusted = await trust(workspace, 'SSL_CERT_FILE')
+          const env = { DOCKER_CONFIG: workspace.file('docker'), ...trusted }
           const result = await workspace.ossb(
             ['build', '-t', `${registry.host}/app/refused:1`, '--push', 'app'],
             { env },
