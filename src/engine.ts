@@ -56,7 +56,10 @@ export async function openEngine(options: BuildOptions, job: Job): Promise<Engin
   }
 }
 
-/** Overlay mounts where the cache directory's file system and the kernel allow them, which only trying tells. */
+/**
+ * Overlay mounts where the cache directory's file system and the kernel allow them, which only trying tells. The mount is
+ * tried as steps make theirs: without `volatile`, its end waits until all that the file system has to write is written.
+ */
 async function chooseSnapshotter(context: SnapshotContext, job: Job): Promise<Snapshotter> {
   const trial = context.workspace.directory()
   const [lower, upper, work, target] = ['lower', 'upper', 'work', 'root'].map((name) =>
@@ -65,7 +68,7 @@ async function chooseSnapshotter(context: SnapshotContext, job: Job): Promise<Sn
   for (const directory of [lower, upper, work, target]) mkdirSync(directory)
   try {
     await using _mount = await context.session.mount(
-      { type: 'overlay', target, lower: [lower], upper, work },
+      { type: 'overlay', target, lower: [lower], upper, work, volatile: true },
       job,
     )
     return createOverlaySnapshotter(context)
