@@ -153,31 +153,35 @@ function runOne(tool, host) {
   timed(tool, { context: join(directory, 'one'), image: `${host}/${tool}/warm:1`, state: join(directory, `${tool}-warm`) })
 }
 
-function runRound(round, host, results) {
+/** Workloads that are measured together, one after the other; what one round left to be written is no part of the next. */
+const GROUPS = [['A', 'B', 'C'], ['D'], ['W'], ['E'], ['F']].filter((group) => group.some((workload) => WORKLOADS.includes(workload)))
+
+function runRound(group, round, host, results) {
   const add = (workload, tool, result) => {
     results[workload] ??= { ossb: [], buildah: [] }
     results[workload][tool].push(result)
   }
   for (const tool of round % 2 === 0 ? ['buildah', 'ossb'] : ['ossb', 'buildah']) {
+    run('sync')
     // Nothing is removed before the end, but what is large.
     const at = (context, name = context) => ({
       context: join(directory, context),
       image: `${host}/${tool}/${context}-${round}:1`,
       state: join(directory, `${tool}-${name}-${round}`),
     })
-    if (['A', 'B', 'C'].some((name) => WORKLOADS.includes(name))) {
+    if (group.includes('A')) {
       writeFileSync(join(directory, 'app/src/f7'), 'the first\n')
       add('A', tool, timed(tool, at('app')))
       add('B', tool, timed(tool, at('app')))
       writeFileSync(join(directory, 'app/src/f7'), `changed ${tool} ${round}\n`)
       add('C', tool, timed(tool, at('app')))
     }
-    if (WORKLOADS.includes('D')) {
+    if (group.includes('D')) {
       timed(tool, at('steps-1', 'steps'))
       const more = timed(tool, at('steps-11', 'steps'))
       add('D', tool, { ...more, wall: more.wall / 10, cpu: more.cpu / 10 })
     }
-    if (WORKLOADS.includes('W') && tool === 'ossb') {
+    if (group.includes('W') && tool === 'ossb') {
       // Each of these builds copies the base once, which is no part of a further step.
       const state = overlaid(`walked-${round}`)
       const [, one, more] = ['steps-1', 'steps-1', 'steps-11'].map((context) =>
@@ -186,13 +190,11 @@ function runRound(round, host, results) {
       add('W', tool, { ...more, wall: (more.wall - one.wall) / 10, cpu: (more.cpu - one.cpu) / 10 })
       run('umount', state)
     }
-    if (WORKLOADS.includes('E')) {
+    if (group.includes('E')) {
       add('E', tool, timed(tool, at('large'), { tree: true }))
       TOOLS[tool].forget(at('large').state)
     }
-    if (WORKLOADS.includes('F')) {
-      add('F', tool, timed(tool, at('one')))
-    }
+    if (group.includes('F')) add('F', tool, timed(tool, at('one')))
   }
 }
 
@@ -204,7 +206,8 @@ try {
   const results = {}
   // The first of all meets a cold machine.
   for (const tool of Object.keys(TOOLS)) runOne(tool, registry.host)
-  for (let round = 0; round < ROUNDS; round += 1) runRound(round, registry.host, results)
+  for (const group of GROUPS)
+    for (let round = 0; round < ROUNDS; round += 1) runRound(group, round, registry.host, results)
   const start = median(Array.from({ length: 5 }, () => measure(['node', program, 'version']).wall))
   console.log(`${describeMachine()}; on ${place.note}`)
   console.log(`Medians of ${ROUNDS} rounds; the program alone takes ${start.toFixed(2)} s to start\n`)

@@ -103,8 +103,7 @@ class CoProcess implements FileSession {
       const answer = answers[index]
       if (answer === undefined || answer.errno === 0)
         return answer === undefined || answer.value.length === 0 ? DONE : { ok: true, value: answer.value }
-      if (operation.optional === true)
-        return { ok: false, code: errnoName(answer.errno), error: reason(answer) }
+      if (operation.optional === true) return failureOf(answer)
       throw fileSystemError(nameOperation(operation), reason(answer))
     })
   }
@@ -219,6 +218,17 @@ class CoProcess implements FileSession {
   #fail(failure: OssbError): void {
     this.#failure ??= failure
     for (const pending of this.#pending.splice(0)) pending.reject(this.#failure)
+  }
+}
+
+/** Most files lack what is optional, and nobody asks why: the error is made only for whoever reads it. */
+function failureOf(answer: Answer): FileOperationResult {
+  return {
+    ok: false,
+    code: errnoName(answer.errno),
+    get error() {
+      return reason(answer)
+    },
   }
 }
 
