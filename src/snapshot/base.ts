@@ -48,6 +48,7 @@ export function keepSnapshot(context: SnapshotContext, id: Digest, tree: string)
     renameSync(holder, placeOf(context, id))
   } catch (error) {
     if (errnoOf(error) !== 'ENOTEMPTY' && errnoOf(error) !== 'EEXIST') throw error
+    context.workspace.discard(holder)
   }
   return join(placeOf(context, id), 'fs')
 }

@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileSystemError, type Job } from '../core/index.ts'
 import { removeTree } from '../fs/index.ts'
+import { runProcess } from '../io/index.ts'
 import type { FileSession } from '../native/index.ts'
 import type { StorePaths } from './paths.ts'
 
@@ -11,6 +12,8 @@ export interface Workspace extends AsyncDisposable {
   readonly path: string
   /** A new, empty directory in it. */
   directory(): string
+  /** Removes a directory of it, which may be large, by another process beside the build. */
+  discard(directory: string): void
 }
 
 /** Opens a workspace in the cache directory, and removes those whose builds are gone: nobody holds their lock. */
@@ -22,6 +25,7 @@ export async function openWorkspace(paths: StorePaths, session: FileSession, job
     const lock = await session.lock(`${path}.lock`, 'exclusive', { wait: true }, job)
     mkdirSync(path)
     let count = 0
+    const removals: Promise<unknown>[] = []
     return {
       path,
       directory: () => {
@@ -34,7 +38,14 @@ export async function openWorkspace(paths: StorePaths, session: FileSession, job
         }
         return directory
       },
+      discard: (directory) => {
+        // Where there is no such program, or it fails, the directory goes with all others.
+        removals.push(
+          runProcess(['/bin/rm', '-rf', '--', directory], { env: {} }, job).catch(() => undefined),
+        )
+      },
       [Symbol.asyncDispose]: async () => {
+        await Promise.all(removals)
         removeTree(path)
         removeTree(`${path}.lock`)
         await lock?.[Symbol.asyncDispose]()

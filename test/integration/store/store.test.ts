@@ -159,6 +159,21 @@ describe('openWorkspace()', () => {
     expect(existsSync(theirs)).toBe(true)
   })
 
+  test('what is discarded goes while it is open, and what an aborted job left of it at the end', async () => {
+    const { paths } = makeStore()
+    const controller = new AbortController()
+    const workspace = await openWorkspace(paths, fileSession(), { ...IDLE, signal: controller.signal })
+    const [large, kept, late] = [workspace.directory(), workspace.directory(), workspace.directory()]
+    for (const path of [large, late]) mkdirSync(join(path, 'a/b'), { recursive: true })
+    workspace.discard(large)
+    await expect.poll(() => existsSync(large)).toBe(false)
+    expect(existsSync(kept)).toBe(true)
+    controller.abort(new Error('enough'))
+    workspace.discard(late)
+    await workspace[Symbol.asyncDispose]()
+    expect(readdirSync(paths.work)).toEqual([])
+  })
+
   test('many at once take nothing from each other', async () => {
     const { paths } = makeStore()
     const sessions = Array.from({ length: 8 }, () => openFileSession(HELPER))
