@@ -8,10 +8,11 @@
 // W  the same where overlayfs can't be had, as in a container: ossb alone, and only when asked for
 // E  FROM scratch and one file of 4 GiB (E_GIB=n: n GiB) of mixed data; its memory is that of all processes at once
 // F  FROM scratch and one file: the overhead of everything
-// Prints medians and ratios as Markdown; needs 60 GB of disk for E, else 20.
+// Each builder keeps what it has on a file system of its own, new for each of A to C, D, E and F: what the other one
+// makes and removes is no part of it. Prints medians and ratios as Markdown; needs 60 GB of disk for E, else 20.
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
@@ -142,21 +143,17 @@ function timed(tool, settings, options) {
 }
 
 /** A directory that lies on an overlay: none can have its upper directory there. */
-function overlaid(name) {
-  const [lower, upper, work, shown] = ['lower', 'upper', 'work', 'shown'].map((part) => join(directory, name, part))
+function overlaid(place) {
+  const [lower, upper, work, shown] = ['lower', 'upper', 'work', 'shown'].map((part) => join(place, part))
   for (const path of [lower, upper, work, shown]) mkdirSync(path, { recursive: true })
   run('mount', '-t', 'overlay', 'overlay', '-o', `lowerdir=${lower},upperdir=${upper},workdir=${work}`, shown)
   return shown
 }
 
-function runOne(tool, host) {
-  timed(tool, { context: join(directory, 'one'), image: `${host}/${tool}/warm:1`, state: join(directory, `${tool}-warm`) })
-}
-
-/** Workloads that are measured together, one after the other; what one round left to be written is no part of the next. */
+/** Workloads that are measured together, one after the other. */
 const GROUPS = [['A', 'B', 'C'], ['D'], ['W'], ['E'], ['F']].filter((group) => group.some((workload) => WORKLOADS.includes(workload)))
 
-function runRound(group, round, host, results) {
+function runRound(group, round, homes, host, results) {
   const add = (workload, tool, result) => {
     results[workload] ??= { ossb: [], buildah: [] }
     results[workload][tool].push(result)
@@ -167,7 +164,7 @@ function runRound(group, round, host, results) {
     const at = (context, name = context) => ({
       context: join(directory, context),
       image: `${host}/${tool}/${context}-${round}:1`,
-      state: join(directory, `${tool}-${name}-${round}`),
+      state: join(homes[tool].path, `${name}-${round}`),
     })
     if (group.includes('A')) {
       writeFileSync(join(directory, 'app/src/f7'), 'the first\n')
@@ -183,7 +180,7 @@ function runRound(group, round, host, results) {
     }
     if (group.includes('W') && tool === 'ossb') {
       // Each of these builds copies the base once, which is no part of a further step.
-      const state = overlaid(`walked-${round}`)
+      const state = overlaid(join(homes[tool].path, `walked-${round}`))
       const [, one, more] = ['steps-1', 'steps-1', 'steps-11'].map((context) =>
         timed(tool, { ...at(context), state, options: ['--no-cache'] }),
       )
@@ -198,16 +195,26 @@ function runRound(group, round, host, results) {
   }
 }
 
+function runGroup(group, host, results) {
+  // Mounts that buildah leaves go with the file system.
+  const homes = Object.fromEntries(Object.keys(TOOLS).map((tool) => [tool, makeDirectory(tool, 60)]))
+  try {
+    // The first of all meets a cold machine.
+    for (const [tool, { path }] of Object.entries(homes))
+      timed(tool, { context: join(directory, 'one'), image: `${host}/${tool}/warm:1`, state: join(path, 'warm') })
+    for (let round = 0; round < ROUNDS; round += 1) runRound(group, round, homes, host, results)
+  } finally {
+    for (const home of Object.values(homes)) home.remove()
+  }
+}
+
 const registry = await startRegistry(directory)
 try {
   makeBases(registry.host)
   makeContexts(registry.host)
   if (WORKLOADS.includes('E')) makeLarge()
   const results = {}
-  // The first of all meets a cold machine.
-  for (const tool of Object.keys(TOOLS)) runOne(tool, registry.host)
-  for (const group of GROUPS)
-    for (let round = 0; round < ROUNDS; round += 1) runRound(group, round, registry.host, results)
+  for (const group of GROUPS) runGroup(group, registry.host, results)
   const start = median(Array.from({ length: 5 }, () => measure(['node', program, 'version']).wall))
   console.log(`${describeMachine()}; on ${place.note}`)
   console.log(`Medians of ${ROUNDS} rounds; the program alone takes ${start.toFixed(2)} s to start\n`)
@@ -226,6 +233,5 @@ try {
     writeFileSync(options.json, JSON.stringify({ machine: describeMachine(), rounds: ROUNDS, start, results }, undefined, 2))
 } finally {
   registry.stop()
-  for (const name of readdirSync(directory)) if (name.startsWith('buildah-')) TOOLS.buildah.forget(join(directory, name))
   place.remove()
 }
