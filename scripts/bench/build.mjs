@@ -8,8 +8,8 @@
 // W  the same where overlayfs can't be had, as in a container: ossb alone, and only when asked for
 // E  FROM scratch and one file of 4 GiB (E_GIB=n: n GiB) of mixed data; its memory is that of all processes at once
 // F  FROM scratch and one file: the overhead of everything
-// Each builder keeps what it has on a file system of its own, new for each of A to C, D, E and F: what the other one
-// makes and removes is no part of it. Prints medians and ratios as Markdown; needs 60 GB of disk for E, else 20.
+// In each round a builder keeps what it has on a new file system, which is gone after it: else memory fills with what was
+// read and written before, and to make room takes up to a third of the time of A. Prints medians and ratios as Markdown; needs 60 GB of disk for E, else 20.
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
@@ -109,32 +109,22 @@ function makeBases(host) {
   rmSync(many, { recursive: true })
 }
 
-/** Builds and pushes; `state` is where a builder keeps what it has. */
-const TOOLS = {
-  ossb: {
-    build: ({ context, image, state, options: more = [] }) => [
-      ['node', program, 'build', '--progress', 'quiet', '--cache-dir', state, '-t', image, '--push', ...more, context],
-    ],
-    forget: (state) => rmSync(state, { recursive: true, force: true }),
-  },
-  buildah: {
-    build: ({ context, image, state }) => {
-      const own = ['buildah', '--root', state, '--runroot', `${state}-run`, '--storage-driver', 'overlay']
-      return [
-        [...own, 'bud', '--quiet', '--layers', '--isolation', 'chroot', '--tls-verify=false', '-t', image, context],
-        [...own, 'push', '--quiet', '--tls-verify=false', image],
-      ]
-    },
-    forget: (state) => {
-      spawnSync('buildah', ['--root', state, '--runroot', `${state}-run`, '--storage-driver', 'overlay', 'rm', '--all'])
-      spawnSync('umount', [join(state, 'overlay')])
-      for (const path of [state, `${state}-run`]) rmSync(path, { recursive: true, force: true })
-    },
+/** The commands that build and push; `state` is where a builder keeps what it has. */
+const BUILDERS = {
+  ossb: ({ context, image, state, options: more = [] }) => [
+    ['node', program, 'build', '--progress', 'quiet', '--cache-dir', state, '-t', image, '--push', ...more, context],
+  ],
+  buildah: ({ context, image, state }) => {
+    const own = ['buildah', '--root', state, '--runroot', `${state}-run`, '--storage-driver', 'overlay']
+    return [
+      [...own, 'bud', '--quiet', '--layers', '--isolation', 'chroot', '--tls-verify=false', '-t', image, context],
+      [...own, 'push', '--quiet', '--tls-verify=false', image],
+    ]
   },
 }
 
 function timed(tool, settings, options) {
-  const parts = TOOLS[tool].build(settings).map((command) => measure(command, options))
+  const parts = BUILDERS[tool](settings).map((command) => measure(command, options))
   return {
     wall: parts.reduce((sum, { wall }) => sum + wall, 0),
     cpu: parts.reduce((sum, { cpu }) => sum + cpu, 0),
@@ -153,59 +143,50 @@ function overlaid(place) {
 /** Workloads that are measured together, one after the other. */
 const GROUPS = [['A', 'B', 'C'], ['D'], ['W'], ['E'], ['F']].filter((group) => group.some((workload) => WORKLOADS.includes(workload)))
 
-function runRound(group, round, homes, host, results) {
-  const add = (workload, tool, result) => {
-    results[workload] ??= { ossb: [], buildah: [] }
-    results[workload][tool].push(result)
-  }
+function runRound(group, round, host, results) {
   for (const tool of round % 2 === 0 ? ['buildah', 'ossb'] : ['ossb', 'buildah']) {
+    const home = makeDirectory(tool, 60)
     run('sync')
-    // Nothing is removed before the end, but what is large.
-    const at = (context, name = context) => ({
-      context: join(directory, context),
-      image: `${host}/${tool}/${context}-${round}:1`,
-      state: join(homes[tool].path, `${name}-${round}`),
-    })
-    if (group.includes('A')) {
-      writeFileSync(join(directory, 'app/src/f7'), 'the first\n')
-      add('A', tool, timed(tool, at('app')))
-      add('B', tool, timed(tool, at('app')))
-      writeFileSync(join(directory, 'app/src/f7'), `changed ${tool} ${round}\n`)
-      add('C', tool, timed(tool, at('app')))
+    try {
+      for (const [workload, result] of measureGroup(group, round, tool, home.path, host)) {
+        results[workload] ??= { ossb: [], buildah: [] }
+        results[workload][tool].push(result)
+      }
+    } finally {
+      // What buildah leaves mounted goes with it.
+      home.remove()
     }
-    if (group.includes('D')) {
-      timed(tool, at('steps-1', 'steps'))
-      const more = timed(tool, at('steps-11', 'steps'))
-      add('D', tool, { ...more, wall: more.wall / 10, cpu: more.cpu / 10 })
-    }
-    if (group.includes('W') && tool === 'ossb') {
-      // Each of these builds copies the base once, which is no part of a further step.
-      const state = overlaid(join(homes[tool].path, `walked-${round}`))
-      const [, one, more] = ['steps-1', 'steps-1', 'steps-11'].map((context) =>
-        timed(tool, { ...at(context), state, options: ['--no-cache'] }),
-      )
-      add('W', tool, { ...more, wall: (more.wall - one.wall) / 10, cpu: (more.cpu - one.cpu) / 10 })
-      run('umount', state)
-    }
-    if (group.includes('E')) {
-      add('E', tool, timed(tool, at('large'), { tree: true }))
-      TOOLS[tool].forget(at('large').state)
-    }
-    if (group.includes('F')) add('F', tool, timed(tool, at('one')))
   }
 }
 
-function runGroup(group, host, results) {
-  // Mounts that buildah leaves go with the file system.
-  const homes = Object.fromEntries(Object.keys(TOOLS).map((tool) => [tool, makeDirectory(tool, 60)]))
-  try {
-    // The first of all meets a cold machine.
-    for (const [tool, { path }] of Object.entries(homes))
-      timed(tool, { context: join(directory, 'one'), image: `${host}/${tool}/warm:1`, state: join(path, 'warm') })
-    for (let round = 0; round < ROUNDS; round += 1) runRound(group, round, homes, host, results)
-  } finally {
-    for (const home of Object.values(homes)) home.remove()
+function* measureGroup(group, round, tool, home, host) {
+  const at = (context, name = context) => ({
+    context: join(directory, context),
+    image: `${host}/${tool}/${context}-${round}:1`,
+    state: join(home, name),
+  })
+  if (group.includes('A')) {
+    writeFileSync(join(directory, 'app/src/f7'), 'the first\n')
+    yield ['A', timed(tool, at('app'))]
+    yield ['B', timed(tool, at('app'))]
+    writeFileSync(join(directory, 'app/src/f7'), `changed ${tool} ${round}\n`)
+    yield ['C', timed(tool, at('app'))]
   }
+  if (group.includes('D')) {
+    timed(tool, at('steps-1', 'steps'))
+    const more = timed(tool, at('steps-11', 'steps'))
+    yield ['D', { ...more, wall: more.wall / 10, cpu: more.cpu / 10 }]
+  }
+  if (group.includes('W') && tool === 'ossb') {
+    // Each of these builds copies the base once, which is no part of a further step.
+    const state = overlaid(home)
+    const [, one, more] = ['steps-1', 'steps-1', 'steps-11'].map((context) =>
+      timed(tool, { ...at(context), state, options: ['--no-cache'] }),
+    )
+    yield ['W', { ...more, wall: (more.wall - one.wall) / 10, cpu: (more.cpu - one.cpu) / 10 }]
+  }
+  if (group.includes('E')) yield ['E', timed(tool, at('large'), { tree: true })]
+  if (group.includes('F')) yield ['F', timed(tool, at('one'))]
 }
 
 const registry = await startRegistry(directory)
@@ -214,7 +195,9 @@ try {
   makeContexts(registry.host)
   if (WORKLOADS.includes('E')) makeLarge()
   const results = {}
-  for (const group of GROUPS) runGroup(group, registry.host, results)
+  // The first of all meets a cold machine.
+  runRound(['F'], 'cold', registry.host, {})
+  for (const group of GROUPS) for (let round = 0; round < ROUNDS; round += 1) runRound(group, round, registry.host, results)
   const start = median(Array.from({ length: 5 }, () => measure(['node', program, 'version']).wall))
   console.log(`${describeMachine()}; on ${place.note}`)
   console.log(`Medians of ${ROUNDS} rounds; the program alone takes ${start.toFixed(2)} s to start\n`)
