@@ -15,13 +15,36 @@ export interface AttributeOptions {
 export function setAttributes(
   entry: FileEntry,
   to: string,
-  { owner, mode }: AttributeOptions,
+  options: AttributeOptions,
   session: FileSession,
 ): readonly FileOperation[] {
-  const operations = session.chown(to, owner ?? entry)
-  if (entry.type === 'symlink') return operations
-  const given = mode === undefined ? entry.mode : applyMode(mode, entry.mode, entry.type === 'directory')
-  return [...operations, ...session.chmod(to, given)]
+  const operations = session.chown(to, options.owner ?? entry)
+  return entry.type === 'symlink' ? operations : [...operations, ...session.chmod(to, modeOf(entry, options))]
+}
+
+function modeOf(entry: FileEntry, { mode }: AttributeOptions): number {
+  return mode === undefined ? entry.mode : applyMode(mode, entry.mode, entry.type === 'directory')
+}
+
+/** A copy of a file with its owner, mode and time, and some content. */
+export function creationOf(
+  entry: FileEntry,
+  to: string,
+  content: Uint8Array,
+  options: AttributeOptions,
+): CreateOperation {
+  const { uid, gid } = options.owner ?? entry
+  const { mtimeNs } = entry
+  return {
+    type: 'create',
+    path: to,
+    optional: true,
+    mode: modeOf(entry, options),
+    uid,
+    gid,
+    mtimeNs,
+    content,
+  }
 }
 
 /** What a source is to be copied as. */
@@ -46,28 +69,54 @@ export function makeDevice(entry: FileEntry, to: string): FileOperation {
   }
 }
 
+type CreateOperation = Extract<FileOperation, { readonly type: 'create' }>
+
 /** Attributes that are set last and many at once: capabilities of files, and times. */
 export interface LateAttributes {
   /** How many files wait for theirs. */
   readonly waiting: number
   file(to: string, from: string, mtimeNs: bigint): void
+  /** Makes a copy of `from` beside the caller, before all owners are set; what it can't make is made by `otherwise`. */
+  create(operation: CreateOperation, from: string, otherwise: () => Promise<void>): void
   /** Before all others. */
   owner(operations: readonly FileOperation[]): void
   /** The time of a directory is only right once nothing is put into it any more. */
   directory(path: string, mtimeNs: bigint): void
   /** Sets those of files. */
-  flush(job: Job): Promise<void>
+  flush(): Promise<void>
   /** Sets those of files, then those of directories. */
-  finish(job: Job): Promise<void>
+  finish(): Promise<void>
 }
 
-export function createLateAttributes(session: FileSession): LateAttributes {
+/** How many files are made by one request. */
+const CREATED_AT_ONCE = 128
+
+interface Creation {
+  readonly operation: CreateOperation
+  readonly otherwise: () => Promise<void>
+}
+
+export function createLateAttributes(session: FileSession, job: Job): LateAttributes {
   // By path, as a file may be replaced by one that is copied after it.
-  const files = new Map<string, { readonly from: string; readonly mtimeNs: bigint }>()
+  const files = new Map<string, { readonly from: string; readonly mtimeNs?: bigint }>()
   const directories = new Map<string, bigint>()
   const owners: FileOperation[] = []
+  const creations: Creation[] = []
+  const underWay: Promise<readonly Creation[]>[] = []
 
-  const flush = async (job: Job) => {
+  const send = () => {
+    const some = creations.splice(0)
+    const operations = some.map(({ operation }) => operation)
+    const failed = session
+      .batch(operations, job)
+      .then((results) => some.filter((_, i) => results[i]?.ok === false))
+    failed.catch(() => undefined)
+    underWay.push(failed)
+  }
+
+  const flush = async () => {
+    if (creations.length > 0) send()
+    for (const { otherwise } of (await Promise.all(underWay.splice(0))).flat()) await otherwise()
     if (owners.length > 0) await session.batch(owners.splice(0), job)
     const copied = [...files]
     files.clear()
@@ -77,11 +126,13 @@ export function createLateAttributes(session: FileSession): LateAttributes {
       job,
     )
     const operations = copied.flatMap(([path, { mtimeNs }], i): FileOperation[] => {
-      const time: FileOperation = { type: 'settimes', path, mtimeNs }
       const value = capabilities[i]
-      return value === undefined
-        ? [time]
-        : [{ type: 'setxattr', path, name: 'security.capability', value }, time]
+      return [
+        ...(value === undefined
+          ? []
+          : [{ type: 'setxattr', path, name: 'security.capability', value } as const]),
+        ...(mtimeNs === undefined ? [] : [{ type: 'settimes', path, mtimeNs } as const]),
+      ]
     })
     if (operations.length > 0) await session.batch(operations, job)
   }
@@ -96,12 +147,17 @@ export function createLateAttributes(session: FileSession): LateAttributes {
     file: (to, from, mtimeNs) => {
       files.set(to, { from, mtimeNs })
     },
+    create: (operation, from, otherwise) => {
+      files.set(operation.path, { from })
+      creations.push({ operation, otherwise })
+      if (creations.length >= CREATED_AT_ONCE) send()
+    },
     directory: (path, mtimeNs) => {
       directories.set(path, mtimeNs)
     },
     flush,
-    finish: async (job) => {
-      await flush(job)
+    finish: async () => {
+      await flush()
       const times = Array.from(
         directories,
         ([path, mtimeNs]): FileOperation => ({ type: 'settimes', path, mtimeNs }),

@@ -6,12 +6,13 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { basename, dirname, join, posix } from 'node:path'
-import { errnoOf, type Job, OssbError } from '../../core/index.ts'
+import { errnoOf, type FileEntry, type Job, OssbError } from '../../core/index.ts'
 import {
   lstatIfPresent,
   type Owner,
@@ -26,6 +27,7 @@ import type { FileSession } from '../../native/index.ts'
 import {
   type AttributeOptions,
   createLateAttributes,
+  creationOf,
   makeDevice,
   readSource,
   setAttributes,
@@ -75,10 +77,13 @@ export interface TargetOptions {
 }
 
 const BATCH = 1024
+/** Bytes of a file whose content is given to the session. */
+const SMALL = 16 * 1024
+const NOTHING = new Uint8Array(0)
 const ROOT: Owner = { uid: 0, gid: 0 }
 
 export function createTarget({ root, session, mtimeNs: ownTime }: TargetOptions, job: Job): CopyTarget {
-  const late = createLateAttributes(session)
+  const late = createLateAttributes(session, job)
   const copyContent = createContentCopier()
   const pathOf = (host: string) => host.slice(root.length)
 
@@ -127,26 +132,47 @@ export function createTarget({ root, session, mtimeNs: ownTime }: TargetOptions,
     }
   }
 
-  const copyOne = async (file: SourceFile, to: string, options: CopyOptions, links: Map<string, string>) => {
+  /** One of the files of a directory, all of which have names of their own; `links` are those that were copied before. */
+  const copyListed = async (
+    file: SourceFile,
+    to: string,
+    options: CopyOptions,
+    links: Map<string, string>,
+  ) => {
     const { hostPath, stats } = file
     const inode = `${stats.dev}:${stats.ino}`
     const isLinked = stats.isFile() && stats.nlink > 1n
     const first = isLinked ? links.get(inode) : undefined
-    if (first === undefined) {
+    if (first !== undefined) {
+      inRoom(to, () => linkSync(first, to))
+      late.file(to, hostPath, stats.mtimeNs)
+    } else {
       if (isLinked) links.set(inode, to)
       const entry = await readSource(file, session, job)
-      if (entry.type === 'symlink') inRoom(to, () => symlinkSync(entry.linkTarget ?? '', to))
-      else if (entry.type === 'file' && entry.size > 0) inRoom(to, () => copyContent(hostPath, to))
-      else if (entry.type === 'file' || entry.type === 'socket')
-        inRoom(to, () => closeSync(openSync(to, 'wx')))
-      else {
-        makeRoomFor(to)
-        await session.batch([makeDevice(entry, to)], job)
-      }
-      late.owner(setAttributes(entry, to, options, session))
-    } else inRoom(to, () => linkSync(first, to))
+      if (entry.type === 'file' && !isLinked && entry.size <= SMALL) createAside(file, entry, to, options)
+      else await copyOne(file, entry, to, options)
+    }
+    if (late.waiting >= BATCH) await late.flush()
+  }
+
+  /** The session makes it while the next ones are looked at. */
+  const createAside = (file: SourceFile, entry: FileEntry, to: string, options: CopyOptions): void => {
+    const { hostPath } = file
+    const content = entry.size > 0 ? readFileSync(hostPath) : NOTHING
+    late.create(creationOf(entry, to, content, options), hostPath, () => copyOne(file, entry, to, options))
+  }
+
+  const copyOne = async (file: SourceFile, entry: FileEntry, to: string, options: CopyOptions) => {
+    const { hostPath, stats } = file
+    if (entry.type === 'symlink') inRoom(to, () => symlinkSync(entry.linkTarget ?? '', to))
+    else if (entry.type === 'file' && entry.size > 0) inRoom(to, () => copyContent(hostPath, to))
+    else if (entry.type === 'file' || entry.type === 'socket') inRoom(to, () => closeSync(openSync(to, 'wx')))
+    else {
+      makeRoomFor(to)
+      await session.batch([makeDevice(entry, to)], job)
+    }
+    late.owner(setAttributes(entry, to, options, session))
     late.file(to, hostPath, stats.mtimeNs)
-    if (late.waiting >= BATCH) await late.flush(job)
   }
 
   /** A directory below the destination takes everything from its source, also where it exists. */
@@ -176,10 +202,12 @@ export function createTarget({ root, session, mtimeNs: ownTime }: TargetOptions,
     for (const file of walkSource(tree, source, options.exclude)) {
       reader.signal.throwIfAborted()
       const to = join(base, file.path)
-      if (!file.stats.isDirectory()) await copyOne(file, to, options, links)
+      if (!file.stats.isDirectory()) await copyListed(file, to, options, links)
       else if (file.path !== '') await enterDirectory(file, to, options)
       else late.directory(base, file.stats.mtimeNs)
     }
+    // Another source may bring a file of the same name.
+    await late.flush()
   }
 
   return {
@@ -197,10 +225,12 @@ export function createTarget({ root, session, mtimeNs: ownTime }: TargetOptions,
       if (source.isDirectory) return await copyDirectory(tree, source, destination, options, reader)
       const { hostPath } = source
       const file = { path: '', hostPath, stats: lstatSync(hostPath, { bigint: true }), isParentOnly: false }
-      await copyOne(file, fileTarget(destination, basename(source.path), options), options, new Map())
+      const to = fileTarget(destination, basename(source.path), options)
+      await copyOne(file, await readSource(file, session, job), to, options)
+      if (late.waiting >= BATCH) await late.flush()
     },
-    flush: () => late.flush(job),
-    finish: () => late.finish(job),
+    flush: () => late.flush(),
+    finish: () => late.finish(),
   }
 }
 

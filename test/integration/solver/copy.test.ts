@@ -220,6 +220,29 @@ describe('COPY of a directory', () => {
     expect(await changes(place)).toEqual(['existing directory 711 3:4 @2', ...content('existing')])
   })
 
+  test('with small and large files, many, over files and links that are there', async () => {
+    const place = makePlace(
+      `mkdir dir; for size in 0 1 16384 16385 100000; do head -c $size /dev/urandom > dir/$size; chmod 640 dir/$size; done
+      for i in $(seq 300); do echo $i > dir/many$i; done; touch -d '2001-01-01 00:00:01Z' dir/*`,
+      `mkdir -p etc work/to; echo old > work/to/1; ln -s /etc work/to/16384; ln work/to/1 work/to/many7`,
+    )
+    await perform(place, [copyAction(['dir'], '/work/to')])
+    const expected = execFileSync('sh', ['-c', 'stat -c "%n %s %a %u %Y" *; sha256sum *'], {
+      cwd: join(place.context, 'dir'),
+    })
+    const actual = execFileSync('sh', ['-c', 'stat -c "%n %s %a %u %Y" *; sha256sum *'], {
+      cwd: join(place.root, 'work/to'),
+    })
+    expect(String(actual)).toBe(String(expected))
+  })
+
+  test.each(['1', '100000'])('with a file of %s bytes onto a directory is an error', async (size) => {
+    const place = makePlace(`mkdir dir; head -c ${size} /dev/zero > dir/a`, 'mkdir -p etc work/to/a')
+    await expect(perform(place, [copyAction(['dir'], '/work/to')])).rejects.toThrow(
+      'cannot replace to directory /work/to/a with file',
+    )
+  })
+
   test('onto a nested file is an error', async () => {
     const place = makePlace(CONTEXT, `${ROOT}\nmkdir work/new; touch work/new/sub`)
     await expect(perform(place, [copyAction(['dir'], '/work/new')])).rejects.toThrow(
