@@ -9,7 +9,8 @@
 // E  FROM scratch and one file of 4 GiB (E_GIB=n: n GiB) of mixed data; its memory is that of all processes at once
 // F  FROM scratch and one file: the overhead of everything
 // In each round a builder keeps what it has on a new file system, which is gone after it: else memory fills with what was
-// read and written before, and to make room takes up to a third of the time of A. Prints medians and ratios as Markdown; needs 60 GB of disk for E, else 20.
+// read and written before, and to make room takes up to a quarter of the time of A.
+// Prints medians and ratios as Markdown; needs 60 GB of disk for E, else 20.
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'

@@ -3,8 +3,9 @@ export interface RungFinding {
   readonly number: 1 | 2 | 3 | 4 | 5 | 6
   readonly name: string
   readonly usable: boolean
-  /** What said no. */
+  /** Why not, with the system call or file that said no. */
   readonly reason?: string
+  /** The one command or setting that would help. */
   readonly remedy?: string
   /** What it keeps no hostile RUN from. */
   readonly cannotPrevent: readonly string[]

@@ -1,3 +1,6 @@
+export type { RungFinding as RungReport } from '../executors/index.ts'
+import type { RungFinding } from '../executors/index.ts'
+
 export type ExecutorChoice = 'auto' | 'rootless' | 'local' | 'traced' | 'container'
 
 /** A step in the search for an executor, and why it can or can't be used. */
@@ -10,19 +13,6 @@ export interface ExecutorReport {
   readonly reason?: string
   /** The one command or setting that would help. */
   readonly remedy?: string
-}
-
-/** One of the six ways to isolate a RUN, the strongest first. */
-export interface RungReport {
-  readonly number: 1 | 2 | 3 | 4 | 5 | 6
-  readonly name: string
-  readonly usable: boolean
-  /** Why not, with the system call or file that said no. */
-  readonly reason?: string
-  /** The one command or setting that would help. */
-  readonly remedy?: string
-  /** What it keeps no hostile RUN from. */
-  readonly cannotPrevent: readonly string[]
 }
 
 /** A fact about the environment: "user namespaces", "id range", "overlay", "emulation", … */
@@ -43,11 +33,11 @@ export interface EnvironmentOptions {
 export interface DoctorReport {
   readonly facts: readonly EnvironmentFact[]
   readonly executors: readonly ExecutorReport[]
-  readonly rungs: readonly RungReport[]
+  readonly rungs: readonly RungFinding[]
   /** The executor that `auto` takes; absent when none is usable. */
   readonly chosen?: 'local' | 'rootless' | 'traced' | 'container'
   /** The number of its rung. */
-  readonly rung?: RungReport['number']
+  readonly rung?: RungFinding['number']
   /** Why that one. */
   readonly because: string
   /** What would give a better one; empty when it is the best there is. */

@@ -39,9 +39,12 @@ export async function openWorkspace(paths: StorePaths, session: FileSession, job
         return directory
       },
       discard: (directory) => {
-        // Where there is no such program, or it fails, the directory goes with all others.
+        // Like removeTree(), into nothing that is mounted there. Where there is no such program, or it knows no such
+        // option, the directory goes with all others.
         removals.push(
-          runProcess(['/bin/rm', '-rf', '--', directory], { env: {} }, job).catch(() => undefined),
+          runProcess(['/bin/rm', '-rf', '--one-file-system', '--', directory], { env: {} }, job).catch(
+            () => undefined,
+          ),
         )
       },
       [Symbol.asyncDispose]: async () => {

@@ -149,17 +149,13 @@ export function createTarget({ root, session, mtimeNs: ownTime }: TargetOptions,
     } else {
       if (isLinked) links.set(inode, to)
       const entry = await readSource(file, session, job)
-      if (entry.type === 'file' && !isLinked && entry.size <= SMALL) createAside(file, entry, to, options)
-      else await copyOne(file, entry, to, options)
+      const content = entry.type === 'file' && !isLinked ? smallContent(hostPath, entry) : undefined
+      const copy = () => copyOne(file, entry, to, options)
+      // The session makes small ones while the next are looked at.
+      if (content === undefined) await copy()
+      else late.create(creationOf(entry, to, content, options), hostPath, copy)
     }
     if (late.waiting >= BATCH) await late.flush()
-  }
-
-  /** The session makes it while the next ones are looked at. */
-  const createAside = (file: SourceFile, entry: FileEntry, to: string, options: CopyOptions): void => {
-    const { hostPath } = file
-    const content = entry.size > 0 ? readFileSync(hostPath) : NOTHING
-    late.create(creationOf(entry, to, content, options), hostPath, () => copyOne(file, entry, to, options))
   }
 
   const copyOne = async (file: SourceFile, entry: FileEntry, to: string, options: CopyOptions) => {
@@ -232,6 +228,13 @@ export function createTarget({ root, session, mtimeNs: ownTime }: TargetOptions,
     flush: () => late.flush(),
     finish: () => late.finish(),
   }
+}
+
+/** What a file holds; undefined where that is too much, which is also what has grown since it was looked at. */
+function smallContent(path: string, { size }: FileEntry): Uint8Array | undefined {
+  if (size === 0) return NOTHING
+  const content = size <= SMALL ? readFileSync(path) : undefined
+  return content !== undefined && content.length <= SMALL ? content : undefined
 }
 
 /** Copies content into a new file; blocks are shared where the file system can, which the first copy finds out. */
